@@ -1,0 +1,72 @@
+//! Labelled image sets, made here or read from files.
+//!
+//! [`Spec`] names a source (`--data SPEC`), [`Options`] say what to keep of it
+//! and how to prepare it, [`load`] gives the images and [`prepare`] the
+//! matrices that the theory and the networks work on.
+
+pub mod cifar;
+pub mod cosines;
+pub mod decode;
+pub mod folder;
+pub mod idx;
+pub mod leaves;
+pub mod npz;
+pub mod parquet;
+pub mod pickle;
+pub mod prepare;
+pub mod select;
+pub mod shapes;
+pub mod spec;
+pub mod textures;
+
+pub use prepare::{Normalize, Samples, prepare};
+pub use spec::Spec;
+
+use crate::error::Result;
+use crate::field::ImageSet;
+
+/// What holds for every source: which samples, and in which form.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which part of a set that is stored in parts ("train", "test").
+    pub split: String,
+    /// At most this many samples, the first in stored order.
+    pub limit: Option<usize>,
+    /// At most this many samples of each class, the first in stored order.
+    pub limit_per_class: Option<usize>,
+    /// Replace the channels by their mean.
+    pub grey: bool,
+    /// Resize to (height, width).
+    pub size: Option<(usize, usize)>,
+    /// Keep only these classes (by name or index), relabelled in this order.
+    pub classes: Vec<String>,
+    /// Leave out images that do not decode instead of stopping; they are counted.
+    pub skip_bad: bool,
+    /// Seed of everything a generator draws.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            split: "train".to_owned(),
+            limit: None,
+            limit_per_class: None,
+            grey: false,
+            size: None,
+            classes: Vec::new(),
+            skip_bad: false,
+            seed: 0,
+        }
+    }
+}
+
+/// Reads or makes the images that `spec` and `options` describe: pixels of
+/// image files in [0, 1], not centred, not normalised.
+///
+/// # Errors
+/// [`crate::Error::Input`] for files that are not what they should be, for
+/// filters that leave nothing, and for sets with one class only.
+pub fn load(spec: &Spec, options: &Options) -> Result<ImageSet> {
+    spec.load(options)
+}

@@ -1,0 +1,63 @@
+//! Typed errors: every one says where, what was expected and what was found.
+
+use std::path::{Path, PathBuf};
+
+/// Result of every fallible function of the core.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong, in the words the user reads.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Bad input: a file, a key, an option or a combination of them.
+    #[error("{place}: expected {expected}, found {found}")]
+    Input {
+        /// File (with row or byte), configuration key or option.
+        place: String,
+        /// What would have been right.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// The operating system refused a file operation.
+    #[error("{}: cannot {action}: {source}", .path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What was tried, as a verb phrase ("read", "create").
+        action: &'static str,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A training run left the numbers.
+    #[error("training diverged at step {step}: loss {loss:e} (it was {start:e} at the start); {hint}")]
+    Diverged {
+        /// Step at which the loss was found not finite, or grown past all use.
+        step: u64,
+        /// Loss there.
+        loss: f64,
+        /// Loss before the first step.
+        start: f64,
+        /// What to change: the step size, with the bound that holds.
+        hint: String,
+    },
+    /// libtorch, or the device asked for, is not usable.
+    #[error("{0}")]
+    Device(String),
+}
+
+impl Error {
+    /// Bad input at `place`.
+    pub fn input(
+        place: impl std::fmt::Display,
+        expected: impl std::fmt::Display,
+        found: impl std::fmt::Display,
+    ) -> Self {
+        Self::Input { place: place.to_string(), expected: expected.to_string(), found: found.to_string() }
+    }
+
+    /// For `map_err`: names the file and the action that failed.
+    pub fn io(path: impl AsRef<Path>, action: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |source| Self::Io { path, action, source }
+    }
+}

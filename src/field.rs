@@ -1,0 +1,95 @@
+//! `[N, C, H, W]` arrays of images and their targets.
+
+use ndarray::{Array2, Array4};
+
+/// A labelled image set: the one type every source of data becomes.
+#[derive(Clone, Debug)]
+pub struct ImageSet {
+    /// Images `[N, C, H, W]`; pixels of image files are in [0, 1].
+    pub images: Array4<f32>,
+    /// One target per image.
+    pub targets: Targets,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// What the network is asked for.
+#[derive(Clone, Debug)]
+pub enum Targets {
+    /// Class indices in `0..names.len()`, one-hot for the network.
+    Classes {
+        /// One label per image.
+        labels: Vec<u32>,
+        /// One name per class, in the order of the labels.
+        names: Vec<String>,
+    },
+    /// Real targets `[N, K]`.
+    Real(Array2<f32>),
+}
+
+/// Provenance of an [`ImageSet`], kept for the manifest of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    /// One line for the reader of a log ("parquet, 2 files").
+    pub description: String,
+    /// The image decoder and its version, where one was used: decoders differ
+    /// in the last bit, and with it in the highest frequencies.
+    pub decoder: Option<String>,
+    /// Images left out because they did not decode (`--skip-bad`).
+    pub skipped: usize,
+}
+
+impl ImageSet {
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.images.dim().0
+    }
+
+    /// Whether there is no image at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// `[c, h, w]` of each image.
+    pub fn shape(&self) -> [usize; 3] {
+        let (_, c, h, w) = self.images.dim();
+        [c, h, w]
+    }
+}
+
+impl Targets {
+    /// Number of outputs K.
+    pub fn outputs(&self) -> usize {
+        match self {
+            Targets::Classes { names, .. } => names.len(),
+            Targets::Real(y) => y.ncols(),
+        }
+    }
+
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        match self {
+            Targets::Classes { labels, .. } => labels.len(),
+            Targets::Real(y) => y.nrows(),
+        }
+    }
+
+    /// Whether there is no sample at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Targets as a matrix `[N, K]`, one-hot where they are classes.
+    pub fn matrix(&self) -> Array2<f32> {
+        match self {
+            Targets::Classes { labels, names } => {
+                let mut y = Array2::zeros((labels.len(), names.len()));
+                for (i, &l) in labels.iter().enumerate() {
+                    y[[i, l as usize]] = 1.0;
+                }
+                y
+            }
+            Targets::Real(y) => y.clone(),
+        }
+    }
+}

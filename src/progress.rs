@@ -1,0 +1,84 @@
+//! Progress of long work: a bar on a terminal, plain lines in a log; always on
+//! stderr, so that stdout stays the result.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// One piece of work of known length; shared freely between threads.
+pub struct Progress {
+    bar: ProgressBar,
+    label: String,
+    // None on a terminal and where nothing is to be said.
+    plain: Option<Mutex<Plain>>,
+}
+
+struct Plain {
+    start: Instant,
+    next: Duration,
+}
+
+const FIRST_LINE: Duration = Duration::from_secs(3);
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+impl Progress {
+    /// Starts showing `label` with `total` units of work.
+    pub fn new(label: &str, total: u64) -> Self {
+        if std::io::stderr().is_terminal() {
+            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10));
+            let style = "{msg:<24} {wide_bar} {pos}/{len} {per_sec} {eta}";
+            bar.set_style(ProgressStyle::with_template(style).expect("the template is a constant"));
+            bar.set_message(label.to_owned());
+            Self { bar, label: label.to_owned(), plain: None }
+        } else {
+            let plain = Plain { start: Instant::now(), next: FIRST_LINE };
+            Self {
+                bar: ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden()),
+                label: label.to_owned(),
+                plain: Some(Mutex::new(plain)),
+            }
+        }
+    }
+
+    /// Shows nothing.
+    pub fn hidden() -> Self {
+        Self { bar: ProgressBar::hidden(), label: String::new(), plain: None }
+    }
+
+    /// Counts `n` more units as done.
+    pub fn inc(&self, n: u64) {
+        self.bar.inc(n);
+        let Some(plain) = &self.plain else { return };
+        // A thread that finds the lock taken has nothing to add to the line.
+        let Ok(mut plain) = plain.try_lock() else { return };
+        let elapsed = plain.start.elapsed();
+        if elapsed >= plain.next {
+            let (done, total) = (self.bar.position(), self.bar.length().unwrap_or(0));
+            let rate = done as f64 / elapsed.as_secs_f64();
+            let left = total.saturating_sub(done) as f64 / rate;
+            let _ =
+                writeln!(std::io::stderr(), "{}: {done}/{total}, {rate:.0}/s, {left:.0} s left", self.label);
+            plain.next = elapsed + LINE_EVERY;
+        }
+    }
+
+    /// Changes the text beside the bar (terminal only).
+    pub fn note(&self, text: &str) {
+        self.bar.set_message(format!("{} {text}", self.label));
+    }
+
+    /// Prints a line of the log without breaking the bar.
+    pub fn line(&self, text: &str) {
+        self.bar.suspend(|| {
+            let _ = writeln!(std::io::stderr(), "{text}");
+        });
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

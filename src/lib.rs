@@ -1,10 +1,41 @@
 //! Which frequencies of the images does a network use, when does it discover
 //! them, and what could have been known from the data alone?
+//!
+//! # Conventions
+//! - Images are `[N, C, H, W]`, row-major; n = H·W pixels, d = C·n inputs.
+//! - DFTs are unitary (1/√n both ways) and two-dimensional per channel; spectra
+//!   are half planes `[H, W/2+1]`, an entry being |x̂(k)|² ([`spectrum`]).
+//! - Loss: L = ½ mean_i ‖ŷ_i − y_i‖², mean over samples, sum over outputs.
+//! - Time t of the gradient flow and step of gradient descent: t = step · η.
+//! - Mode strength a_α = u_αᵀ Σŷx v_α with Σŷx = (1/P) Σ ŷ_i x_iᵀ, on the
+//!   training samples; the half-time is where a_α = s_α/2 ([`theory`]).
+//!
+//! # Modules
+//! [`field`] → [`spectrum`] → [`data`], [`theory`] → [`run`] → `model` → `train`;
+//! [`figure`] reads run directories; [`app`] wires everything to [`cli`].
+//! `model` and `train` need libtorch (feature `torch`), nothing else does.
+//!
+//! Source of the theory: Pinson, Lenaerts & Ginis, "Linear CNNs Discover the
+//! Statistical Structure of the Dataset Using Only the Most Dominant
+//! Frequencies", ICML 2023.
 
+#![warn(missing_docs)]
+
+pub mod app;
+pub mod cli;
+pub mod data;
+pub mod disk;
 pub mod error;
 pub mod field;
+pub mod figure;
+#[cfg(feature = "torch")]
+pub mod model;
 pub mod progress;
+pub mod run;
 pub mod seed;
 pub mod spectrum;
+pub mod theory;
+#[cfg(feature = "torch")]
+pub mod train;
 
 pub use error::{Error, Result};

@@ -64,16 +64,9 @@ impl Progress {
         }
     }
 
-    /// Changes the text beside the bar (terminal only).
-    pub fn note(&self, text: &str) {
-        self.bar.set_message(format!("{} {text}", self.label));
-    }
-
-    /// Prints a line of the log without breaking the bar.
-    pub fn line(&self, text: &str) {
-        self.bar.suspend(|| {
-            let _ = writeln!(std::io::stderr(), "{text}");
-        });
+    /// Counts `position` units as done in all.
+    pub fn set(&self, position: u64) {
+        self.inc(position.saturating_sub(self.bar.position()));
     }
 }
 

@@ -1,0 +1,108 @@
+//! `domfreq doctor`: what was found on this machine, and why what is missing is missing.
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::{print, print_json};
+use crate::cli::DoctorArgs;
+
+#[derive(Serialize)]
+struct Report {
+    domfreq: &'static str,
+    commit: &'static str,
+    /// Version of libtorch, or why there is none.
+    libtorch: String,
+    libtorch_dir: Option<String>,
+    /// Number of CUDA devices, 0 where there are none.
+    cuda_devices: i64,
+    /// Why there is no CUDA.
+    no_cuda: Option<String>,
+    /// Libraries that libtorch was built with.
+    libtorch_has: Vec<&'static str>,
+    cores: usize,
+    threads: usize,
+    simd: Vec<&'static str>,
+}
+
+pub fn run(args: &DoctorArgs) -> Result<()> {
+    let report = report();
+    if args.json {
+        return print_json(&report);
+    }
+    let list = |items: &[&str]| if items.is_empty() { "none".to_owned() } else { items.join(" ") };
+    let cuda = match &report.no_cuda {
+        None => format!("{} device(s)", report.cuda_devices),
+        Some(why) => format!("none: {why}"),
+    };
+    let text = format!(
+        "domfreq   {} (commit {})\nlibtorch  {}{}\n          built with {}\nCUDA      {cuda}\n\
+         threads   {} of {} cores\nSIMD      {}\n",
+        report.domfreq,
+        report.commit,
+        report.libtorch,
+        report.libtorch_dir.as_ref().map_or_else(String::new, |d| format!(", {d}")),
+        list(&report.libtorch_has),
+        report.threads,
+        report.cores,
+        list(&report.simd),
+    );
+    print(text.as_bytes())
+}
+
+fn report() -> Report {
+    let mut report = Report {
+        domfreq: env!("CARGO_PKG_VERSION"),
+        commit: env!("DOMFREQ_COMMIT"),
+        libtorch: "none: built without the feature `torch`".to_owned(),
+        libtorch_dir: None,
+        cuda_devices: 0,
+        no_cuda: Some("built without libtorch".to_owned()),
+        libtorch_has: Vec::new(),
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        threads: rayon::current_num_threads(),
+        simd: simd(),
+    };
+    #[cfg(feature = "torch")]
+    torch(&mut report);
+    report
+}
+
+#[cfg(feature = "torch")]
+fn torch(report: &mut Report) {
+    use crate::model::device;
+    report.libtorch = device::libtorch_version().unwrap_or_else(|| "of unknown version".to_owned());
+    report.libtorch_dir = device::libtorch_dir().map(|d| d.display().to_string());
+    match device::cuda() {
+        Ok(n) => (report.cuda_devices, report.no_cuda) = (n, None),
+        Err(why) => report.no_cuda = Some(why),
+    }
+    let has = [
+        ("OpenMP", tch::utils::has_openmp()),
+        ("MKL", tch::utils::has_mkl()),
+        ("LAPACK", tch::utils::has_lapack()),
+        ("oneDNN", tch::utils::has_mkldnn()),
+    ];
+    report.libtorch_has = has.iter().filter(|(_, yes)| *yes).map(|(name, _)| *name).collect();
+}
+
+fn simd() -> Vec<&'static str> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let found = [
+            ("SSE4.2", is_x86_feature_detected!("sse4.2")),
+            ("AVX", is_x86_feature_detected!("avx")),
+            ("AVX2", is_x86_feature_detected!("avx2")),
+            ("FMA", is_x86_feature_detected!("fma")),
+            ("AVX-512F", is_x86_feature_detected!("avx512f")),
+        ];
+        found.iter().filter(|(_, yes)| *yes).map(|(name, _)| *name).collect()
+    }
+    #[cfg(target_arch = "aarch64")]
+    {
+        vec!["NEON"]
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    {
+        Vec::new()
+    }
+}

@@ -1,0 +1,270 @@
+//! The command line: flags, and how they change a configuration.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::data::Normalize;
+use crate::run::RunConfig;
+use crate::run::config::{DataConfig, Dtype, InitKind, Kernel, ModelKind, Size, SpaceKind};
+
+/// Which frequencies of the images does a network use, when does it discover
+/// them, and what could have been known from the data alone?
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Modes of a data set: strengths, concentrations, dominant frequencies
+    Inspect(InspectArgs),
+    /// Train a linear network and record the discovery of each mode
+    Train(Box<TrainArgs>),
+    /// Draw a figure from run directories
+    Figure(FigureArgs),
+    /// What libtorch, CUDA, threads and SIMD were found here, and what is missing
+    Doctor(DoctorArgs),
+    /// Completions for a shell, on stdout
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Flags of every command that reads data.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Data")]
+pub struct DataArgs {
+    /// cosines, shapes, leaves or textures (each with `:key=value,…`), or
+    /// parquet:PATH, cifar:DIR, idx:IMAGES, folder:DIR, npz:FILE [default: cosines]
+    #[arg(long, value_name = "SPEC")]
+    pub data: Option<String>,
+    /// Which part of a set that is stored in parts [default: train]
+    #[arg(long)]
+    pub split: Option<String>,
+    /// At most N samples, the first in stored order
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// At most N samples of each class, the first in stored order
+    #[arg(long, value_name = "N")]
+    pub limit_per_class: Option<usize>,
+    /// Replace the channels by their mean
+    #[arg(long)]
+    pub grey: bool,
+    /// Resize images to N or HxW pixels
+    #[arg(long, value_name = "N|HxW")]
+    pub size: Option<Size>,
+    /// Keep these classes only, by name or index, comma-separated
+    #[arg(long, value_delimiter = ',', value_name = "A,B,…")]
+    pub classes: Vec<String>,
+    /// none, global, channel, imagenet or cifar10 [default: global; none for cosines]
+    #[arg(long)]
+    pub normalize: Option<Normalize>,
+    /// Subtract the mean of x (per pixel) and of y [default: true; false for cosines]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub center: Option<bool>,
+    /// Leave out images that do not decode, and count them, instead of stopping
+    #[arg(long)]
+    pub skip_bad: bool,
+    /// Seed of generated data [default: 0]
+    #[arg(long, value_name = "SEED")]
+    pub data_seed: Option<u64>,
+}
+
+impl DataArgs {
+    /// Puts what was said on the command line over `config`.
+    pub fn apply(&self, config: &mut DataConfig) {
+        set(&mut config.spec, &self.data);
+        set(&mut config.split, &self.split);
+        set(&mut config.seed, &self.data_seed);
+        config.limit = self.limit.or(config.limit);
+        config.limit_per_class = self.limit_per_class.or(config.limit_per_class);
+        config.size = self.size.or(config.size);
+        config.normalize = self.normalize.or(config.normalize);
+        config.center = self.center.or(config.center);
+        config.grey |= self.grey;
+        config.skip_bad |= self.skip_bad;
+        if !self.classes.is_empty() {
+            config.classes.clone_from(&self.classes);
+        }
+    }
+}
+
+/// `domfreq inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// The data set.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// Also write pictures of modes and class prototypes with their spectra, and inspect.json
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Threads, all cores where 0
+    #[arg(long, default_value_t = 0)]
+    pub threads: usize,
+}
+
+/// `domfreq train`.
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// Configuration file; flags change what it says
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Run directory [default: runs/<name of the configuration file, or of the model>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Replace the run that is in the run directory
+    #[arg(long)]
+    pub force: bool,
+    /// Print the summary as one JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// The data set.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Network [default: lcnn]
+    #[arg(long, help_heading = "Network")]
+    pub model: Option<ModelKind>,
+    /// Hidden units of the FCNN [default: 64]
+    #[arg(long, help_heading = "Network")]
+    pub hidden: Option<usize>,
+    /// Kernels M of the LCNN [default: 1]
+    #[arg(long, help_heading = "Network")]
+    pub channels: Option<usize>,
+    /// Kernel size of the LCNN: full, N or HxW [default: full]
+    #[arg(long, help_heading = "Network")]
+    pub kernel: Option<Kernel>,
+    /// Initial weights [default: gaussian]
+    #[arg(long, help_heading = "Network")]
+    pub init: Option<InitKind>,
+    /// Standard deviation of gaussian initial weights [default: 1e-3]
+    #[arg(long, help_heading = "Network")]
+    pub scale: Option<f64>,
+    /// a/s at the start of a matched run [default: 1e-3]
+    #[arg(long, help_heading = "Network")]
+    pub start: Option<f64>,
+    /// Train from moments or from samples [default: moment]
+    #[arg(long, help_heading = "Training")]
+    pub space: Option<SpaceKind>,
+    /// Number of updates [default: 2000]
+    #[arg(long, help_heading = "Training")]
+    pub steps: Option<u64>,
+    /// Step size η [default: 1/(200 g s₁), a hundredth of the fastest mode's time constant]
+    #[arg(long, help_heading = "Training")]
+    pub eta: Option<f64>,
+    /// Momentum [default: 0]
+    #[arg(long, help_heading = "Training")]
+    pub momentum: Option<f64>,
+    /// Samples per update [default: all]
+    #[arg(long, help_heading = "Training")]
+    pub batch: Option<usize>,
+    /// Measure every N updates [default: 1]
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    pub every: Option<u64>,
+    /// Number of spectra taken over the run [default: 50]
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    pub snapshots: Option<u64>,
+    /// Seed of weights and minibatches [default: 0]
+    #[arg(long, help_heading = "Machine")]
+    pub seed: Option<u64>,
+    /// auto, cpu, cuda or cuda:N [default: auto]
+    #[arg(long, help_heading = "Machine")]
+    pub device: Option<String>,
+    /// Precision [default: f32]
+    #[arg(long, help_heading = "Machine")]
+    pub dtype: Option<Dtype>,
+    /// Threads, all cores where 0 [default: 0]
+    #[arg(long, help_heading = "Machine")]
+    pub threads: Option<usize>,
+}
+
+impl TrainArgs {
+    /// Puts what was said on the command line over `config`.
+    pub fn apply(&self, config: &mut RunConfig) {
+        self.data.apply(&mut config.data);
+        set(&mut config.model.kind, &self.model);
+        set(&mut config.model.hidden, &self.hidden);
+        set(&mut config.model.channels, &self.channels);
+        set(&mut config.model.kernel, &self.kernel);
+        set(&mut config.init.kind, &self.init);
+        set(&mut config.init.scale, &self.scale);
+        set(&mut config.init.start, &self.start);
+        set(&mut config.train.space, &self.space);
+        set(&mut config.train.steps, &self.steps);
+        config.train.eta = self.eta.or(config.train.eta);
+        set(&mut config.train.momentum, &self.momentum);
+        config.train.batch = self.batch.or(config.train.batch);
+        set(&mut config.measure.every, &self.every);
+        set(&mut config.measure.snapshots, &self.snapshots);
+        set(&mut config.run.seed, &self.seed);
+        set(&mut config.run.device, &self.device);
+        set(&mut config.run.dtype, &self.dtype);
+        set(&mut config.run.threads, &self.threads);
+    }
+}
+
+fn set<T: Clone>(target: &mut T, value: &Option<T>) {
+    if let Some(value) = value {
+        target.clone_from(value);
+    }
+}
+
+/// `domfreq figure`.
+#[derive(Debug, Args)]
+pub struct FigureArgs {
+    /// Which figure.
+    #[command(subcommand)]
+    pub figure: Figure,
+}
+
+/// The figures.
+#[derive(Debug, Subcommand)]
+pub enum Figure {
+    /// Mode strengths over training steps, a panel per run
+    Stages {
+        /// Run directories
+        #[arg(required = true, value_name = "RUN")]
+        runs: Vec<PathBuf>,
+        /// The PNG to write
+        #[arg(long, value_name = "PNG")]
+        out: PathBuf,
+    },
+}
+
+/// `domfreq doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_silence_leaves_it() {
+        let cli = Cli::parse_from(["domfreq", "train", "--eta", "0.5", "--classes", "a,b", "--grey", "--center", "false"]);
+        let Command::Train(args) = cli.command else { panic!("parsed as another command") };
+        let mut config = RunConfig::parse("[train]\neta = 0.1\nsteps = 7\n[data]\nlimit = 3\n", "x").unwrap();
+        args.apply(&mut config);
+        assert_eq!((config.train.eta, config.train.steps, config.data.limit), (Some(0.5), 7, Some(3)));
+        assert_eq!(config.data.classes, ["a", "b"]);
+        assert_eq!((config.data.grey, config.data.center), (true, Some(false)));
+    }
+}

@@ -1,0 +1,104 @@
+//! Files that are whole or absent: written beside their place, synced, renamed.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// Writes `path` through `fill`: a reader sees the old file or the new one,
+/// never a part, whenever the process is killed.
+///
+/// # Errors
+/// [`Error::Io`] naming `path`; what was there before is then untouched.
+pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+    let dir = match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    };
+    let err = |action| move |e| Error::io(path, action)(e);
+    let file = tempfile::Builder::new().prefix(".domfreq-").suffix(".tmp").tempfile_in(dir).map_err(err("create"))?;
+    let mut buffer = BufWriter::with_capacity(1 << 20, file);
+    fill(&mut buffer).and_then(|()| buffer.flush()).map_err(err("write"))?;
+    let file = buffer.into_inner().map_err(|e| err("write")(e.into_error()))?;
+    file.as_file().sync_all().map_err(err("write"))?;
+    share(file.as_file()).map_err(err("set the permissions of"))?;
+    file.persist(path).map_err(|e| err("replace")(e.error))?;
+    // The rename itself must survive a power cut; not every file system can sync a directory.
+    let _ = File::open(dir).and_then(|d| d.sync_all());
+    Ok(())
+}
+
+/// [`write_atomic`] of bytes that are already there.
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_atomic(path, |out| out.write_all(bytes))
+}
+
+/// Creates a directory and its parents.
+///
+/// # Errors
+/// [`Error::Io`] naming it.
+pub fn create_dir(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).map_err(Error::io(path, "create"))
+}
+
+// Temporary files are private; results are for the whole group to read.
+#[cfg(unix)]
+fn share(file: &File) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn share(_: &File) -> std::io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replaces_whole_and_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.txt");
+        write_bytes(&path, b"one").unwrap();
+        write_bytes(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        let failed = write_atomic(&path, |out| {
+            out.write_all(b"half")?;
+            Err(std::io::Error::other("stopped"))
+        });
+        assert!(failed.unwrap_err().to_string().contains("a.txt"));
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_that_names_the_file() {
+        let full = Path::new("/dev/full");
+        if !full.exists() {
+            eprintln!("skipped: this system has no /dev/full");
+            return;
+        }
+        // No file can be created beside /dev/full, so fill it through the same writer.
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.npz");
+        let result = write_atomic(&path, |_| {
+            let mut device = fs::OpenOptions::new().write(true).open(full)?;
+            device.write_all(&[0; 4096])
+        });
+        let message = result.unwrap_err().to_string();
+        assert!(message.contains("a.npz") && message.contains("No space left"), "{message}");
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_missing_directory_is_named() {
+        let error = write_bytes(Path::new("no-such-directory/a.txt"), b"").unwrap_err();
+        assert!(error.to_string().contains("no-such-directory"));
+    }
+}

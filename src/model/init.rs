@@ -1,0 +1,108 @@
+//! Initial weights, drawn on the CPU in double precision from named seeds: the
+//! same bits for every device and precision.
+
+use ndarray::{Array2, Array4, Ix2, Ix4};
+use rand_distr::{Distribution, StandardNormal};
+
+use crate::error::{Error, Result};
+use crate::spectrum;
+use crate::theory::Modes;
+
+/// How the weights begin.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Draw {
+    /// Every weight normal with mean 0 and this standard deviation ε.
+    Gaussian(f64),
+    /// Both layers balanced and aligned with the modes, a_α(0) = this share of
+    /// s_α: the start that the closed form assumes.
+    Matched(f64),
+}
+
+/// Everything initial weights depend on.
+#[derive(Debug)]
+pub struct Start<'a> {
+    /// How they begin.
+    pub draw: Draw,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Modes of the data, whose shapes the network takes.
+    pub modes: &'a Modes,
+    /// Number of outputs K.
+    pub outputs: usize,
+}
+
+impl Start<'_> {
+    /// `[c, h, w]` of the images.
+    pub fn shape(&self) -> [usize; 3] {
+        self.modes.shape
+    }
+
+    /// W1 `[hidden, d]` and W2 `[K, hidden]`.
+    pub(crate) fn fcnn(&self, hidden: usize) -> Result<(Array2<f64>, Array2<f64>)> {
+        let d: usize = self.shape().iter().product();
+        let share = match self.draw {
+            Draw::Gaussian(scale) => {
+                let w1: Array2<f64> = self.normal("w1", scale, Ix2(hidden, d));
+                return Ok((w1, self.normal("w2", scale, Ix2(self.outputs, hidden))));
+            }
+            Draw::Matched(share) => share,
+        };
+        if hidden < self.modes.len() {
+            let expected = format!("at least one unit per mode ({}) for a matched start", self.modes.len());
+            return Err(Error::input("model.hidden", expected, hidden));
+        }
+        let (mut w1, mut w2) = (Array2::zeros((hidden, d)), Array2::zeros((self.outputs, hidden)));
+        for (a, mode) in self.modes.list.iter().enumerate() {
+            // E = b² u vᵀ gives a = λ b².
+            let b = (share * mode.s / mode.lambda).sqrt();
+            w1.row_mut(a).iter_mut().zip(&mode.v).for_each(|(w, v)| *w = b * v);
+            w2.column_mut(a).assign(&(&mode.u * b));
+        }
+        Ok((w1, w2))
+    }
+
+    /// Kernels `[M, c, r_h, r_w]` and dense layer `[K, M, H, W]`.
+    pub(crate) fn lcnn(&self, channels: usize, size: (usize, usize)) -> Result<(Array4<f64>, Array4<f64>)> {
+        let [c, h, w] = self.shape();
+        let share = match self.draw {
+            Draw::Gaussian(scale) => {
+                let kernels: Array4<f64> = self.normal("kernels", scale, Ix4(channels, c, size.0, size.1));
+                return Ok((kernels, self.normal("dense", scale, Ix4(self.outputs, channels, h, w))));
+            }
+            Draw::Matched(share) => share,
+        };
+        if size != (h, w) || c != 1 {
+            return Err(Error::input(
+                "init.kind",
+                "`gaussian`: a matched start needs kernels of full size and images of one channel",
+                format_args!("`matched` with {}x{} kernels on {c}x{h}x{w} images", size.0, size.1),
+            ));
+        }
+        let (mut kernels, mut dense) = (Array4::zeros((channels, 1, h, w)), Array4::zeros((self.outputs, channels, h, w)));
+        for mode in &self.modes.list {
+            // Only the mode's own frequency: ŵ = b, Ŵ2 = b e^{iθ} u, so that
+            // √n Ŵ2 ŵ = (a₀/λ) u v̂ there.
+            let mut v = spectrum::rfft2(mode.v.index_axis(ndarray::Axis(0), 0));
+            let peak = v.iter().fold(0.0f64, |m, z| m.max(z.norm()));
+            let b = (share * mode.s / mode.lambda * peak / ((h * w) as f64).sqrt()).sqrt();
+            v.mapv_inplace(|z| if z.norm() > 0.5 * peak { z / z.norm() * b } else { Default::default() });
+            let phases = spectrum::irfft2(v.view(), w);
+            let kernel = spectrum::irfft2(v.mapv(|z| z.norm().into()).view(), w);
+            let mut first = kernels.slice_mut(ndarray::s![0, 0, .., ..]);
+            first += &kernel;
+            for (j, u) in mode.u.iter().enumerate() {
+                let mut plane = dense.slice_mut(ndarray::s![j, 0, .., ..]);
+                plane.scaled_add(*u, &phases);
+            }
+        }
+        Ok((kernels, dense))
+    }
+
+    fn normal<D: ndarray::Dimension>(&self, name: &str, scale: f64, shape: D) -> ndarray::Array<f64, D> {
+        let mut rng = crate::seed::rng(self.seed, &format!("weights/{name}"), 0);
+        ndarray::Array::from_shape_simple_fn(shape, || {
+            let z: f64 = StandardNormal.sample(&mut rng);
+            z * scale
+        })
+    }
+}

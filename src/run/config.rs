@@ -1,0 +1,505 @@
+//! The configuration of a run: every key, its default and its checks.
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::data::{Normalize, Options};
+use crate::error::{Error, Result};
+
+/// Everything that decides a run's result, and the device it is computed on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunConfig {
+    /// The data set and its preparation.
+    pub data: DataConfig,
+    /// The network.
+    pub model: ModelConfig,
+    /// Its initial weights.
+    pub init: InitConfig,
+    /// Gradient descent.
+    pub train: TrainConfig,
+    /// What is measured, and when.
+    pub measure: MeasureConfig,
+    /// Seed, device, precision.
+    pub run: MachineConfig,
+}
+
+/// `[data]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DataConfig {
+    /// Source, as `--data` takes it.
+    pub spec: String,
+    /// Part of a set stored in parts.
+    pub split: String,
+    /// At most this many samples.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// At most this many samples of each class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_per_class: Option<usize>,
+    /// Mean of the channels.
+    pub grey: bool,
+    /// Resize to this size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<Size>,
+    /// Classes kept, all where empty.
+    pub classes: Vec<String>,
+    /// What x is divided by; without it the source's own default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub normalize: Option<Normalize>,
+    /// Whether x and y are centred; without it the source's own default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub center: Option<bool>,
+    /// Leave out images that do not decode.
+    pub skip_bad: bool,
+    /// Seed of generated data.
+    pub seed: u64,
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        let o = Options::default();
+        Self {
+            spec: "cosines".to_owned(),
+            split: o.split,
+            limit: None,
+            limit_per_class: None,
+            grey: false,
+            size: None,
+            classes: Vec::new(),
+            normalize: None,
+            center: None,
+            skip_bad: false,
+            seed: o.seed,
+        }
+    }
+}
+
+impl DataConfig {
+    /// The loader's options.
+    pub fn options(&self) -> Options {
+        Options {
+            split: self.split.clone(),
+            limit: self.limit,
+            limit_per_class: self.limit_per_class,
+            grey: self.grey,
+            size: self.size.map(|s| (s.h, s.w)),
+            classes: self.classes.clone(),
+            skip_bad: self.skip_bad,
+            seed: self.seed,
+        }
+    }
+
+    /// Fills in what the source decides where nothing else was said. Images are
+    /// centred and divided by one standard deviation; `cosines` are left as they
+    /// are, since only uncentred are its classes its modes.
+    pub fn resolve(&mut self) -> (Normalize, bool) {
+        let raw = self.spec == "cosines" || self.spec.starts_with("cosines:");
+        let (normalize, center) = if raw { (Normalize::None, false) } else { (Normalize::Global, true) };
+        (*self.normalize.get_or_insert(normalize), *self.center.get_or_insert(center))
+    }
+}
+
+/// Height and width: `32` or `24x32`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Height.
+    pub h: usize,
+    /// Width.
+    pub w: usize,
+}
+
+impl FromStr for Size {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        let (h, w) = text.split_once('x').unwrap_or((text, text));
+        match (h.trim().parse(), w.trim().parse()) {
+            (Ok(h), Ok(w)) if (1..=4096).contains(&h) && (1..=4096).contains(&w) => Ok(Self { h, w }),
+            _ => Err(Error::input("size", "`N` or `HxW`, each 1 to 4096", format_args!("`{text}`"))),
+        }
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}x{}", self.h, self.w)
+    }
+}
+
+impl Serialize for Size {
+    fn serialize<S: Serializer>(&self, s: S) -> std::result::Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> std::result::Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Size;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a size such as 32 or \"24x32\"")
+            }
+            fn visit_i64<E: de::Error>(self, v: i64) -> std::result::Result<Size, E> {
+                self.visit_str(&v.to_string())
+            }
+            fn visit_str<E: de::Error>(self, v: &str) -> std::result::Result<Size, E> {
+                v.parse().map_err(E::custom)
+            }
+        }
+        d.deserialize_any(Visitor)
+    }
+}
+
+/// `[model]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelConfig {
+    /// Which network.
+    pub kind: ModelKind,
+    /// Hidden units of the FCNN.
+    pub hidden: usize,
+    /// Kernels M of the LCNN.
+    pub channels: usize,
+    /// Kernel size of the LCNN: `full`, `5` or `5x3`.
+    pub kernel: Kernel,
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self { kind: ModelKind::Lcnn, hidden: 64, channels: 1, kernel: Kernel::Full }
+    }
+}
+
+/// The networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum ModelKind {
+    /// Linear fully connected network.
+    Fcnn,
+    /// Linear convolutional network.
+    Lcnn,
+}
+
+impl fmt::Display for ModelKind {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            ModelKind::Fcnn => "fcnn",
+            ModelKind::Lcnn => "lcnn",
+        })
+    }
+}
+
+/// Size of convolution kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kernel {
+    /// That of the images.
+    Full,
+    /// Fixed.
+    Fixed(Size),
+}
+
+impl Kernel {
+    /// (height, width) on images of size `full`.
+    pub fn size(self, full: (usize, usize)) -> (usize, usize) {
+        match self {
+            Kernel::Full => full,
+            Kernel::Fixed(s) => (s.h, s.w),
+        }
+    }
+}
+
+impl FromStr for Kernel {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        if text == "full" { Ok(Kernel::Full) } else { text.parse().map(Kernel::Fixed) }
+    }
+}
+
+impl fmt::Display for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Kernel::Full => f.write_str("full"),
+            Kernel::Fixed(size) => size.fmt(f),
+        }
+    }
+}
+
+impl Serialize for Kernel {
+    fn serialize<S: Serializer>(&self, s: S) -> std::result::Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Kernel {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> std::result::Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Kernel;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("\"full\" or a size such as 5 or \"5x3\"")
+            }
+            fn visit_i64<E: de::Error>(self, v: i64) -> std::result::Result<Kernel, E> {
+                self.visit_str(&v.to_string())
+            }
+            fn visit_str<E: de::Error>(self, v: &str) -> std::result::Result<Kernel, E> {
+                v.parse().map_err(E::custom)
+            }
+        }
+        d.deserialize_any(Visitor)
+    }
+}
+
+/// `[init]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct InitConfig {
+    /// How weights begin.
+    pub kind: InitKind,
+    /// Standard deviation ε of every weight (`gaussian`).
+    pub scale: f64,
+    /// a_α(0)/s_α (`matched`).
+    pub start: f64,
+}
+
+impl Default for InitConfig {
+    fn default() -> Self {
+        Self { kind: InitKind::Gaussian, scale: 1e-3, start: 1e-3 }
+    }
+}
+
+/// Kinds of initial weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum InitKind {
+    /// Independent normal weights.
+    Gaussian,
+    /// Balanced and aligned with the modes: the start the closed form assumes.
+    Matched,
+}
+
+/// `[train]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// Where gradients come from.
+    pub space: SpaceKind,
+    /// Number of updates.
+    pub steps: u64,
+    /// Step size η; without it 1/(200 g s₁), where 2 g s₁ is the fastest mode's rate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eta: Option<f64>,
+    /// Momentum μ in [0, 1).
+    pub momentum: f64,
+    /// Samples per update, all without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<usize>,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self { space: SpaceKind::Moment, steps: 2000, eta: None, momentum: 0.0, batch: None }
+    }
+}
+
+/// The two equivalent ways to train a linear network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum SpaceKind {
+    /// From second moments: the cost of a step does not depend on the number of samples.
+    Moment,
+    /// From samples, through the layers.
+    Sample,
+}
+
+/// `[measure]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MeasureConfig {
+    /// A row of metrics every so many updates.
+    pub every: u64,
+    /// Number of times the spectra are taken, evenly over the run.
+    pub snapshots: u64,
+}
+
+impl Default for MeasureConfig {
+    fn default() -> Self {
+        Self { every: 1, snapshots: 50 }
+    }
+}
+
+/// `[run]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MachineConfig {
+    /// Seed of the weights and of the order of minibatches.
+    pub seed: u64,
+    /// `auto`, `cpu`, `cuda` or `cuda:N`.
+    pub device: String,
+    /// Precision of weights and moments.
+    pub dtype: Dtype,
+    /// Threads, all cores where 0.
+    pub threads: usize,
+}
+
+impl Default for MachineConfig {
+    fn default() -> Self {
+        Self { seed: 0, device: "auto".to_owned(), dtype: Dtype::F32, threads: 0 }
+    }
+}
+
+/// Floating-point precision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// Single.
+    F32,
+    /// Double.
+    F64,
+}
+
+impl RunConfig {
+    /// Reads a configuration file; keys that it does not give have their defaults.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and [`Error::Input`] with line and column for an unknown
+    /// key (and the nearest known one), a wrong type or a value out of range.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(Error::io(path, "read"))?;
+        Self::parse(&text, &path.display().to_string())
+    }
+
+    /// [`RunConfig::read`] of a text; `place` names it in errors.
+    ///
+    /// # Errors
+    /// As [`RunConfig::read`].
+    pub fn parse(text: &str, place: &str) -> Result<Self> {
+        toml::from_str(text).map_err(|e| explain(&e, text, place))
+    }
+
+    /// The file that [`RunConfig::read`] reads back as this configuration.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("every field has a TOML form")
+    }
+
+    /// Checks values that types cannot.
+    ///
+    /// # Errors
+    /// [`Error::Input`] naming the key.
+    pub fn check(&self) -> Result<()> {
+        let positive = |key: &str, v: f64| {
+            if v > 0.0 && v.is_finite() { Ok(()) } else { Err(Error::input(key, "a positive number", v)) }
+        };
+        let at_least_one = |key: &str, v: u64| {
+            if v >= 1 { Ok(()) } else { Err(Error::input(key, "at least 1", v)) }
+        };
+        positive("init.scale", self.init.scale)?;
+        if !(self.init.start > 0.0 && self.init.start < 1.0) {
+            return Err(Error::input("init.start", "a share of s between 0 and 1", self.init.start));
+        }
+        if let Some(eta) = self.train.eta {
+            positive("train.eta", eta)?;
+        }
+        if !(0.0..1.0).contains(&self.train.momentum) {
+            return Err(Error::input("train.momentum", "0 <= momentum < 1", self.train.momentum));
+        }
+        at_least_one("train.steps", self.train.steps)?;
+        at_least_one("measure.every", self.measure.every)?;
+        at_least_one("model.hidden", self.model.hidden as u64)?;
+        at_least_one("model.channels", self.model.channels as u64)?;
+        self.train.batch.map_or(Ok(()), |b| at_least_one("train.batch", b as u64))
+    }
+}
+
+// One line: where, what was expected, what was found, and the nearest known key.
+fn explain(error: &toml::de::Error, text: &str, place: &str) -> Error {
+    let mut at = place.to_owned();
+    if let Some(span) = error.span() {
+        let before = text.get(..span.start).unwrap_or(text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+        at = format!("{place}, line {line}, column {column}");
+    }
+    let message = error.message();
+    if let Some(rest) = message.strip_prefix("unknown field `")
+        && let Some((key, known)) = rest.split_once('`')
+    {
+        let known: Vec<_> = known.split('`').skip(1).step_by(2).collect();
+        let nearest = known.iter().max_by(|a, b| {
+            strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key))
+        });
+        let expected = format!("one of {} (nearest: `{}`)", known.join(", "), nearest.unwrap_or(&""));
+        return Error::input(at, expected, format_args!("the unknown key `{key}`"));
+    }
+    match message.rsplit_once(", expected ") {
+        Some((found, expected)) => Error::input(at, expected, found),
+        None => Error::input(at, "valid TOML", message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(text: &str) -> String {
+        RunConfig::parse(text, "x.toml").unwrap_err().to_string()
+    }
+
+    #[test]
+    fn round_trips_and_defaults() {
+        let default = RunConfig::parse("", "x").unwrap();
+        assert_eq!(default, RunConfig::default());
+        let text = "[data]\nspec = \"idx:a\"\nsize = \"24x32\"\nlimit = 7\nnormalize = \"channel\"\n\
+                    [model]\nkind = \"fcnn\"\nkernel = 5\n[train]\neta = 1e-3\n[run]\ndtype = \"f64\"\n";
+        let config = RunConfig::parse(text, "x").unwrap();
+        assert_eq!(config.data.size, Some(Size { h: 24, w: 32 }));
+        assert_eq!(config.model.kernel.size((9, 9)), (5, 5));
+        assert_eq!(RunConfig::parse(&config.to_toml(), "x").unwrap(), config);
+        assert_eq!(RunConfig::parse("[data]\nsize = 32", "x").unwrap().data.size, Some(Size { h: 32, w: 32 }));
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_place_and_the_nearest_known() {
+        let text = message("[train]\nsteps = 5\netaa = 0.1\n");
+        assert!(text.contains("x.toml, line 3, column 1"), "{text}");
+        assert!(text.contains("`etaa`") && text.contains("nearest: `eta`"), "{text}");
+        assert!(message("[trian]\n").contains("nearest: `train`"));
+    }
+
+    #[test]
+    fn a_wrong_type_has_line_and_column() {
+        let text = message("[train]\n  steps = \"many\"\n");
+        assert!(text.contains("line 2, column 11") && text.contains("u64"), "{text}");
+        assert!(message("[model]\nkind = \"rnn\"").contains("fcnn"));
+        assert!(message("[data]\nsize = \"12y3\"").contains("HxW"));
+        assert!(message("[train\n").contains("line 1"));
+        assert!(message("[train]\nsteps = -1").contains("line 2"));
+    }
+
+    #[test]
+    fn values_out_of_range_name_their_key() {
+        let check = |text: &str| RunConfig::parse(text, "x").unwrap().check().unwrap_err().to_string();
+        assert!(check("[train]\neta = -1.0").starts_with("train.eta"));
+        assert!(check("[train]\nmomentum = 1.0").starts_with("train.momentum"));
+        assert!(check("[train]\nsteps = 0").starts_with("train.steps"));
+        assert!(check("[train]\nbatch = 0").starts_with("train.batch"));
+        assert!(check("[init]\nstart = 1.0").starts_with("init.start"));
+        assert!(check("[init]\nscale = nan").starts_with("init.scale"));
+        assert!(check("[measure]\nevery = 0").starts_with("measure.every"));
+        assert!(RunConfig::default().check().is_ok());
+    }
+
+    #[test]
+    fn sources_decide_their_preparation_unless_told() {
+        let resolve = |spec: &str, center| {
+            DataConfig { spec: spec.into(), center, ..DataConfig::default() }.resolve()
+        };
+        assert_eq!(resolve("cosines", None), (Normalize::None, false));
+        assert_eq!(resolve("cosines:noise=1", Some(true)), (Normalize::None, true));
+        assert_eq!(resolve("leaves", None), (Normalize::Global, true));
+    }
+}

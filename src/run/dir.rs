@@ -1,0 +1,271 @@
+//! Claiming, filling and opening a run directory.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array1, Array2, Array3, Axis};
+
+use crate::disk;
+use crate::error::{Error, Result};
+use crate::run::arrays::{self, Npz};
+use crate::run::{Manifest, Metrics, RunConfig, Snapshot};
+use crate::spectrum;
+use crate::theory::Modes;
+use crate::theory::modes::image_energies;
+
+/// Paths inside a run directory.
+#[derive(Clone, Debug)]
+pub struct RunDir {
+    root: PathBuf,
+}
+
+impl RunDir {
+    /// Claims `root` for a new run. With `replace` an earlier run there is removed first.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when another run is there (without `replace`), or files
+    /// that are no run (always); [`Error::Io`].
+    pub fn create(root: &Path, replace: bool) -> Result<Self> {
+        disk::create_dir(root)?;
+        let dir = Self { root: root.to_path_buf() };
+        let occupied = fs::read_dir(root).map_err(Error::io(root, "read"))?.next().is_some();
+        if occupied {
+            if !dir.manifest().exists() {
+                return Err(Error::input(root.display(), "a new or empty directory", "files that are no run"));
+            }
+            if !replace {
+                let found = match Manifest::read(&dir.manifest()) {
+                    Ok(m) => format!("another run (of {}, started {}, {:?})", m.data.spec, m.started, m.status),
+                    Err(_) => "another run".to_owned(),
+                };
+                return Err(Error::input(root.display(), "a new or empty directory (--force replaces a run)", found));
+            }
+            dir.clear()?;
+        }
+        for sub in ["arrays", "ckpt", "figures"] {
+            disk::create_dir(&root.join(sub))?;
+        }
+        Ok(dir)
+    }
+
+    // The manifest goes last: until then the directory still counts as a run.
+    fn clear(&self) -> Result<()> {
+        for name in ["arrays", "ckpt", "figures"] {
+            let path = self.root.join(name);
+            if path.exists() {
+                fs::remove_dir_all(&path).map_err(Error::io(&path, "remove"))?;
+            }
+        }
+        for path in [self.metrics(), self.summary(), self.config(), self.manifest()] {
+            if path.exists() {
+                fs::remove_file(&path).map_err(Error::io(&path, "remove"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An existing run.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when there is none.
+    pub fn open(root: &Path) -> Result<Self> {
+        let dir = Self { root: root.to_path_buf() };
+        if !dir.manifest().exists() {
+            let found = if root.exists() { "no manifest.json in it" } else { "nothing" };
+            return Err(Error::input(root.display(), "a run directory", found));
+        }
+        Ok(dir)
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// `config.toml`.
+    pub fn config(&self) -> PathBuf {
+        self.root.join("config.toml")
+    }
+
+    /// `manifest.json`.
+    pub fn manifest(&self) -> PathBuf {
+        self.root.join("manifest.json")
+    }
+
+    /// `metrics.csv`.
+    pub fn metrics(&self) -> PathBuf {
+        self.root.join("metrics.csv")
+    }
+
+    /// `summary.json`.
+    pub fn summary(&self) -> PathBuf {
+        self.root.join("summary.json")
+    }
+
+    fn modes(&self) -> PathBuf {
+        self.root.join("arrays/modes.npz")
+    }
+
+    /// Reads what a figure needs of a run, finished or not.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Input`] naming the file.
+    pub fn read(&self) -> Result<(RunConfig, Metrics, Array1<f64>)> {
+        let metrics = Metrics::read(&self.metrics())?;
+        let path = self.modes();
+        let s: Array1<f64> = arrays::read(&path, "s")?
+            .into_dimensionality()
+            .map_err(|e| Error::input(format_args!("{}, array `s`", path.display()), "one axis", e))?;
+        if s.len() != metrics.a.len() {
+            let found = format!("{} and {}", s.len(), metrics.a.len());
+            return Err(Error::input(path.display(), "as many modes as metrics.csv has columns", found));
+        }
+        Ok((RunConfig::read(&self.config())?, metrics, s))
+    }
+
+    /// Writes `arrays/modes.npz`: s, lambda, rho, participation `[m]`, u `[K, m]`,
+    /// v `[m, c, h, w]`, dominant `[m, 2]` (row, column), energies
+    /// `[m, h, w/2+1]` (|v̂|² per half-plane entry, unitary DFT, summed over
+    /// channels) and data_energies `[c, h, w/2+1]` (mean over samples).
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_modes(&self, modes: &Modes, data_energies: &Array3<f64>) -> Result<()> {
+        let [c, h, w] = modes.shape;
+        let column = |f: &dyn Fn(&crate::theory::Mode) -> f64| Array1::from_iter(modes.list.iter().map(f));
+        let v = modes.v_rows().into_shape_with_order((modes.len(), c, h, w)).expect("rows are images");
+        let energies: Vec<_> = modes.list.iter().map(|m| m.energies.values()).collect();
+        let dominant = Array2::from_shape_fn((modes.len(), 2), |(a, axis)| {
+            let f = modes.list[a].dominant;
+            i64::from(if axis == 0 { f.row } else { f.col })
+        });
+        Npz::default()
+            .with("s", column(&|m| m.s).view())
+            .with("lambda", column(&|m| m.lambda).view())
+            .with("rho", column(&|m| m.rho).view())
+            .with("participation", column(&|m| m.participation).view())
+            .with("u", modes.u().view())
+            .with("v", v.view())
+            .with("dominant", dominant.view())
+            .with("energies", stack(&energies).view())
+            .with("data_energies", data_energies.view())
+            .write(&self.modes())
+    }
+
+    /// Writes `arrays/spectra-XXXXXXXX.npz`: templates `[m, h, w/2+1]`, the
+    /// energies of u_αᵀE summed over channels, participation `[m]` of the same,
+    /// and for a convolutional network kernels `[M, c, h, w/2+1]`, the energies
+    /// of the kernels zero-padded to the image grid.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_spectra(&self, modes: &Modes, snapshot: &Snapshot) -> Result<()> {
+        let [c, h, w] = modes.shape;
+        let templates = modes.u().t().dot(&snapshot.map);
+        let templates = templates.into_shape_with_order((modes.len(), c, h, w)).map_err(|e| {
+            Error::input("end-to-end map", "one column per pixel of the images", e)
+        })?;
+        let energies: Vec<_> = templates.outer_iter().map(image_energies).collect();
+        let values: Vec<_> = energies.iter().map(|e| e.values()).collect();
+        let participation = Array1::from_iter(energies.iter().map(|e| e.participation()));
+        let mut npz = Npz::default()
+            .with("templates", stack(&values).view())
+            .with("participation", participation.view());
+        if let Some((_, kernels)) = snapshot.weights.iter().find(|(name, _)| name == "kernels")
+            && let Ok(kernels) = kernels.view().into_dimensionality()
+        {
+            npz = npz.with("kernels", spectrum::kernel_energies(kernels, h, w)?.view());
+        }
+        npz.write(&self.root.join(format!("arrays/spectra-{:08}.npz", snapshot.step)))
+    }
+
+    /// Writes `ckpt/step-XXXXXXXX/weights.npz`: the folder appears whole.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_checkpoint(&self, snapshot: &Snapshot) -> Result<()> {
+        let parent = self.root.join("ckpt");
+        let place = parent.join(format!("step-{:08}", snapshot.step));
+        let beside = tempfile::Builder::new()
+            .prefix(".step-")
+            .tempdir_in(&parent)
+            .map_err(Error::io(&parent, "create a folder in"))?;
+        let npz = snapshot.weights.iter().fold(Npz::default(), |npz, (name, w)| npz.with(name, w.view()));
+        npz.write(&beside.path().join("weights.npz"))?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(beside.path(), fs::Permissions::from_mode(0o755))
+                .map_err(Error::io(&place, "set the permissions of"))?;
+        }
+        fs::rename(beside.path(), &place).map_err(Error::io(&place, "create"))
+    }
+}
+
+fn stack(planes: &[&Array2<f64>]) -> Array3<f64> {
+    let views: Vec<_> = planes.iter().map(|p| p.view()).collect();
+    ndarray::stack(Axis(0), &views).expect("planes of one grid")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::manifest::DataRecord;
+    use crate::theory::tests_support::cosine_samples;
+    use ndarray::Array4;
+
+    fn claimed(root: &Path) -> RunDir {
+        let dir = RunDir::create(root, false).unwrap();
+        Manifest::begin("x".into(), "CPU".into(), 1, 0, DataRecord::default()).write(&dir.manifest()).unwrap();
+        dir
+    }
+
+    #[test]
+    fn another_run_is_kept_unless_replacing_is_asked_for() {
+        let tmp = tempfile::tempdir().unwrap();
+        let root = tmp.path().join("runs/a");
+        let dir = claimed(&root);
+        fs::write(dir.metrics(), "old").unwrap();
+        let error = RunDir::create(&root, false).unwrap_err().to_string();
+        assert!(error.contains("another run") && error.contains("--force"), "{error}");
+        assert_eq!(fs::read_to_string(dir.metrics()).unwrap(), "old");
+        RunDir::create(&root, true).unwrap();
+        assert!(!dir.metrics().exists());
+    }
+
+    #[test]
+    fn a_folder_of_something_else_is_never_touched() {
+        let tmp = tempfile::tempdir().unwrap();
+        fs::write(tmp.path().join("thesis.tex"), "x").unwrap();
+        for replace in [false, true] {
+            let error = RunDir::create(tmp.path(), replace).unwrap_err().to_string();
+            assert!(error.contains("files that are no run"), "{error}");
+        }
+        assert!(tmp.path().join("thesis.tex").exists());
+        assert!(RunDir::open(tmp.path()).unwrap_err().to_string().contains("no manifest.json"));
+    }
+
+    #[test]
+    fn arrays_have_the_shapes_they_promise() {
+        let tmp = tempfile::tempdir().unwrap();
+        let dir = claimed(&tmp.path().join("r"));
+        let modes = Modes::new(&cosine_samples((6, 8), &[(1, 2, 2.0, 0.3), (-2, 1, 1.0, 1.1)])).unwrap();
+        dir.write_modes(&modes, &Array3::zeros((1, 6, 5))).unwrap();
+        assert_eq!(arrays::read(&dir.modes(), "v").unwrap().shape(), [2, 1, 6, 8]);
+        assert_eq!(arrays::read(&dir.modes(), "energies").unwrap().shape(), [2, 6, 5]);
+
+        let kernels = Array4::<f64>::ones((3, 1, 2, 2)).into_dyn();
+        // The map that uses each mode with its own image.
+        let map = modes.u().dot(&modes.v_rows());
+        let snapshot = Snapshot { step: 40, map, weights: vec![("kernels".into(), kernels)] };
+        dir.write_spectra(&modes, &snapshot).unwrap();
+        let path = dir.root().join("arrays/spectra-00000040.npz");
+        assert_eq!(arrays::read(&path, "kernels").unwrap().shape(), [3, 1, 6, 5]);
+        let participation = arrays::read(&path, "participation").unwrap();
+        assert!(participation.iter().all(|p| (p - 1.0).abs() < 1e-6));
+        dir.write_checkpoint(&snapshot).unwrap();
+        let weights = dir.root().join("ckpt/step-00000040/weights.npz");
+        assert_eq!(arrays::read(&weights, "kernels").unwrap().shape(), [3, 1, 2, 2]);
+        assert_eq!(fs::read_dir(dir.root().join("ckpt")).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,242 @@
+//! The modes of a data set: Σyx = Σ_α s_α u_α v_αᵀ.
+//!
+//! Sign rule: the entry of u_α of largest magnitude is positive (the first of
+//! them, where several are equal within 1e-6). Modes of strength below
+//! 1e-6·s_1 are rounding (centring y leaves one such mode) and are left out.
+
+use faer::MatRef;
+use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayView3, Axis};
+
+use crate::data::Samples;
+use crate::error::{Error, Result};
+use crate::spectrum::{self, Energies, Frequency, Grid};
+use crate::theory::moments;
+
+/// One mode of a data set.
+#[derive(Clone, Debug)]
+pub struct Mode {
+    /// Strength s_α, a singular value of Σyx.
+    pub s: f64,
+    /// Which outputs it tells apart: unit vector u_α `[K]`.
+    pub u: Array1<f64>,
+    /// Its image: unit vector v_α `[c, h, w]`.
+    pub v: Array3<f64>,
+    /// λ_α = v_αᵀ Σxx v_α.
+    pub lambda: f64,
+    /// Concentration ρ_α = √n · max_k |v̂_α(k)|, with |v̂_α(k)|² summed over
+    /// channels (unitary DFT): √(n/2) for a cosine, 1 for a single bright pixel.
+    pub rho: f64,
+    /// Energy |v̂_α(k)|² summed over channels; sums to 1 over the full plane.
+    pub energies: Energies,
+    /// Participation ratio of the energies over distinct frequencies.
+    pub participation: f64,
+    /// The strongest frequency.
+    pub dominant: Frequency,
+}
+
+/// The modes of a data set, strongest first.
+#[derive(Clone, Debug)]
+pub struct Modes {
+    /// `[c, h, w]` of the images.
+    pub shape: [usize; 3],
+    /// The modes, s descending.
+    pub list: Vec<Mode>,
+    /// Σ s² over all modes, the ones left out included.
+    pub total: f64,
+}
+
+/// Singular values below this share of the largest are rounding.
+const NEGLIGIBLE: f64 = 1e-6;
+
+impl Modes {
+    /// The modes of prepared samples. Cost: P·d·K, Σxx is not formed.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when targets and images are uncorrelated (Σyx = 0), so
+    /// that there is no mode at all.
+    pub fn new(samples: &Samples) -> Result<Self> {
+        Self::from_cross(samples, moments::cross(samples).view())
+    }
+
+    /// As [`Modes::new`], from a Σyx `[K, d]` that is already known.
+    ///
+    /// # Errors
+    /// As [`Modes::new`].
+    pub fn from_cross(samples: &Samples, yx: ArrayView2<f64>) -> Result<Self> {
+        let (u, s, v) = svd(yx)?;
+        // Σyx of unrelated x and y is not zero but the rounding of a sum that cancels.
+        let x_norm = samples.x.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / samples.len() as f64;
+        let floor = 1e-10 * (x_norm * moments::yy_trace(samples)).sqrt();
+        let count = s.iter().take_while(|&&x| x > NEGLIGIBLE * s[0] && x > floor).count();
+        if count == 0 {
+            return Err(Error::input(
+                "data",
+                "images that tell something about their targets (Σyx ≠ 0)",
+                "Σyx = 0: every class has the same mean image, so there is no mode to discover",
+            ));
+        }
+        let lambdas = moments::variances(samples, v.slice(ndarray::s![.., ..count]));
+        let shape @ [c, h, w] = samples.shape;
+        let mut list = Vec::with_capacity(count);
+        for (a, lambda) in lambdas.into_iter().enumerate() {
+            let (mut u, mut v) = (u.column(a).to_owned(), v.column(a).to_owned());
+            if sign(&u) < 0.0 {
+                u *= -1.0;
+                v *= -1.0;
+            }
+            let v = v.into_shape_with_order((c, h, w)).expect("d = c·h·w");
+            let energies = image_energies(v.view());
+            let dominant = energies.strongest(1)[0].0;
+            list.push(Mode {
+                s: s[a],
+                lambda,
+                rho: ((h * w) as f64 * energies.max_entry()).sqrt(),
+                participation: energies.participation(),
+                dominant,
+                energies,
+                u,
+                v,
+            });
+        }
+        Ok(Self { shape, list, total: s.iter().map(|s| s * s).sum() })
+    }
+
+    /// Number of modes.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there is no mode (never so for modes that [`Modes::new`] made).
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Share of Σs² of mode `index`.
+    pub fn share(&self, index: usize) -> f64 {
+        self.list[index].s.powi(2) / self.total
+    }
+
+    /// u_α as columns `[K, m]`.
+    pub fn u(&self) -> Array2<f64> {
+        let columns: Vec<_> = self.list.iter().map(|m| m.u.view()).collect();
+        ndarray::stack(Axis(1), &columns).expect("modes share their shape")
+    }
+
+    /// v_α as rows `[m, d]`.
+    pub fn v_rows(&self) -> Array2<f64> {
+        let d = self.shape.iter().product();
+        let mut rows = Array2::zeros((self.len(), d));
+        for (mut row, mode) in rows.rows_mut().into_iter().zip(&self.list) {
+            row.iter_mut().zip(&mode.v).for_each(|(r, v)| *r = *v);
+        }
+        rows
+    }
+
+    /// Mode strengths a_α = u_αᵀ Σŷx v_α of a network with response Σŷx `[K, d]`.
+    pub fn strengths(&self, response: ArrayView2<f64>) -> Vec<f64> {
+        self.list
+            .iter()
+            .map(|m| m.u.dot(&response.dot(&Array1::from_iter(m.v.iter().copied()))))
+            .collect()
+    }
+}
+
+/// Energy of an image `[c, h, w]` per frequency, summed over channels (unitary DFT).
+pub fn image_energies(image: ArrayView3<f64>) -> Energies {
+    let (_, h, w) = image.dim();
+    let per_channel = spectrum::energies(image.insert_axis(Axis(0)));
+    let sum = per_channel.sum_axis(Axis(0)).sum_axis(Axis(0));
+    Energies::new(Grid::new(h, w), sum).expect("the grid is the image's own")
+}
+
+fn sign(u: &Array1<f64>) -> f64 {
+    let largest = u.iter().fold(0.0f64, |m, x| m.max(x.abs()));
+    let first = u.iter().find(|x| x.abs() >= largest * (1.0 - 1e-6));
+    first.map_or(1.0, |x| x.signum())
+}
+
+// Thin SVD: u [K, r], s [r] descending, v [d, r].
+fn svd(yx: ArrayView2<f64>) -> Result<(Array2<f64>, Vec<f64>, Array2<f64>)> {
+    let owned = yx.as_standard_layout();
+    let slice = owned.as_slice().expect("standard layout");
+    let matrix = MatRef::from_row_major_slice(slice, yx.nrows(), yx.ncols());
+    let svd = matrix
+        .thin_svd()
+        .map_err(|e| Error::input("data", "finite second moments Σyx", format_args!("an SVD that fails ({e:?})")))?;
+    let (u, s, v) = (svd.U(), svd.S(), svd.V());
+    let rank = s.column_vector().nrows();
+    Ok((
+        Array2::from_shape_fn((yx.nrows(), rank), |(i, j)| u[(i, j)]),
+        (0..rank).map(|i| s.column_vector()[i]).collect(),
+        Array2::from_shape_fn((yx.ncols(), rank), |(i, j)| v[(i, j)]),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::theory::tests_support::{cosine_samples, random_samples};
+    use ndarray::array;
+
+    #[test]
+    fn reconstruct_the_cross_moment_and_are_orthonormal() {
+        let s = random_samples(300, [3, 4, 5], 6, 3);
+        let yx = moments::cross(&s);
+        let modes = Modes::new(&s).unwrap();
+        let mut rebuilt = Array2::<f64>::zeros(yx.dim());
+        let (u, v) = (modes.u(), modes.v_rows());
+        for (a, mode) in modes.list.iter().enumerate() {
+            let outer = u.column(a).insert_axis(Axis(1)).dot(&v.row(a).insert_axis(Axis(0)));
+            rebuilt = rebuilt + outer * mode.s;
+            assert!((mode.energies.total() - 1.0).abs() < 1e-12);
+            assert!(mode.rho >= 1.0 / 3f64.sqrt() && mode.rho <= 20f64.sqrt());
+            let norm: f64 = mode.v.iter().map(|x| x * x).sum();
+            assert!((norm - 1.0).abs() < 1e-12 && sign(&mode.u) > 0.0);
+        }
+        let scale = modes.list[0].s;
+        assert!((rebuilt - yx).iter().all(|e| e.abs() < 1e-12 * scale));
+        assert!((0..modes.len()).map(|i| modes.share(i)).sum::<f64>() - 1.0 < 1e-12);
+        assert!(modes.list.windows(2).all(|w| w[0].s >= w[1].s));
+    }
+
+    #[test]
+    fn cosines_by_hand() {
+        // Two classes of one cosine each, 8×8, amplitudes 2 and 1: s = A √(n/2)/K, λ = A² n/(2K), ρ = √(n/2).
+        let s = cosine_samples((8, 8), &[(1, 2, 2.0, 0.3), (-3, 1, 1.0, 1.1)]);
+        let modes = Modes::new(&s).unwrap();
+        assert_eq!(modes.len(), 2);
+        let want = [(2.0, Frequency { row: 1, col: 2 }), (1.0, Frequency { row: -3, col: 1 })];
+        for ((a, dominant), mode) in want.into_iter().zip(&modes.list) {
+            let root = 32f64.sqrt();
+            assert!((mode.s - a * root / 2.0).abs() < 1e-6);
+            assert!((mode.lambda - a * a * 16.0).abs() < 1e-5);
+            assert!((mode.rho - root).abs() < 1e-6);
+            assert!((mode.participation - 1.0).abs() < 1e-6);
+            assert_eq!(mode.dominant, dominant);
+        }
+        assert!((modes.share(0) - 0.8).abs() < 1e-6);
+    }
+
+    #[test]
+    fn strengths_of_the_perfect_response_are_the_singular_values() {
+        let s = random_samples(200, [1, 4, 6], 3, 9);
+        let modes = Modes::new(&s).unwrap();
+        let a = modes.strengths(moments::cross(&s).view());
+        assert!(a.iter().zip(&modes.list).all(|(a, m)| (a - m.s).abs() < 1e-12));
+    }
+
+    #[test]
+    fn signs_follow_the_rule() {
+        assert_eq!(sign(&array![-0.5, 0.5]), -1.0);
+        assert_eq!(sign(&array![0.1, 0.9, -0.2]), 1.0);
+        assert_eq!(sign(&array![0.1, 0.2, -0.9]), -1.0);
+    }
+
+    #[test]
+    fn unrelated_targets_have_no_mode() {
+        let mut s = random_samples(4, [1, 2, 2], 2, 1);
+        s.x = array![[1., 0., 0., 0.], [1., 0., 0., 0.], [0., 1., 0., 0.], [0., 1., 0., 0.]];
+        s.y = array![[0.5, -0.5], [-0.5, 0.5], [0.5, -0.5], [-0.5, 0.5]];
+        assert!(Modes::new(&s).unwrap_err().to_string().contains("no mode"));
+    }
+}

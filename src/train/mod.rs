@@ -1,0 +1,314 @@
+//! Gradient descent by autograd, in two interchangeable ways.
+//!
+//! *Sample space* sends the samples through the layers. *Moment space* uses that
+//! for a linear network the loss depends on the data through second moments
+//! alone, L = ½ tr Σyy − tr(E Σyxᵀ) + ½ tr(E Σxx Eᵀ): its gradient with respect
+//! to E is G = E Σxx − Σyx, and autograd carries G on to the weights. Both walk
+//! through the same weights, up to rounding.
+
+mod moment;
+mod optimiser;
+mod sample;
+
+use ndarray::Array2;
+use tch::{Device, Kind, Tensor};
+
+use crate::data::Samples;
+use crate::error::{Error, Result};
+use crate::model::{Network, convert};
+use crate::run::{Observer, Row, Snapshot};
+use crate::theory::{Modes, Moments};
+
+pub use moment::MomentSpace;
+pub use optimiser::Sgd;
+pub use sample::SampleSpace;
+
+/// Loss and response of a network on the whole training set.
+#[derive(Debug)]
+pub struct Seen {
+    /// L, a scalar tensor.
+    pub loss: Tensor,
+    /// Σŷx `[K, d]`.
+    pub response: Tensor,
+}
+
+/// Where gradients come from.
+pub trait Space {
+    /// Gradient of the loss of update number `step` with respect to each of
+    /// `parameters`; with full batches, and where `look` asks for it, also what
+    /// was seen on the way.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when libtorch fails (out of memory, mostly).
+    fn gradient(
+        &mut self,
+        net: &dyn Network,
+        parameters: &[Tensor],
+        step: u64,
+        look: bool,
+    ) -> Result<(Vec<Tensor>, Option<Seen>)>;
+
+    /// Loss and response on all samples, without gradients.
+    ///
+    /// # Errors
+    /// As [`Space::gradient`].
+    fn measure(&mut self, net: &dyn Network) -> Result<Seen>;
+}
+
+/// How long to train, how, and when to look.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Number of updates.
+    pub steps: u64,
+    /// Step size η.
+    pub eta: f64,
+    /// Momentum μ: velocity ← μ·velocity + gradient, weights ← weights − η·velocity.
+    pub momentum: f64,
+    /// Samples per update; None for all.
+    pub batch: Option<usize>,
+    /// Measure every so many updates (and at the first and the last).
+    pub every: u64,
+    /// Number of snapshots after the first, evenly spaced and rounded to measured steps.
+    pub snapshots: u64,
+    /// Seed of the order of minibatches.
+    pub seed: u64,
+}
+
+impl Plan {
+    fn measured(&self, step: u64) -> bool {
+        step.is_multiple_of(self.every) || step == self.steps
+    }
+
+    /// Number of measured steps, the first and the last included.
+    pub fn rows(&self) -> u64 {
+        self.steps / self.every + 1 + u64::from(!self.steps.is_multiple_of(self.every))
+    }
+
+    fn snapshot(&self, step: u64) -> bool {
+        if step == 0 || step == self.steps {
+            return true;
+        }
+        // A snapshot falls on the first measured step at or after its due time.
+        let due = |s: u64| u128::from(s) * u128::from(self.snapshots) / u128::from(self.steps);
+        self.snapshots > 0 && self.measured(step) && due(step) > due(step.saturating_sub(self.every))
+    }
+}
+
+/// Steps between two looks at the loss when none is measured.
+const WATCH: u64 = 50;
+/// A loss this many times the first one does not come back.
+const LOST: f64 = 1e3;
+
+/// Trains `net` by `plan` and shows every measured step to `observer`.
+///
+/// # Errors
+/// [`Error::Diverged`] when the loss is no longer finite or has grown a
+/// thousandfold; the observer's own errors; [`Error::Device`] when libtorch fails.
+pub fn train(
+    net: &dyn Network,
+    space: &mut dyn Space,
+    plan: &Plan,
+    samples: &Samples,
+    modes: &Modes,
+    observer: &mut dyn Observer,
+) -> Result<()> {
+    let (names, parameters): (Vec<_>, Vec<_>) = net.parameters().into_iter().unzip();
+    let (kind, device) = (parameters[0].kind(), parameters[0].device());
+    let meter = Meter::new(modes, kind, device)?;
+    let mut optimiser = Sgd::new(&parameters, plan.eta, plan.momentum);
+    let mut start = None;
+    for step in 0..=plan.steps {
+        let measured = plan.measured(step);
+        let look = measured || step.is_multiple_of(WATCH);
+        let (gradients, seen) = if step < plan.steps {
+            space.gradient(net, &parameters, step, look)?
+        } else {
+            (Vec::new(), None)
+        };
+        if look {
+            let seen = match seen {
+                Some(seen) => seen,
+                None => space.measure(net)?,
+            };
+            let (loss, a) = meter.read(&seen)?;
+            let first = *start.get_or_insert(loss);
+            if !loss.is_finite() || loss > LOST * first || a.iter().any(|x| !x.is_finite()) {
+                let eta = plan.eta;
+                let hint = format!("the step size eta = {eta:e} is too large for these data and weights; try {:e}", eta / 4.0);
+                return Err(Error::Diverged { step, loss, start: first, hint });
+            }
+            if measured {
+                let mut accuracy = None;
+                if plan.snapshot(step) {
+                    let map = convert::matrix(&tch::no_grad(|| net.end_to_end()))?;
+                    accuracy = self::accuracy(samples, &map);
+                    let weights = names.iter().zip(&parameters);
+                    let weights: Result<_> = weights.map(|(n, w)| Ok(((*n).to_owned(), convert::array(w)?))).collect();
+                    observer.snapshot(&Snapshot { step, map, weights: weights? })?;
+                }
+                let batch = plan.batch.unwrap_or(samples.len());
+                let epoch = epoch_of(step, samples.len(), batch);
+                observer.row(&Row { step, epoch, loss, accuracy, a })?;
+            }
+        }
+        if step < plan.steps {
+            optimiser.step(&gradients)?;
+        }
+    }
+    Ok(())
+}
+
+/// Passes over `samples` that `step` updates of `batch` samples have made; the
+/// last batch of a pass may be smaller.
+fn epoch_of(step: u64, samples: usize, batch: usize) -> f64 {
+    let per_epoch = samples.div_ceil(batch) as u64;
+    let (epoch, within) = (step / per_epoch, (step % per_epoch) as usize);
+    epoch as f64 + (within * batch).min(samples) as f64 / samples as f64
+}
+
+/// Share of samples whose class has the largest ŷ + ȳ (ȳ: what centring took
+/// away), or None where targets are not classes.
+pub fn accuracy(samples: &Samples, map: &Array2<f64>) -> Option<f64> {
+    use ndarray::{Axis, parallel::prelude::*};
+    const BLOCK: usize = 512;
+    let labels = samples.labels.as_ref()?;
+    let map = map.mapv(|v| v as f32).reversed_axes();
+    let blocks = samples.x.axis_chunks_iter(Axis(0), BLOCK).into_par_iter().enumerate();
+    let right: usize = blocks
+        .map(|(b, x)| {
+            let outputs = x.dot(&map);
+            let best = outputs.rows().into_iter().map(|row| {
+                let score = |j: usize| f64::from(row[j]) + samples.y_mean[j];
+                (0..row.len()).fold(0, |best, j| if score(j) > score(best) { j } else { best })
+            });
+            best.zip(&labels[b * BLOCK..]).filter(|(j, label)| *j == **label as usize).count()
+        })
+        .sum();
+    Some(right as f64 / samples.len() as f64)
+}
+
+// Reads loss and mode strengths in one transfer from the device.
+struct Meter {
+    u: Tensor,
+    v: Tensor,
+}
+
+impl Meter {
+    fn new(modes: &Modes, kind: Kind, device: Device) -> Result<Self> {
+        Ok(Self {
+            u: convert::tensor(modes.u().t(), kind, device)?,
+            v: convert::tensor(modes.v_rows().view(), kind, device)?,
+        })
+    }
+
+    fn read(&self, seen: &Seen) -> Result<(f64, Vec<f64>)> {
+        let all = tch::no_grad(|| {
+            let a = (self.u.matmul(&seen.response) * &self.v).sum_dim_intlist([1i64].as_slice(), false, None);
+            Tensor::cat(&[seen.loss.reshape([1]), a], 0)
+        });
+        let values = convert::array(&all)?;
+        Ok((values[[0]], values.iter().skip(1).copied().collect()))
+    }
+}
+
+/// The samples and moments of one run as the space that `moments` asks for.
+///
+/// # Errors
+/// [`Error::Device`] when the device has no room for them.
+pub fn space<'a>(
+    samples: &'a Samples,
+    moments: Option<&Moments>,
+    plan: &Plan,
+    net: &dyn Network,
+    kind: Kind,
+    device: Device,
+) -> Result<Box<dyn Space + 'a>> {
+    Ok(match moments {
+        Some(moments) => Box::new(MomentSpace::new(samples, moments, plan, kind, device)?),
+        None => Box::new(SampleSpace::new(samples, plan, net, kind, device)?),
+    })
+}
+
+/// Turns a libtorch failure into the project's error.
+fn torch<T>(result: std::result::Result<T, tch::TchError>) -> Result<T> {
+    result.map_err(|e| {
+        let text = e.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        Error::Device(format!("libtorch failed: {first}"))
+    })
+}
+
+/// Indices of the samples of update `step`: a fresh permutation each pass.
+#[derive(Debug)]
+struct Batches {
+    samples: usize,
+    batch: usize,
+    seed: u64,
+    order: Vec<usize>,
+    epoch: Option<u64>,
+}
+
+impl Batches {
+    fn new(samples: usize, batch: usize, seed: u64) -> Self {
+        Self { samples, batch, seed, order: Vec::new(), epoch: None }
+    }
+
+    fn at(&mut self, step: u64) -> &[usize] {
+        let per_epoch = self.samples.div_ceil(self.batch) as u64;
+        let (epoch, within) = (step / per_epoch, (step % per_epoch) as usize);
+        if self.epoch != Some(epoch) {
+            use rand::seq::SliceRandom;
+            self.order = (0..self.samples).collect();
+            self.order.shuffle(&mut crate::seed::rng(self.seed, "batches", epoch));
+            self.epoch = Some(epoch);
+        }
+        &self.order[within * self.batch..((within + 1) * self.batch).min(self.samples)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(steps: u64, every: u64, snapshots: u64) -> Plan {
+        Plan { steps, eta: 0.1, momentum: 0.0, batch: None, every, snapshots, seed: 0 }
+    }
+
+    #[test]
+    fn rows_and_snapshots_fall_where_they_should() {
+        for (steps, every) in [(10, 1), (10, 3), (7, 7), (7, 9), (1, 1)] {
+            let p = plan(steps, every, 3);
+            let rows: Vec<_> = (0..=steps).filter(|s| p.measured(*s)).collect();
+            assert_eq!(rows.len() as u64, p.rows(), "{steps} {every}");
+            assert_eq!((rows[0], *rows.last().unwrap()), (0, steps));
+        }
+        let p = plan(100, 1, 4);
+        assert_eq!((0..=100).filter(|s| p.snapshot(*s)).collect::<Vec<_>>(), [0, 25, 50, 75, 100]);
+        let p = plan(100, 10, 3);
+        assert_eq!((0..=100).filter(|s| p.snapshot(*s)).collect::<Vec<_>>(), [0, 40, 70, 100]);
+        assert_eq!((0..=100).filter(|s| plan(100, 1, 0).snapshot(*s)).collect::<Vec<_>>(), [0, 100]);
+    }
+
+    #[test]
+    fn batches_cover_every_sample_once_a_pass() {
+        let mut b = Batches::new(10, 4, 3);
+        let sizes: Vec<_> = (0..3).map(|s| b.at(s).len()).collect();
+        assert_eq!(sizes, [4, 4, 2]);
+        let mut seen: Vec<_> = (3..6).flat_map(|s| b.at(s).to_vec()).collect();
+        let order = seen.clone();
+        seen.sort_unstable();
+        assert_eq!(seen, (0..10).collect::<Vec<_>>());
+        // The same pass again, from any step, and another order in the next.
+        assert_eq!(b.at(0).len(), 4);
+        assert_eq!((3..6).flat_map(|s| b.at(s).to_vec()).collect::<Vec<_>>(), order);
+        assert_ne!((6..9).flat_map(|s| b.at(s).to_vec()).collect::<Vec<_>>(), order);
+    }
+
+    #[test]
+    fn epochs_count_passes() {
+        assert_eq!(epoch_of(0, 10, 4), 0.0);
+        assert_eq!(epoch_of(1, 10, 4), 0.4);
+        assert_eq!(epoch_of(3, 10, 4), 1.0);
+        assert_eq!(epoch_of(5, 10, 10), 5.0);
+    }
+}

@@ -4,6 +4,7 @@
 //! and how to prepare it, [`load`] gives the images and [`prepare`] the
 //! matrices that the theory and the networks work on.
 
+pub mod args;
 pub mod cifar;
 pub mod cosines;
 pub mod decode;

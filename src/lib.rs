@@ -3,6 +3,7 @@
 
 pub mod error;
 pub mod field;
+pub mod figure;
 pub mod progress;
 pub mod seed;
 pub mod spectrum;

@@ -1,0 +1,12 @@
+//! Figures: plain data in, one PNG out, no system font and no display needed.
+//!
+//! Everything is drawn with plotters at three times its size, averaged down,
+//! encoded in memory and moved into place: a drawing that fails leaves no file
+//! and harms none. Sizes are in points on paper at [`style::DPI`].
+
+pub mod canvas;
+pub mod modes;
+pub mod png;
+pub mod stages;
+pub mod style;
+mod viridis;

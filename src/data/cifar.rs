@@ -1,0 +1,401 @@
+//! `cifar:DIR`: CIFAR-10 and CIFAR-100 as published, in the binary and in the
+//! Python version.
+//!
+//! Files of CIFAR-10: `data_batch_1.bin` … `data_batch_5.bin`,
+//! `test_batch.bin`, `batches.meta.txt`, records of 1 label and 3072 pixels;
+//! or the pickles `data_batch_1` …, `test_batch`, `batches.meta`. Of CIFAR-100:
+//! `train.bin`, `test.bin`, `fine_label_names.txt`, records of a coarse and a
+//! fine label and 3072 pixels; or the pickles `train`, `test`, `meta`. The fine
+//! labels are the ones used. Pixels are `[3, 32, 32]`, planar.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use super::Options;
+use super::decode::from_bytes;
+use super::pickle::Pickle;
+use super::select::{label, numbered};
+use crate::error::{Error, Result};
+use crate::field::ImageSet;
+
+const PIXELS: usize = 3 * 32 * 32;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Version {
+    TenBinary,
+    TenPython,
+    HundredBinary,
+    HundredPython,
+}
+
+impl Version {
+    const ALL: [Self; 4] = [Self::TenBinary, Self::TenPython, Self::HundredBinary, Self::HundredPython];
+
+    fn folder(self) -> &'static str {
+        match self {
+            Self::TenBinary => "cifar-10-batches-bin",
+            Self::TenPython => "cifar-10-batches-py",
+            Self::HundredBinary => "cifar-100-binary",
+            Self::HundredPython => "cifar-100-python",
+        }
+    }
+
+    fn classes(self) -> usize {
+        if self.hundred() { 100 } else { 10 }
+    }
+
+    fn hundred(self) -> bool {
+        matches!(self, Self::HundredBinary | Self::HundredPython)
+    }
+
+    fn binary(self) -> bool {
+        matches!(self, Self::TenBinary | Self::HundredBinary)
+    }
+
+    // Files of a split, "train" or "test".
+    fn files(self, test: bool) -> Vec<String> {
+        let names: Vec<String> = match (self.hundred(), test) {
+            (true, true) => vec!["test".to_owned()],
+            (true, false) => vec!["train".to_owned()],
+            (false, true) => vec!["test_batch".to_owned()],
+            (false, false) => (1..=5).map(|i| format!("data_batch_{i}")).collect(),
+        };
+        let end = if self.binary() { ".bin" } else { "" };
+        names.into_iter().map(|name| name + end).collect()
+    }
+
+    fn names_file(self) -> &'static str {
+        match self {
+            Self::TenBinary => "batches.meta.txt",
+            Self::TenPython => "batches.meta",
+            Self::HundredBinary => "fine_label_names.txt",
+            Self::HundredPython => "meta",
+        }
+    }
+}
+
+/// Reads one split ("train" or "test") of the set in the directory `arg`, or
+/// in the folder in it that the published archive unpacks to. Names of the
+/// classes are "0", "1", … where the file with the names is missing.
+///
+/// # Errors
+/// A directory with no version or several of them, a missing file, a file that
+/// is no whole number of records, a label out of range: with file and record.
+pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
+    let test = match options.split.as_str() {
+        "train" => false,
+        "test" => true,
+        other => return Err(Error::input("--split", "train or test (CIFAR has no others)", other)),
+    };
+    let (dir, version) = find(Path::new(arg))?;
+    let mut labels = Vec::new();
+    let mut files = Vec::new();
+    for name in version.files(test) {
+        let path = dir.join(name);
+        files.push((path.clone(), std::fs::read(&path).map_err(Error::io(path, "read"))?));
+    }
+    let batches = files
+        .iter()
+        .map(|(path, bytes)| {
+            let place = path.display().to_string();
+            if version.binary() {
+                binary(bytes, version, &place, &mut labels)
+            } else {
+                python(bytes, version, &place, &mut labels)
+            }
+        })
+        .collect::<Result<Vec<Batch<'_>>>>()?;
+    let names = class_names(&dir, version)?.unwrap_or_else(|| numbered(&[version.classes() as u32 - 1]));
+
+    let records: Vec<&[u8]> = batches.iter().flat_map(Batch::records).collect();
+    let description = format!("cifar, {}, {} files", version.folder(), files.len());
+    from_bytes(&labels, &names, [3, 32, 32], |i| records[i], description, options)
+}
+
+fn find(dir: &Path) -> Result<(PathBuf, Version)> {
+    if !dir.is_dir() {
+        return Err(Error::input(dir.display(), "a directory with CIFAR-10 or CIFAR-100", "none"));
+    }
+    let mut found = Vec::new();
+    for version in Version::ALL {
+        for candidate in [dir.to_path_buf(), dir.join(version.folder())] {
+            // The test part of either set is one file, with a name of its own.
+            let known = [true, false].iter().any(|&test| candidate.join(&version.files(test)[0]).is_file());
+            if known {
+                found.push((candidate, version));
+            }
+        }
+    }
+    if found.len() > 1 {
+        let listed: Vec<String> =
+            found.iter().map(|(path, v)| format!("{} ({})", path.display(), v.folder())).collect();
+        return Err(Error::input(dir.display(), "one set (name its folder)", listed.join(", ")));
+    }
+    found.pop().ok_or_else(|| {
+        let expected = "data_batch_1.bin, data_batch_1, train.bin or train, here or in the published folder";
+        Error::input(dir.display(), expected, "none of them")
+    })
+}
+
+struct Batch<'a> {
+    // bytes from one record's pixels to the next one's, and before the first
+    stride: usize,
+    skip: usize,
+    data: Cow<'a, [u8]>,
+}
+
+impl Batch<'_> {
+    fn records(&self) -> impl Iterator<Item = &[u8]> {
+        self.data.chunks_exact(self.stride).map(|record| &record[self.skip..])
+    }
+}
+
+fn push_label(value: i64, version: Version, place: &str, record: usize, labels: &mut Vec<u32>) -> Result<()> {
+    let checked = label(value, Some(version.classes()));
+    labels.push(
+        checked.map_err(|expected| Error::input(format!("{place}: record {record}"), expected, value))?,
+    );
+    Ok(())
+}
+
+fn binary<'a>(bytes: &'a [u8], version: Version, place: &str, labels: &mut Vec<u32>) -> Result<Batch<'a>> {
+    let skip = if version.hundred() { 2 } else { 1 };
+    let stride = skip + PIXELS;
+    if bytes.is_empty() || !bytes.len().is_multiple_of(stride) {
+        let expected = format!("a multiple of {stride} bytes");
+        return Err(Error::input(place, expected, format!("{} bytes", bytes.len())));
+    }
+    for (record, bytes) in bytes.chunks_exact(stride).enumerate() {
+        push_label(i64::from(bytes[skip - 1]), version, place, record, labels)?;
+    }
+    Ok(Batch { stride, skip, data: Cow::Borrowed(bytes) })
+}
+
+fn python<'a>(bytes: &'a [u8], version: Version, place: &str, labels: &mut Vec<u32>) -> Result<Batch<'a>> {
+    let pickle = Pickle::read(bytes, place)?;
+    let key = if version.hundred() { "fine_labels" } else { "labels" };
+    let values = pickle.integers(pickle.entry(pickle.root(), key)?)?;
+    let data = pickle.bytes2(pickle.entry(pickle.root(), "data")?)?;
+    if data.shape != (values.len(), PIXELS) {
+        let expected = format!("data of shape ({}, {PIXELS}), as many rows as labels", values.len());
+        return Err(Error::input(place, expected, format!("{:?}", data.shape)));
+    }
+    for (record, &value) in values.iter().enumerate() {
+        push_label(value, version, place, record, labels)?;
+    }
+    Ok(Batch { stride: PIXELS, skip: 0, data: Cow::Owned(data.data.into_owned()) })
+}
+
+fn class_names(dir: &Path, version: Version) -> Result<Option<Vec<String>>> {
+    let path = dir.join(version.names_file());
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let place = path.display().to_string();
+    let bytes = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
+    let names: Vec<String> = if version.binary() {
+        let text = String::from_utf8_lossy(&bytes);
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    } else {
+        let pickle = Pickle::read(&bytes, &place)?;
+        let key = if version.hundred() { "fine_label_names" } else { "label_names" };
+        pickle.strings(pickle.entry(pickle.root(), key)?)?
+    };
+    if names.len() != version.classes() {
+        return Err(Error::input(place, format!("{} names", version.classes()), names.len()));
+    }
+    Ok(Some(names))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::field::Targets;
+    use proptest::prelude::*;
+    use std::fs;
+
+    // Record i of a file: label i, pixel p has the value (i + p) mod 251.
+    fn pixels(i: usize) -> Vec<u8> {
+        (0..PIXELS).map(|p| ((i + p) % 251) as u8).collect()
+    }
+
+    fn ten_binary(dir: &Path) {
+        for (file, first) in Version::TenBinary.files(false).iter().zip([0usize, 2, 4, 6, 8]) {
+            let bytes: Vec<u8> =
+                (first..first + 2).flat_map(|i| [vec![i as u8], pixels(i)].concat()).collect();
+            fs::write(dir.join(file), bytes).unwrap();
+        }
+        let bytes: Vec<u8> = [9usize, 3].iter().flat_map(|&i| [vec![i as u8], pixels(i)].concat()).collect();
+        fs::write(dir.join("test_batch.bin"), bytes).unwrap();
+    }
+
+    // What Python 2's cPickle writes, protocol 2, for {'data': array, key: labels}.
+    fn python2(key: &str, labels: &[u8], rows: &[usize]) -> Vec<u8> {
+        let short = |text: &str| [b"U", &[text.len() as u8][..], text.as_bytes()].concat();
+        let mut out = b"\x80\x02}q\x01(".to_vec();
+        out.extend(short("data"));
+        out.extend(b"cnumpy.core.multiarray\n_reconstruct\nq\x02cnumpy\nndarray\nq\x03K\x00\x85");
+        out.extend(short("b"));
+        out.extend(b"\x87R(K\x01");
+        out.extend([b"K", &[rows.len() as u8][..], b"M\x00\x0c\x86"].concat());
+        out.extend(b"cnumpy\ndtype\nq\x04U\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T");
+        let data: Vec<u8> = rows.iter().flat_map(|&i| pixels(i)).collect();
+        out.extend((data.len() as u32).to_le_bytes());
+        out.extend(data);
+        out.extend(b"tb");
+        out.extend(short(key));
+        out.extend(b"](");
+        labels.iter().for_each(|&label| out.extend([b'K', label]));
+        out.extend(b"eu.");
+        out
+    }
+
+    fn names_pickle(key: &str, count: usize) -> Vec<u8> {
+        let mut out = format!("(dp0\nS'{key}'\np1\n(lp2\n").into_bytes();
+        (0..count).for_each(|i| out.extend(format!("S'c{i}'\na").bytes()));
+        out.extend(b"s.");
+        out
+    }
+
+    fn refusal(dir: &Path, options: &Options) -> String {
+        load(dir.to_str().unwrap(), options).expect_err("must be refused").to_string()
+    }
+
+    fn labels_and_names(set: &ImageSet) -> (&[u32], &[String]) {
+        match &set.targets {
+            Targets::Classes { labels, names } => (labels, names),
+            Targets::Real(_) => panic!("CIFAR has classes"),
+        }
+    }
+
+    fn check_pixels(set: &ImageSet, row: usize, record: usize) {
+        let expected = pixels(record);
+        for ((c, y, x), &value) in set.images.index_axis(ndarray::Axis(0), row).indexed_iter() {
+            assert_eq!(value, f32::from(expected[c * 1024 + y * 32 + x]) / 255.0);
+        }
+    }
+
+    #[test]
+    fn binary_version_of_ten_classes() {
+        let dir = tempfile::tempdir().unwrap();
+        ten_binary(dir.path());
+        let path = dir.path().to_str().unwrap();
+        let set = load(path, &Options::default()).unwrap();
+        assert_eq!(set.images.dim(), (10, 3, 32, 32));
+        let (labels, names) = labels_and_names(&set);
+        assert_eq!(labels, (0..10).collect::<Vec<u32>>());
+        assert_eq!(names[7], "7");
+        (0..10).for_each(|i| check_pixels(&set, i, i));
+
+        fs::write(dir.path().join("batches.meta.txt"), "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n\n").unwrap();
+        let options =
+            Options { split: "test".into(), classes: vec!["d".into(), "j".into()], ..Options::default() };
+        let set = load(path, &options).unwrap();
+        assert_eq!(labels_and_names(&set), (&[1, 0][..], &["d".to_owned(), "j".to_owned()][..]));
+        check_pixels(&set, 0, 9);
+        let grey = load(path, &Options { grey: true, ..options }).unwrap();
+        assert_eq!(grey.shape(), [1, 32, 32]);
+        let p = pixels(9);
+        let sum = f32::from(p[33]) + f32::from(p[1024 + 33]) + f32::from(p[2048 + 33]);
+        assert_eq!(grey.images[[0, 0, 1, 1]], sum / 765.0);
+    }
+
+    #[test]
+    fn python_versions() {
+        let dir = tempfile::tempdir().unwrap();
+        let ten = dir.path().join("ten/cifar-10-batches-py");
+        fs::create_dir_all(&ten).unwrap();
+        for (i, file) in Version::TenPython.files(false).iter().enumerate() {
+            fs::write(ten.join(file), python2("labels", &[i as u8, 9], &[i, 100 + i])).unwrap();
+        }
+        fs::write(ten.join("batches.meta"), names_pickle("label_names", 10)).unwrap();
+        let set = load(dir.path().join("ten").to_str().unwrap(), &Options::default()).unwrap();
+        let (labels, names) = labels_and_names(&set);
+        assert_eq!((labels, names[9].as_str()), (&[0, 9, 1, 9, 2, 9, 3, 9, 4, 9][..], "c9"));
+        check_pixels(&set, 7, 103);
+
+        let hundred = dir.path().join("hundred");
+        fs::create_dir_all(&hundred).unwrap();
+        fs::write(hundred.join("train"), python2("fine_labels", &[99, 0], &[5, 6])).unwrap();
+        let set = load(hundred.to_str().unwrap(), &Options::default()).unwrap();
+        assert_eq!(labels_and_names(&set).0, [99, 0]);
+        assert_eq!(labels_and_names(&set).1.len(), 100);
+        check_pixels(&set, 1, 6);
+        fs::write(hundred.join("meta"), names_pickle("fine_label_names", 99)).unwrap();
+        assert!(refusal(&hundred, &Options::default()).contains("100 names"));
+        fs::write(hundred.join("train"), python2("fine_labels", &[1, 2, 3], &[5, 6])).unwrap();
+        assert!(refusal(&hundred, &Options::default()).contains("as many rows as labels"));
+        fs::write(hundred.join("train"), python2("labels", &[1, 2], &[5, 6])).unwrap();
+        assert!(refusal(&hundred, &Options::default()).contains("'fine_labels'"));
+    }
+
+    #[test]
+    fn binary_version_of_a_hundred_classes_uses_the_fine_label() {
+        let dir = tempfile::tempdir().unwrap();
+        let bytes: Vec<u8> =
+            [40usize, 99].iter().flat_map(|&i| [vec![7, i as u8], pixels(i)].concat()).collect();
+        fs::write(dir.path().join("train.bin"), &bytes).unwrap();
+        let set = load(dir.path().to_str().unwrap(), &Options::default()).unwrap();
+        assert_eq!(labels_and_names(&set).0, [40, 99]);
+        check_pixels(&set, 1, 99);
+        assert!(
+            refusal(dir.path(), &Options { split: "test".into(), ..Options::default() }).contains("test.bin")
+        );
+    }
+
+    #[test]
+    fn damage_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options::default();
+        assert!(refusal(dir.path(), &options).contains("data_batch_1.bin"));
+        assert!(refusal(&dir.path().join("absent"), &options).contains("absent"));
+        ten_binary(dir.path());
+        assert!(refusal(dir.path(), &Options { split: "val".into(), ..Options::default() }).contains("val"));
+
+        let file = dir.path().join("data_batch_4.bin");
+        let whole = fs::read(&file).unwrap();
+        fs::write(&file, &whole[..whole.len() - 1]).unwrap();
+        let text = refusal(dir.path(), &options);
+        assert!(
+            text.contains("data_batch_4.bin") && text.contains("3073") && text.contains("6145"),
+            "{text}"
+        );
+        let mut wrong = whole.clone();
+        wrong[3073] = 10;
+        fs::write(&file, &wrong).unwrap();
+        let text = refusal(dir.path(), &options);
+        assert!(text.contains("record 1") && text.contains("0..10") && text.contains("found 10"), "{text}");
+        fs::remove_file(&file).unwrap();
+        assert!(refusal(dir.path(), &options).contains("data_batch_4.bin"));
+
+        fs::write(dir.path().join("train"), "x").unwrap();
+        assert!(refusal(dir.path(), &options).contains("one set"));
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_batches_never_panic(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+            cut in any::<prop::sample::Index>(),
+            shorten: bool,
+        ) {
+            let mut bytes = python2("labels", &[1, 2], &[5, 6]);
+            // Only the opcodes: the pixels may be anything.
+            let ends: Vec<usize> = (0..bytes.len()).filter(|i| !(200..bytes.len() - 60).contains(i)).collect();
+            for (at, value) in changes {
+                bytes[ends[at.index(ends.len())]] = value;
+            }
+            if shorten {
+                bytes.truncate(cut.index(bytes.len()));
+            }
+            let mut labels = Vec::new();
+            if let Ok(batch) = python(&bytes, Version::TenPython, "fuzz", &mut labels) {
+                prop_assert_eq!(batch.records().count(), labels.len());
+            }
+            labels.clear();
+            if let Ok(batch) = binary(&bytes, Version::HundredBinary, "fuzz", &mut labels) {
+                prop_assert_eq!(batch.records().count(), labels.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! `idx:IMAGES`: the MNIST family (MNIST, Fashion-, K-, Q-, EMNIST), gzipped or
+//! not.
+//!
+//! IDX: two zero bytes, the type (8 for unsigned bytes), the number of
+//! dimensions, then each of them as a big-endian u32, then the values in row
+//! order. Images are `[N, H, W]` or `[N, C, H, W]`, labels `[N]`. Pixels are
+//! taken as stored (EMNIST stores its letters transposed).
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+
+use super::Options;
+use super::decode::from_bytes;
+use super::select::numbered;
+use crate::error::{Error, Result};
+use crate::field::ImageSet;
+
+// Deflate packs at most 1032 bytes into one.
+const MAX_RATIO: u64 = 1032;
+
+struct Idx {
+    shape: Vec<usize>,
+    data: Vec<u8>,
+}
+
+/// Reads the images in the file `arg` and the labels in the file beside it:
+/// `train-images-idx3-ubyte.gz` goes with `train-labels-idx1-ubyte`, `.gz` or
+/// not, and with a dot or a dash before `idx1`. The split is in the file's
+/// name, so `options.split` has no say here. Classes are named "0", "1", …
+///
+/// # Errors
+/// No labels beside the images (naming what was tried), another kind of file,
+/// more or fewer bytes than the header says, unequal numbers of images and
+/// labels.
+pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
+    let path = Path::new(arg);
+    let images = read(path, &[3, 4])?;
+    let labels_path = labels_beside(path)?;
+    let labels = read(&labels_path, &[1])?;
+    let shape = match *images.shape.as_slice() {
+        [_, c, h, w] => [c, h, w],
+        [_, h, w] => [1, h, w],
+        // `read` lets no other number of dimensions through
+        _ => return Err(Error::input(arg, "3 or 4 dimensions", images.shape.len())),
+    };
+    if images.shape[0] != labels.data.len() {
+        let expected = format!("{} labels, one for each image", images.shape[0]);
+        return Err(Error::input(labels_path.display(), expected, labels.data.len()));
+    }
+    let labels: Vec<u32> = labels.data.into_iter().map(u32::from).collect();
+    let size: usize = shape.iter().product();
+    let description = format!("idx, {}", path.file_name().unwrap_or_default().to_string_lossy());
+    let record = |i: usize| &images.data[i * size..(i + 1) * size];
+    from_bytes(&labels, &numbered(&labels), shape, record, description, options)
+}
+
+fn labels_beside(images: &Path) -> Result<PathBuf> {
+    let name = images.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let stem = name.strip_suffix(".gz").unwrap_or(&name);
+    let Some(at) = stem.rfind("images") else {
+        let expected = "a file name with 'images', to find the labels beside it";
+        return Err(Error::input(images.display(), expected, name));
+    };
+    let labels = format!("{}labels{}", &stem[..at], &stem[at + "images".len()..]);
+    let labels = labels.replace("idx3", "idx1").replace("idx4", "idx1");
+    let mut tried = Vec::new();
+    for stem in [labels.clone(), labels.replace(".idx1", "-idx1"), labels.replace("-idx1", ".idx1")] {
+        for end in ["", ".gz"] {
+            let candidate = stem.clone() + end;
+            let path = images.with_file_name(&candidate);
+            if path.is_file() {
+                return Ok(path);
+            }
+            if !tried.contains(&candidate) {
+                tried.push(candidate);
+            }
+        }
+    }
+    Err(Error::input(images.display(), format!("labels beside it: {}", tried.join(" or ")), "none of them"))
+}
+
+fn read(path: &Path, dimensions: &[usize]) -> Result<Idx> {
+    let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
+    parse(&bytes, &path.display().to_string(), dimensions)
+}
+
+fn parse(bytes: &[u8], place: &str, dimensions: &[usize]) -> Result<Idx> {
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        let most = (bytes.len() as u64).saturating_mul(MAX_RATIO);
+        parse_stream(MultiGzDecoder::new(bytes), most, place, dimensions)
+    } else {
+        parse_stream(bytes, bytes.len() as u64, place, dimensions)
+    }
+}
+
+// `most`: no stream over this file can be longer.
+fn parse_stream(mut stream: impl Read, most: u64, place: &str, dimensions: &[usize]) -> Result<Idx> {
+    let broken = |what: &str| {
+        let expected = what.to_owned();
+        move |e: std::io::Error| Error::input(place, expected, e)
+    };
+    let mut magic = [0u8; 4];
+    stream.read_exact(&mut magic).map_err(broken("an IDX header"))?;
+    let count = usize::from(magic[3]);
+    if magic[..3] != [0, 0, 8] || !dimensions.contains(&count) {
+        let wanted: Vec<String> = dimensions.iter().map(|d| format!("00 00 08 {d:02x}")).collect();
+        let expected = format!("the IDX magic {} (unsigned bytes)", wanted.join(" or "));
+        let found: Vec<String> = magic.iter().map(|b| format!("{b:02x}")).collect();
+        return Err(Error::input(place, expected, found.join(" ")));
+    }
+    let mut shape = Vec::with_capacity(count);
+    for _ in 0..count {
+        let mut side = [0u8; 4];
+        stream.read_exact(&mut side).map_err(broken("an IDX header"))?;
+        shape.push(u32::from_be_bytes(side) as usize);
+    }
+    let size = shape.iter().try_fold(1u64, |all, &side| all.checked_mul(side as u64));
+    let size = size.filter(|&size| size <= most).ok_or_else(|| {
+        Error::input(place, format!("{shape:?} bytes, as the header says"), format!("at most {most}"))
+    })?;
+    // One byte more than announced is enough to know that there are too many.
+    let mut data = Vec::new();
+    let expected = format!("{size} bytes for shape {shape:?}");
+    stream.take(size + 1).read_to_end(&mut data).map_err(broken(&expected))?;
+    if data.len() as u64 != size {
+        let found = if data.len() as u64 > size { "more".to_owned() } else { data.len().to_string() };
+        return Err(Error::input(place, expected, found));
+    }
+    Ok(Idx { shape, data })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::field::Targets;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use proptest::prelude::*;
+    use std::fs;
+    use std::io::Write;
+
+    fn idx(shape: &[u32], data: &[u8]) -> Vec<u8> {
+        let mut out = vec![0, 0, 8, shape.len() as u8];
+        shape.iter().for_each(|side| out.extend(side.to_be_bytes()));
+        out.extend(data);
+        out
+    }
+
+    fn gz(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    // Three pictures, 2 high and 3 wide: 0, 1, 2, … throughout.
+    fn images() -> Vec<u8> {
+        idx(&[3, 2, 3], &(0..18).collect::<Vec<u8>>())
+    }
+
+    fn write(dir: &Path, images: (&str, &[u8]), labels: (&str, &[u8])) -> String {
+        fs::write(dir.join(labels.0), labels.1).unwrap();
+        let path = dir.join(images.0);
+        fs::write(&path, images.1).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn refusal(images: &[u8], labels: &[u8]) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let path = write(dir.path(), ("t-images-idx3-ubyte", images), ("t-labels-idx1-ubyte", labels));
+        load(&path, &Options::default()).expect_err("must be refused").to_string()
+    }
+
+    #[test]
+    fn images_and_labels_of_every_naming() {
+        let labels = idx(&[3], &[1, 0, 2]);
+        for (image_name, label_name) in [
+            ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+            ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
+            ("t10k-images.idx3-ubyte", "t10k-labels.idx1-ubyte"),
+            ("t10k-images-idx3-ubyte.gz", "t10k-labels.idx1-ubyte"),
+            ("emnist-letters-train-images-idx3-ubyte.gz", "emnist-letters-train-labels-idx1-ubyte.gz"),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let pack = |name: &str, bytes: Vec<u8>| if name.ends_with("gz") { gz(&bytes) } else { bytes };
+            let path = write(
+                dir.path(),
+                (image_name, &pack(image_name, images())),
+                (label_name, &pack(label_name, labels.clone())),
+            );
+            let set = load(&path, &Options::default()).unwrap();
+            assert_eq!(set.images.dim(), (3, 1, 2, 3));
+            for (k, &value) in set.images.iter().enumerate() {
+                assert_eq!(value, k as f32 / 255.0);
+            }
+            let Targets::Classes { labels, names } = &set.targets else { panic!("classes") };
+            assert_eq!((labels.as_slice(), names.len()), (&[1, 0, 2][..], 3));
+        }
+    }
+
+    #[test]
+    fn four_dimensions_are_channels_before_pixels() {
+        let dir = tempfile::tempdir().unwrap();
+        let data: Vec<u8> = (0..24).collect();
+        let path = write(
+            dir.path(),
+            ("a-images-idx4-ubyte", &idx(&[2, 3, 1, 4], &data)),
+            ("a-labels-idx1-ubyte", &idx(&[2], &[0, 1])),
+        );
+        let set = load(&path, &Options::default()).unwrap();
+        assert_eq!(set.images.dim(), (2, 3, 1, 4));
+        assert_eq!(set.images[[1, 2, 0, 3]], 23.0 / 255.0);
+        let grey = load(&path, &Options { grey: true, ..Options::default() }).unwrap();
+        assert_eq!(grey.images[[1, 0, 0, 3]], (15.0 + 19.0 + 23.0) / 765.0);
+    }
+
+    #[test]
+    fn damage_is_named() {
+        let labels = idx(&[3], &[1, 0, 2]);
+        let whole = images();
+        assert!(refusal(&whole[..whole.len() - 1], &labels).contains("t-images"));
+        assert!(refusal(&[&whole[..], &[0]].concat(), &labels).contains("more"));
+        assert!(refusal(&[], &labels).contains("IDX header"));
+        assert!(refusal(&whole[..7], &labels).contains("IDX header"));
+        assert!(refusal(&labels, &labels).contains("00 00 08 03 or 00 00 08 04"));
+        let text = refusal(&whole, &idx(&[2], &[1, 0]));
+        assert!(text.contains("3 labels") && text.contains("t-labels"), "{text}");
+        assert!(refusal(&idx(&[0, 2, 3], &[]), &idx(&[0], &[])).contains("none"));
+        let packed = gz(&whole);
+        assert!(refusal(&packed[..packed.len() - 12], &labels).contains("18 bytes"));
+        // Sides whose product is far beyond the file, and beyond 64 bits.
+        assert!(refusal(&idx(&[1 << 20, 1 << 10, 1 << 10], &[]), &labels).contains("at most"));
+        assert!(refusal(&idx(&[u32::MAX, u32::MAX, u32::MAX], &[]), &labels).contains("at most"));
+    }
+
+    #[test]
+    fn a_stream_that_goes_on_is_cut_off() {
+        let bomb = gz(&[images(), vec![0; 50_000_000]].concat());
+        assert!(bomb.len() < 60_000);
+        assert!(refusal(&bomb, &idx(&[3], &[1, 0, 2])).contains("more"));
+    }
+
+    #[test]
+    fn missing_labels_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let refuse = |name: &str| {
+            let path = dir.path().join(name);
+            fs::write(&path, images()).unwrap();
+            load(path.to_str().unwrap(), &Options::default()).expect_err("must be refused").to_string()
+        };
+        let text = refuse("train-images-idx3-ubyte");
+        for name in ["train-labels-idx1-ubyte or", "train-labels-idx1-ubyte.gz", "train-labels.idx1-ubyte"] {
+            assert!(text.contains(name), "{text}");
+        }
+        assert!(refuse("pictures").contains("'images'"));
+        assert!(load("/absent/images", &Options::default()).unwrap_err().to_string().contains("cannot read"));
+    }
+
+    proptest! {
+        #[test]
+        fn random_and_damaged_files_never_panic(
+            random in prop::collection::vec(any::<u8>(), 0..100),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+            zip: bool,
+        ) {
+            let mut bytes = if zip { gz(&images()) } else { images() };
+            for (at, value) in changes {
+                let at = at.index(bytes.len());
+                bytes[at] = value;
+            }
+            for bytes in [&random, &bytes] {
+                if let Ok(idx) = parse(bytes, "fuzz", &[1, 3, 4]) {
+                    prop_assert_eq!(idx.data.len(), idx.shape.iter().product::<usize>());
+                }
+            }
+        }
+    }
+}

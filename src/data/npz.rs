@@ -1,0 +1,570 @@
+//! `npz:FILE`: images and targets as numpy arrays.
+//!
+//! Images: `X`, `x`, `images` or `data`; targets: `y`, `Y`, `labels` or
+//! `targets`. Sets stored in parts have `x_train` and `y_train`, `X_train` and
+//! `y_train`, `train_images` and `train_labels`, `images_train` and
+//! `labels_train`, with the name of the split; those are looked for first.
+//!
+//! Images are `(N, H, W)`, `(N, C, H, W)` or `(N, H, W, C)`; the last is meant
+//! where the last axis is 1 or 3 and the second one is neither. Bytes become
+//! value/255, u2 value/65535, f4 and f8 are taken as they are. Targets are
+//! class indices, integers `(N)` or `(N, 1)`, or real numbers `(N, K)`.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+
+use ndarray::Array2;
+use zip::ZipArchive;
+
+use super::Options;
+use super::decode::render;
+use super::select::{label, listed, numbered, select, select_real};
+use crate::error::{Error, Result};
+use crate::field::{ImageSet, Source, Targets};
+
+const WHOLE: [(&str, &str); 8] = [
+    ("X", "y"),
+    ("x", "y"),
+    ("X", "Y"),
+    ("images", "labels"),
+    ("images", "y"),
+    ("images", "targets"),
+    ("data", "labels"),
+    ("data", "targets"),
+];
+// {} stands for the split.
+const IN_PARTS: [(&str, &str); 4] =
+    [("x_{}", "y_{}"), ("X_{}", "y_{}"), ("{}_images", "{}_labels"), ("images_{}", "labels_{}")];
+// numpy's own limit for headers it trusts.
+const MAX_HEADER: usize = 10_000;
+
+/// Reads one pair of arrays from the `.npz` file `arg`, compressed or not, in
+/// either memory order and either byte order.
+///
+/// # Errors
+/// No such pair (the arrays there are listed), other types or shapes, unequal
+/// lengths, fewer or more bytes than a header says, negative labels, numbers
+/// that are not finite: with the array and the index.
+pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
+    let file = File::open(arg).map_err(Error::io(arg, "open"))?;
+    let mut archive = ZipArchive::new(BufReader::new(file))
+        .map_err(|e| Error::input(arg, "a .npz file (a zip archive)", e))?;
+    let keys: Vec<String> =
+        archive.file_names().map(|name| name.strip_suffix(".npy").unwrap_or(name).to_owned()).collect();
+    let (x, y) = choose(&keys, &options.split).ok_or_else(|| {
+        let split = &options.split;
+        let expected = format!("arrays X and y, or x_{split} and y_{split}, or images and labels");
+        Error::input(arg, expected, if keys.is_empty() { "none".to_owned() } else { listed(&keys) })
+    })?;
+    let images = read(&mut archive, arg, &x)?;
+    let targets = read(&mut archive, arg, &y)?;
+
+    let scale = match (images.dtype.kind, images.dtype.size) {
+        (b'u', 1) => 255.0,
+        (b'u', 2) => 65535.0,
+        (b'f', 4 | 8) => 1.0,
+        _ => return Err(Error::input(&images.place, "dtype u1, u2, f4 or f8", images.dtype)),
+    };
+    let strides = images.strides();
+    // (length, stride) of channels, rows and columns
+    let axes = match (images.shape.as_slice(), strides.as_slice()) {
+        (&[_, h, w], &[_, sh, sw]) => [(1, 0), (h, sh), (w, sw)],
+        (&[_, h, w, c @ (1 | 3)], &[_, sh, sw, sc]) if !matches!(h, 1 | 3) => [(c, sc), (h, sh), (w, sw)],
+        (&[_, c, h, w], &[_, sc, sh, sw]) => [(c, sc), (h, sh), (w, sw)],
+        _ => {
+            let expected = "shape (N, H, W), (N, C, H, W) or (N, H, W, C)";
+            return Err(Error::input(&images.place, expected, format!("{:?}", images.shape)));
+        }
+    };
+    if targets.shape.first() != Some(&images.shape[0]) {
+        let expected = format!("{} targets, one for each image", images.shape[0]);
+        return Err(Error::input(&targets.place, expected, format!("shape {:?}", targets.shape)));
+    }
+
+    let (rows, targets) = match targets.targets()? {
+        Targets::Classes { labels, names } => {
+            let selection = select(&labels, &names, options)?;
+            (selection.rows, Targets::Classes { labels: selection.labels, names: selection.names })
+        }
+        Targets::Real(y) => {
+            let kept = select_real(y.nrows(), options)?;
+            ((0..kept).collect(), Targets::Real(y.slice_move(ndarray::s![..kept, ..])))
+        }
+    };
+    let [channels, height, width] = axes;
+    let pixels = render(rows.len(), [channels.0, height.0, width.0], scale, options, |k, planes| {
+        let start = rows[k] * strides[0];
+        let mut out = planes.iter_mut();
+        for c in 0..channels.0 {
+            for y in 0..height.0 {
+                for x in 0..width.0 {
+                    let value = images.number(start + c * channels.1 + y * height.1 + x * width.1) as f32;
+                    if !value.is_finite() {
+                        let place =
+                            format!("{}: image {} (channel {c}, row {y}, column {x})", images.place, rows[k]);
+                        return Err(Error::input(place, "a finite number", value));
+                    }
+                    out.next().into_iter().for_each(|out| *out = value);
+                }
+            }
+        }
+        Ok(())
+    })?;
+    let description = format!("npz, {x} {:?} and {y}", images.shape);
+    Ok(ImageSet { images: pixels, targets, source: Source { description, ..Source::default() } })
+}
+
+fn choose(keys: &[String], split: &str) -> Option<(String, String)> {
+    let there = |(x, y): (String, String)| (keys.contains(&x) && keys.contains(&y)).then_some((x, y));
+    let in_parts = IN_PARTS.iter().map(|(x, y)| (x.replace("{}", split), y.replace("{}", split)));
+    let whole = WHOLE.iter().map(|&(x, y)| (x.to_owned(), y.to_owned()));
+    in_parts.chain(whole).find_map(there)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Dtype {
+    kind: u8,
+    size: usize,
+    big: bool,
+}
+
+impl std::fmt::Display for Dtype {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", self.kind as char, self.size)
+    }
+}
+
+/// An array as stored.
+#[derive(Debug)]
+struct Npy {
+    place: String,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    fortran: bool,
+    data: Vec<u8>,
+}
+
+impl Npy {
+    // In items, not bytes.
+    fn strides(&self) -> Vec<usize> {
+        let mut strides = vec![1; self.shape.len()];
+        let mut step = 1;
+        let mut visit = |axis: usize| {
+            strides[axis] = step;
+            step *= self.shape[axis];
+        };
+        if self.fortran {
+            (0..self.shape.len()).for_each(&mut visit);
+        } else {
+            (0..self.shape.len()).rev().for_each(&mut visit);
+        }
+        strides
+    }
+
+    // Item `at` of a u1, u2, f4 or f8 array.
+    fn number(&self, at: usize) -> f64 {
+        let size = self.dtype.size;
+        let bits = self.bits(at);
+        match (self.dtype.kind, size) {
+            (b'f', 4) => f64::from(f32::from_bits(bits as u32)),
+            (b'f', _) => f64::from_bits(bits),
+            _ => bits as f64,
+        }
+    }
+
+    fn integer(&self, at: usize) -> i64 {
+        let unused = 64 - 8 * self.dtype.size as u32;
+        let bits = self.bits(at);
+        if self.dtype.kind == b'i' {
+            ((bits << unused) as i64) >> unused
+        } else {
+            i64::try_from(bits).unwrap_or(i64::MAX)
+        }
+    }
+
+    fn bits(&self, at: usize) -> u64 {
+        let size = self.dtype.size;
+        let bytes = &self.data[at * size..(at + 1) * size];
+        let shift_in = |all: u64, &byte: &u8| (all << 8) | u64::from(byte);
+        if self.dtype.big { bytes.iter().fold(0, shift_in) } else { bytes.iter().rev().fold(0, shift_in) }
+    }
+
+    fn targets(&self) -> Result<Targets> {
+        match (self.dtype.kind, self.shape.as_slice()) {
+            (b'i' | b'u', &[count] | &[count, 1]) => {
+                let labels = (0..count)
+                    .map(|i| {
+                        let value = self.integer(i);
+                        let place = || format!("{}: index {i}", self.place);
+                        label(value, None).map_err(|expected| Error::input(place(), expected, value))
+                    })
+                    .collect::<Result<Vec<u32>>>()?;
+                let names = numbered(&labels);
+                Ok(Targets::Classes { labels, names })
+            }
+            (b'f', &[count, outputs]) if matches!(self.dtype.size, 4 | 8) => {
+                let strides = self.strides();
+                let mut values = Array2::zeros((count, outputs));
+                for ((i, k), out) in values.indexed_iter_mut() {
+                    *out = self.number(i * strides[0] + k * strides[1]) as f32;
+                    if !out.is_finite() {
+                        let place = format!("{}: index ({i}, {k})", self.place);
+                        return Err(Error::input(place, "a finite number", out));
+                    }
+                }
+                Ok(Targets::Real(values))
+            }
+            _ => {
+                let expected = "integer class indices (N) or real targets (N, K) of dtype f4 or f8";
+                let found = format!("dtype {} and shape {:?}", self.dtype, self.shape);
+                Err(Error::input(&self.place, expected, found))
+            }
+        }
+    }
+}
+
+fn read<R: Read + std::io::Seek>(archive: &mut ZipArchive<R>, path: &str, key: &str) -> Result<Npy> {
+    let place = format!("{path}: {key}");
+    let wrong = |e: zip::result::ZipError| Error::input(&place, "an array", e);
+    let file = format!("{key}.npy");
+    let entry = if archive.index_for_name(&file).is_some() { &file } else { key };
+    let entry = archive.by_name(entry).map_err(wrong)?;
+    read_npy(entry, &place)
+}
+
+fn read_npy(mut stream: impl Read, place: &str) -> Result<Npy> {
+    let cut = |e: std::io::Error| Error::input(place, "a .npy header", e);
+    let mut start = [0u8; 8];
+    stream.read_exact(&mut start).map_err(cut)?;
+    if &start[..6] != b"\x93NUMPY" {
+        return Err(Error::input(place, "a .npy array", "other bytes"));
+    }
+    let mut length = [0u8; 4];
+    let width = if start[6] == 1 { 2 } else { 4 };
+    stream.read_exact(&mut length[..width]).map_err(cut)?;
+    let length = u32::from_le_bytes(length) as usize;
+    if length > MAX_HEADER {
+        return Err(Error::input(place, format!("a header of at most {MAX_HEADER} bytes"), length));
+    }
+    let mut header = vec![0u8; length];
+    stream.read_exact(&mut header).map_err(cut)?;
+    let header = String::from_utf8_lossy(&header);
+    let (dtype, fortran, shape) = parse_header(header.trim(), place)?;
+
+    let size = shape.iter().try_fold(dtype.size as u64, |all, &side| all.checked_mul(side as u64));
+    let size = size.filter(|&size| size < u64::MAX && usize::try_from(size).is_ok());
+    let size =
+        size.ok_or_else(|| Error::input(place, "an array that can exist", format!("shape {shape:?}")))?;
+    // One byte more than the shape says is enough to know that there are too
+    // many; the buffer grows with what arrives, not with what is announced.
+    let mut data = Vec::new();
+    let expected = format!("{size} bytes for shape {shape:?} of {dtype}");
+    stream.take(size + 1).read_to_end(&mut data).map_err(|e| Error::input(place, &expected, e))?;
+    if data.len() as u64 != size {
+        let found = if data.len() as u64 > size { "more".to_owned() } else { data.len().to_string() };
+        return Err(Error::input(place, expected, found));
+    }
+    Ok(Npy { place: place.to_owned(), dtype, shape, fortran, data })
+}
+
+// {'descr': '<f8', 'fortran_order': False, 'shape': (3, 4), }
+fn parse_header(text: &str, place: &str) -> Result<(Dtype, bool, Vec<usize>)> {
+    let wrong = |what: &str| Error::input(place, what.to_owned(), text);
+    let after = |key: &str| {
+        let at = text.find(&format!("'{key}':"))? + key.len() + 3;
+        Some(text[at..].trim_start())
+    };
+    let descr = after("descr").ok_or_else(|| wrong("a header with 'descr'"))?;
+    let descr = descr.strip_prefix('\'').and_then(|rest| rest.split('\'').next());
+    let dtype = match descr.map(str::as_bytes) {
+        Some(
+            [
+                order @ (b'<' | b'>' | b'|' | b'='),
+                kind @ (b'i' | b'u' | b'f'),
+                digit @ (b'1' | b'2' | b'4' | b'8'),
+            ],
+        ) => Dtype { kind: *kind, size: usize::from(digit - b'0'), big: *order == b'>' },
+        _ => return Err(wrong("an array of integers or floats (no objects, no records)")),
+    };
+    let order = after("fortran_order").ok_or_else(|| wrong("a header with 'fortran_order'"))?;
+    let fortran = match (order.starts_with("True"), order.starts_with("False")) {
+        (true, _) => true,
+        (_, true) => false,
+        _ => return Err(wrong("True or False for 'fortran_order'")),
+    };
+    let shape = after("shape").and_then(|rest| rest.strip_prefix('(')?.split_once(')'));
+    let (sides, _) = shape.ok_or_else(|| wrong("a header with a 'shape'"))?;
+    let shape = sides
+        .split(',')
+        .map(str::trim)
+        .filter(|side| !side.is_empty())
+        .map(|side| side.trim_end_matches('L').parse().map_err(|_| wrong("lengths in 'shape'")))
+        .collect::<Result<Vec<usize>>>()?;
+    Ok((dtype, fortran, shape))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array, Array1, Array3, Array4, ArrayD, IxDyn, ShapeBuilder};
+    use ndarray_npy::{NpzReader, NpzWriter, WritableElement};
+    use proptest::prelude::*;
+    use std::io::Cursor;
+    use std::path::Path;
+
+    const LAYOUTS: &[u8] = include_bytes!("testdata/layouts.npz");
+
+    struct Archive(tempfile::TempDir, NpzWriter<File>);
+
+    impl Archive {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let file = File::create(dir.path().join("a.npz")).unwrap();
+            Self(dir, NpzWriter::new_compressed(file))
+        }
+
+        fn with<A: WritableElement, D: ndarray::Dimension>(mut self, key: &str, array: Array<A, D>) -> Self {
+            self.1.add_array(key, &array).unwrap();
+            self
+        }
+
+        fn load(self, options: &Options) -> Result<ImageSet> {
+            self.1.finish().unwrap();
+            load(self.0.path().join("a.npz").to_str().unwrap(), options)
+        }
+
+        fn refusal(self) -> String {
+            self.load(&Options::default()).expect_err("must be refused").to_string()
+        }
+    }
+
+    fn counted(shape: &[usize]) -> ArrayD<u8> {
+        let len: usize = shape.iter().product();
+        ArrayD::from_shape_vec(shape, (0..len).map(|i| i as u8).collect()).unwrap()
+    }
+
+    fn labels(list: &[i64]) -> Array1<i64> {
+        list.to_vec().into()
+    }
+
+    #[test]
+    fn every_order_of_axes() {
+        let load = |shape: &[usize]| {
+            let set =
+                Archive::new().with("X", counted(shape)).with("y", labels(&[1, 0])).load(&Options::default());
+            set.unwrap().images.mapv(|v| (v * 255.0).round() as usize)
+        };
+        let x = load(&[2, 4, 5]);
+        assert_eq!((x.dim(), x[[1, 0, 2, 3]]), ((2, 1, 4, 5), 33));
+        let x = load(&[2, 3, 4, 5]);
+        assert_eq!((x.dim(), x[[1, 2, 3, 4]]), ((2, 3, 4, 5), 119));
+        let x = load(&[2, 4, 5, 3]);
+        assert_eq!((x.dim(), x[[1, 2, 0, 1]]), ((2, 3, 4, 5), 60 + 3 + 2));
+        // The second axis is a number of channels: it is taken for them.
+        assert_eq!(load(&[2, 3, 5, 3]).dim(), (2, 3, 5, 3));
+        assert_eq!(load(&[2, 2, 4, 5]).dim(), (2, 2, 4, 5));
+        assert_eq!(load(&[2, 4, 5, 1]).dim(), (2, 1, 4, 5));
+    }
+
+    #[test]
+    fn layouts_that_numpy_writes_hold_the_same_numbers() {
+        let mut archive = ZipArchive::new(Cursor::new(LAYOUTS)).unwrap();
+        for key in ["c", "f", "big", "u16", "u8"] {
+            let array = read(&mut archive, "layouts.npz", key).unwrap();
+            assert_eq!(array.shape, [2, 3, 2, 4]);
+            let strides = array.strides();
+            for (k, index) in ndarray::indices([2, 3, 2, 4]).into_iter().enumerate() {
+                let at =
+                    index.0 * strides[0] + index.1 * strides[1] + index.2 * strides[2] + index.3 * strides[3];
+                assert_eq!(array.number(at), k as f64, "{key}");
+            }
+        }
+        assert_eq!(read(&mut archive, "f", "f").unwrap().strides(), [1, 2, 6, 12]);
+        let y = read(&mut archive, "layouts.npz", "y").unwrap();
+        assert_eq!((y.integer(0), y.integer(1)), (0, 1));
+        let text = read(&mut archive, "layouts.npz", "objects").unwrap_err().to_string();
+        assert!(text.contains("no objects"), "{text}");
+    }
+
+    #[test]
+    fn types_and_scales() {
+        let shape = (2, 2, 3);
+        let first = |archive: Archive| {
+            let set = archive.with("labels", labels(&[0, 1])).load(&Options::default()).unwrap();
+            set.images[[1, 0, 1, 2]]
+        };
+        assert_eq!(first(Archive::new().with("images", Array3::<u8>::from_elem(shape, 51))), 0.2);
+        assert_eq!(first(Archive::new().with("images", Array3::<u16>::from_elem(shape, 65535))), 1.0);
+        assert_eq!(first(Archive::new().with("images", Array3::<f32>::from_elem(shape, -2.5))), -2.5);
+        assert_eq!(first(Archive::new().with("images", Array3::<f64>::from_elem(shape.f(), 7.0))), 7.0);
+        let wrong = Archive::new().with("X", Array3::<i32>::zeros(shape)).with("y", labels(&[0, 1]));
+        assert!(wrong.refusal().contains("i4"));
+    }
+
+    #[test]
+    fn splits_and_targets() {
+        let archive = || {
+            Archive::new()
+                .with("x_train", counted(&[2, 2, 2]))
+                .with("y_train", labels(&[0, 1]))
+                .with("test_images", counted(&[3, 2, 2]))
+                .with("test_labels", ndarray::arr2(&[[1u8], [0], [2]]))
+        };
+        assert_eq!(archive().load(&Options::default()).unwrap().len(), 2);
+        let test = archive().load(&Options { split: "test".into(), ..Options::default() }).unwrap();
+        let Targets::Classes { labels: found, names } = &test.targets else { panic!("classes") };
+        assert_eq!((found.as_slice(), names.len()), (&[1, 0, 2][..], 3));
+        let text =
+            archive().load(&Options { split: "val".into(), ..Options::default() }).unwrap_err().to_string();
+        assert!(text.contains("x_val") && text.contains("y_train"), "{text}");
+
+        let y = ndarray::arr2(&[[0.5f64, -1.0, 2.0], [3.0, 4.0, 5.0]]);
+        let real = |options: &Options| {
+            Archive::new().with("X", counted(&[2, 2, 2])).with("y", y.clone()).load(options)
+        };
+        let set = real(&Options::default()).unwrap();
+        let Targets::Real(found) = &set.targets else { panic!("real targets") };
+        assert_eq!(found[[1, 0]], 3.0);
+        assert_eq!(real(&Options { limit: Some(1), ..Options::default() }).unwrap().len(), 1);
+        assert!(real(&Options { classes: vec!["0".into()], ..Options::default() }).is_err());
+    }
+
+    #[test]
+    fn selection_grey_and_size_are_applied() {
+        let options = Options {
+            classes: vec!["2".into(), "0".into()],
+            grey: true,
+            size: Some((2, 1)),
+            ..Options::default()
+        };
+        let x = Array4::from_shape_fn((4, 3, 4, 2), |(n, c, ..)| (n * 10 + c) as f32);
+        let set = Archive::new().with("X", x).with("y", labels(&[2, 1, 0, 2])).load(&options).unwrap();
+        assert_eq!(set.images.dim(), (3, 1, 2, 1));
+        for (n, value) in [(0, 1.0), (1, 21.0), (2, 31.0)] {
+            approx::assert_abs_diff_eq!(set.images[[n, 0, 1, 0]], value, epsilon = 1e-5);
+        }
+    }
+
+    #[test]
+    fn damage_is_named() {
+        let x = || Archive::new().with("X", counted(&[2, 2, 2]));
+        assert!(x().refusal().contains("found X"));
+        assert!(x().with("y", labels(&[0, 1, 0])).refusal().contains("2 targets"));
+        let text = x().with("y", labels(&[0, -1])).refusal();
+        assert!(text.contains("y: index 1") && text.contains("found -1"), "{text}");
+        assert!(x().with("y", labels(&[0, 1 << 40])).refusal().contains("index 1"));
+        assert!(x().with("y", labels(&[0, 0])).refusal().contains("at least 2 classes"));
+        assert!(x().with("y", ndarray::arr1(&[0.0f32, 1.0])).refusal().contains("integer class indices"));
+        assert!(x().with("y", ndarray::arr2(&[[0.0f32], [f32::NAN]])).refusal().contains("(1, 0)"));
+        assert!(
+            Archive::new()
+                .with("X", counted(&[2, 2]))
+                .with("y", labels(&[0, 1]))
+                .refusal()
+                .contains("(N, H, W)")
+        );
+        assert!(
+            Archive::new()
+                .with("X", counted(&[2, 0, 2]))
+                .with("y", labels(&[0, 1]))
+                .refusal()
+                .contains("sides")
+        );
+        let mut bad = Array3::<f64>::zeros((2, 2, 2));
+        bad[[1, 0, 1]] = 1e300;
+        let text = Archive::new().with("X", bad).with("y", labels(&[0, 1])).refusal();
+        assert!(text.contains("image 1 (channel 0, row 0, column 1)"), "{text}");
+
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cut.npz");
+        std::fs::write(&path, &LAYOUTS[..LAYOUTS.len() - 30]).unwrap();
+        assert!(load(path.to_str().unwrap(), &Options::default()).unwrap_err().to_string().contains("zip"));
+        assert!(load("/absent.npz", &Options::default()).unwrap_err().to_string().contains("cannot open"));
+    }
+
+    fn npy(header: &str, data: &[u8]) -> Vec<u8> {
+        [b"\x93NUMPY\x01\0", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), data].concat()
+    }
+
+    #[test]
+    fn headers_that_lie_are_refused() {
+        let refuse = |bytes: &[u8]| read_npy(bytes, "a").expect_err("must be refused").to_string();
+        let header =
+            |shape: &str| format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({shape}), }}");
+        let fine = read_npy(&npy(&header("2, 3"), &[1, 2, 3, 4, 5, 6])[..], "a").unwrap();
+        assert_eq!((fine.shape, fine.data.len()), (vec![2, 3], 6));
+        assert!(refuse(&npy(&header("2, 3"), &[0; 5])).contains("found 5"));
+        assert!(refuse(&npy(&header("2, 3"), &[0; 7])).contains("more"));
+        assert!(refuse(&npy(&header("1000000000000"), &[0; 7])).contains("found 7"));
+        assert!(refuse(&npy(&header("4294967296, 4294967296, 2"), &[])).contains("can exist"));
+        assert!(refuse(&npy(&header("-1"), &[])).contains("lengths"));
+        for text in ["", "{}", "{'descr': '|O', 'fortran_order': False, 'shape': (2,), }", "{'descr': '<U3'}"]
+        {
+            refuse(&npy(text, &[]));
+        }
+        assert!(refuse(b"\x93NUMPY\x02\0\xff\xff\xff\xff").contains("header of at most"));
+        assert!(refuse(b"PK").contains("header"));
+    }
+
+    #[test]
+    fn a_bomb_is_cut_off() {
+        // 200 MB of zeros behind a header that speaks of four bytes.
+        let stream = npy("{'descr': '|u1', 'fortran_order': False, 'shape': (4,), }", &[]);
+        let endless = Cursor::new(stream).chain(std::io::repeat(0));
+        assert!(read_npy(endless, "a").unwrap_err().to_string().contains("more"));
+    }
+
+    proptest! {
+        #[test]
+        fn arrays_agree_with_ndarray_npy(
+            shape in prop::collection::vec(1usize..4, 1..5),
+            fortran: bool,
+            seed in prop::collection::vec(-1e30f64..1e30, 81),
+        ) {
+            let len: usize = shape.iter().product();
+            let dim = IxDyn(&shape).set_f(fortran);
+            let array = ArrayD::from_shape_vec(dim, seed[..len].to_vec()).unwrap();
+            let mut bytes = Cursor::new(Vec::new());
+            let mut writer = NpzWriter::new(&mut bytes);
+            writer.add_array("a", &array).unwrap();
+            writer.finish().unwrap();
+            let peer: ArrayD<f64> = NpzReader::new(&mut bytes).unwrap().by_name("a").unwrap();
+            let ours = read(&mut ZipArchive::new(&mut bytes).unwrap(), "file", "a").unwrap();
+            let strides = ours.strides();
+            for (index, &value) in peer.indexed_iter() {
+                let at: usize = strides.iter().enumerate().map(|(axis, stride)| index[axis] * stride).sum();
+                prop_assert_eq!(ours.number(at), value);
+            }
+        }
+
+        #[test]
+        fn random_and_damaged_files_never_panic(
+            random in prop::collection::vec(any::<u8>(), 0..200),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..5),
+        ) {
+            let mut bytes = LAYOUTS.to_vec();
+            for (at, value) in changes {
+                let at = at.index(bytes.len());
+                bytes[at] = value;
+            }
+            for bytes in [&random, &bytes] {
+                let Ok(mut archive) = ZipArchive::new(Cursor::new(bytes)) else { continue };
+                for key in ["c", "f", "big", "u16", "u8", "objects", "y"] {
+                    if let Ok(array) = read(&mut archive, "fuzz", key) {
+                        prop_assert_eq!(array.data.len(), array.shape.iter().product::<usize>() * array.dtype.size);
+                        let _ = array.targets();
+                    }
+                }
+            }
+            let _ = read_npy(&random[..], "fuzz");
+        }
+    }
+
+    #[test]
+    fn the_file_is_read_through_load_too() {
+        // `layouts.npz` has no images: its arrays are listed.
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/data/testdata/layouts.npz");
+        let text = load(path.to_str().unwrap(), &Options::default()).unwrap_err().to_string();
+        assert!(text.contains("c, f, big"), "{text}");
+    }
+}

@@ -1,0 +1,728 @@
+//! `parquet:PATH`: images in Parquet files, one file or a folder of shards as
+//! Hugging Face lays them out.
+//!
+//! The columns are found by their types. Images: the `bytes` of a group, else a
+//! column of bytes that begin like a JPEG or PNG. Labels: an integer column,
+//! the one with a usual name if there are several. Class names come from the
+//! `huggingface` metadata where it is there, else they are "0", "1", ….
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use parquet::basic::{ConvertedType, LogicalType, Type};
+use parquet::column::reader::ColumnReader;
+use parquet::data_type::ByteArray;
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::schema::types::ColumnDescriptor;
+use rayon::prelude::*;
+
+use super::Options;
+use super::decode::{Item, Payload, decode_all, magic};
+use super::select::{label, listed, numbered, select};
+use crate::error::{Error, Result};
+use crate::field::ImageSet;
+
+// In order of preference, where a file has several integer columns.
+const LABEL_NAMES: [&str; 7] = ["label", "labels", "fine_label", "class", "target", "y", "coarse_label"];
+const IMAGE_NAMES: [&str; 4] = ["image", "img", "images", "picture"];
+const SPLITS: [&str; 8] = ["train", "training", "test", "testing", "validation", "valid", "val", "dev"];
+const MAX_DEPTH: usize = 3;
+const BATCH: usize = 4096;
+
+/// Reads the images of one Parquet file, or of the shards in a folder (and up
+/// to three levels below it) that belong to `options.split`: by their names
+/// (`train-00000-of-00002.parquet`) or by the folder they are in
+/// (`train/0000.parquet`). If no name speaks of a split, all shards are read;
+/// a single file named explicitly is read whatever it is called.
+///
+/// The labels are read first, and of the images only the selected ones.
+///
+/// # Errors
+/// No shards of that split, no image or label column or several to choose
+/// from, nulls, labels out of range, damaged files: with file and row.
+pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
+    let shards = find_shards(Path::new(arg), &options.split)?
+        .into_iter()
+        .map(Shard::open)
+        .collect::<Result<Vec<Shard>>>()?;
+    let mut names: Option<Vec<String>> = None;
+    for (i, shard) in shards.iter().enumerate() {
+        if i > 0 && shard.names != names {
+            let expected = format!("the class names of {}", shards[0].place());
+            return Err(Error::input(shard.place(), expected, "others"));
+        }
+        names.clone_from(&shard.names);
+    }
+
+    // Sample k is row `starts[s] + row` over all shards.
+    let (mut labels, mut starts) = (Vec::new(), Vec::new());
+    for shard in &shards {
+        starts.push(labels.len());
+        shard.guarded(|| shard.read_labels(&mut labels))?;
+    }
+    let selection = select(&labels, &names.unwrap_or_else(|| numbered(&labels)), options)?;
+
+    let mut images: Vec<ByteArray> = Vec::with_capacity(selection.rows.len());
+    for (s, shard) in shards.iter().enumerate() {
+        let end = starts.get(s + 1).copied().unwrap_or(labels.len());
+        let from = selection.rows.partition_point(|&row| row < starts[s]);
+        let to = selection.rows.partition_point(|&row| row < end);
+        let rows: Vec<usize> = selection.rows[from..to].iter().map(|row| row - starts[s]).collect();
+        shard.guarded(|| shard.read_images(&rows, &mut images))?;
+    }
+    let items: Vec<Item<'_>> = images
+        .par_iter()
+        .zip(&selection.labels)
+        .map(|(bytes, &label)| Item { label, payload: Payload::Bytes(bytes.data()) })
+        .collect();
+    let place = |i: usize| {
+        let row = selection.rows[i];
+        let s = starts.partition_point(|&start| start <= row) - 1;
+        shards[s].row(row - starts[s])
+    };
+    let files = if shards.len() == 1 { "1 file".to_owned() } else { format!("{} files", shards.len()) };
+    decode_all(&items, selection.names, format!("parquet, {files}"), place, options)
+}
+
+fn find_shards(path: &Path, split: &str) -> Result<Vec<PathBuf>> {
+    if path.is_file() {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    let mut files = Vec::new();
+    walk(path, Path::new(""), MAX_DEPTH, &mut files)?;
+    files.sort();
+    if files.is_empty() {
+        return Err(Error::input(path.display(), "a Parquet file or a folder of them", "none"));
+    }
+    let splits: Vec<Option<String>> = files.iter().map(|file| split_of(file, split)).collect();
+    let chosen: Vec<&PathBuf> = if splits.iter().all(Option::is_none) {
+        files.iter().collect()
+    } else {
+        files.iter().zip(&splits).filter(|(_, s)| s.as_deref() == Some(split)).map(|(file, _)| file).collect()
+    };
+    let Some(first) = chosen.first() else {
+        let mut found: Vec<&String> = splits.iter().flatten().collect();
+        found.sort();
+        found.dedup();
+        return Err(Error::input(path.display(), format!("files of the split '{split}'"), listed(&found)));
+    };
+    if let Some(other) = chosen.iter().find(|file| file.parent() != first.parent()) {
+        let found = format!("{} and {}", first.display(), other.display());
+        return Err(Error::input(path.display(), "the shards of one set in one folder (name it)", found));
+    }
+    Ok(chosen.into_iter().map(|file| path.join(file)).collect())
+}
+
+// Paths of the Parquet files, relative to `root`.
+fn walk(root: &Path, below: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
+    let dir = root.join(below);
+    for entry in std::fs::read_dir(&dir).map_err(Error::io(&dir, "read"))? {
+        let entry = entry.map_err(Error::io(&dir, "read"))?;
+        let name = entry.file_name();
+        if name.to_string_lossy().starts_with('.') {
+            continue;
+        }
+        let (relative, path) = (below.join(&name), entry.path());
+        if path.is_dir() {
+            if depth > 0 {
+                walk(root, &relative, depth - 1, files)?;
+            }
+        } else if path.extension().is_some_and(|end| end.eq_ignore_ascii_case("parquet")) {
+            files.push(relative);
+        }
+    }
+    Ok(())
+}
+
+// The split that a path speaks of: a word of the file's name, else a folder.
+fn split_of(file: &Path, wanted: &str) -> Option<String> {
+    let stem = file.file_stem()?.to_string_lossy().into_owned();
+    let known = |word: &&str| *word == wanted || SPLITS.contains(word);
+    // NAME-00000-of-00002
+    let sharded = stem.rsplit_once("-of-").and_then(|(head, count)| {
+        let (name, index) = head.rsplit_once('-')?;
+        let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        (number(index) && number(count)).then_some(name)
+    });
+    let name = sharded.unwrap_or(&stem);
+    let word = std::iter::once(name).chain(name.split(['-', '_', '.'])).find(known).map(str::to_owned);
+    word.or_else(|| {
+        let folders = file.parent()?.components().map(|c| c.as_os_str().to_string_lossy().into_owned());
+        folders.collect::<Vec<_>>().into_iter().rev().find(|folder| known(&folder.as_str()))
+    })
+    .or_else(|| sharded.map(str::to_owned))
+}
+
+struct Shard {
+    path: PathBuf,
+    reader: SerializedFileReader<File>,
+    image: usize,
+    label: usize,
+    names: Option<Vec<String>>,
+}
+
+impl Shard {
+    fn open(path: PathBuf) -> Result<Self> {
+        let place = path.display().to_string();
+        let file = File::open(&path).map_err(Error::io(&path, "open"))?;
+        let len = file.metadata().map_err(Error::io(&path, "read"))?.len();
+        guarded(&place, || {
+            let reader = SerializedFileReader::new(file).map_err(|e| damaged(&place, &e))?;
+            check_ranges(reader.metadata(), len, &place)?;
+            let columns = reader.metadata().file_metadata().schema_descr().columns();
+            let columns: Vec<&ColumnDescriptor> = columns.iter().map(AsRef::as_ref).collect();
+            let label = find_label(&columns, &place)?;
+            let image = find_image(&reader, &columns, &place)?;
+            let name = columns[label].path().parts()[0].clone();
+            let names = class_names(reader.metadata(), &name);
+            Ok(Self { path: path.clone(), image, label, names, reader })
+        })
+    }
+
+    fn place(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn row(&self, row: usize) -> String {
+        format!("{}: row {row}", self.path.display())
+    }
+
+    fn guarded<T>(&self, read: impl FnOnce() -> Result<T>) -> Result<T> {
+        guarded(&self.place(), read)
+    }
+
+    fn read_labels(&self, labels: &mut Vec<u32>) -> Result<()> {
+        let classes = self.names.as_ref().map(Vec::len);
+        let mut row = 0;
+        for group in 0..self.reader.num_row_groups() {
+            let (mut column, rows) = self.column(group, self.label)?;
+            let mut left = rows;
+            while left > 0 {
+                let (values, valid) = self.integers(&mut column, left.min(BATCH))?;
+                if valid.is_empty() {
+                    return Err(self.short(group, rows, rows - left));
+                }
+                left -= valid.len();
+                let mut values = values.into_iter();
+                for valid in valid {
+                    let Some(value) = valid.then(|| values.next()).flatten() else {
+                        return Err(Error::input(self.row(row), "a label", "null"));
+                    };
+                    let checked = label(value, classes);
+                    labels.push(checked.map_err(|expected| Error::input(self.row(row), expected, value))?);
+                    row += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    // Images of `rows` (ascending, counted from the start of the file).
+    fn read_images(&self, rows: &[usize], images: &mut Vec<ByteArray>) -> Result<()> {
+        let mut next = 0;
+        let mut start = 0;
+        for group in 0..self.reader.num_row_groups() {
+            if next == rows.len() {
+                break;
+            }
+            let end = start + self.rows_of(group)?;
+            if rows[next] < end {
+                let (mut column, in_group) = self.column(group, self.image)?;
+                let mut at = start;
+                while next < rows.len() && rows[next] < end {
+                    let run = rows[next..].iter().zip(rows[next]..end.min(rows[next] + BATCH));
+                    let run = run.take_while(|&(&row, expected)| row == expected).count();
+                    let skip = rows[next] - at;
+                    let values = self.bytes(&mut column, skip, run, rows[next])?;
+                    if values.len() != run {
+                        return Err(self.short(group, in_group, at + skip + values.len() - start));
+                    }
+                    images.extend(values);
+                    at = rows[next] + run;
+                    next += run;
+                }
+            }
+            start = end;
+        }
+        Ok(())
+    }
+
+    fn rows_of(&self, group: usize) -> Result<usize> {
+        let rows = self.reader.metadata().row_group(group).num_rows();
+        let place = format!("{}: row group {group}", self.place());
+        usize::try_from(rows).map_err(|_| Error::input(place, "a number of rows", rows))
+    }
+
+    fn column(&self, group: usize, column: usize) -> Result<(ColumnReader, usize)> {
+        let rows = self.rows_of(group)?;
+        let reader = self.reader.get_row_group(group).and_then(|group| group.get_column_reader(column));
+        Ok((reader.map_err(|e| damaged(&self.place(), &e))?, rows))
+    }
+
+    // Values that are there, and which of the rows have one.
+    fn integers(&self, column: &mut ColumnReader, count: usize) -> Result<(Vec<i64>, Vec<bool>)> {
+        let (mut levels, mut wide) = (Vec::new(), Vec::new());
+        let read = match column {
+            ColumnReader::Int64ColumnReader(reader) => {
+                reader.read_records(count, Some(&mut levels), None, &mut wide)
+            }
+            ColumnReader::Int32ColumnReader(reader) => {
+                let mut narrow = Vec::new();
+                let read = reader.read_records(count, Some(&mut levels), None, &mut narrow);
+                wide.extend(narrow.into_iter().map(i64::from));
+                read
+            }
+            _ => return Err(Error::input(self.place(), "integers", "another type")),
+        };
+        let (records, ..) = read.map_err(|e| damaged(&self.place(), &e))?;
+        Ok((wide, self.valid(self.label, &levels, records)))
+    }
+
+    // The next `count` values after `skip` of them; fewer at the end. `row` is
+    // the first one's, for errors.
+    fn bytes(
+        &self,
+        column: &mut ColumnReader,
+        skip: usize,
+        count: usize,
+        row: usize,
+    ) -> Result<Vec<ByteArray>> {
+        let ColumnReader::ByteArrayColumnReader(reader) = column else {
+            return Err(Error::input(self.place(), "a column of bytes", "another type"));
+        };
+        let wrong = |e| damaged(&self.place(), &e);
+        if skip > 0 && reader.skip_records(skip).map_err(wrong)? != skip {
+            return Ok(Vec::new());
+        }
+        let (mut values, mut levels) = (Vec::new(), Vec::new());
+        let (records, ..) =
+            reader.read_records(count, Some(&mut levels), None, &mut values).map_err(wrong)?;
+        let valid = self.valid(self.image, &levels, records);
+        if let Some(null) = valid.iter().position(|valid| !valid) {
+            return Err(Error::input(self.row(row + null), "the bytes of an image", "null"));
+        }
+        Ok(values)
+    }
+
+    // Columns that may not be null have no definition levels.
+    fn valid(&self, column: usize, levels: &[i16], records: usize) -> Vec<bool> {
+        let full = self.reader.metadata().file_metadata().schema_descr().column(column).max_def_level();
+        if full == 0 { vec![true; records] } else { levels.iter().map(|&level| level == full).collect() }
+    }
+
+    fn short(&self, group: usize, expected: usize, found: usize) -> Error {
+        Error::input(format!("{}: row group {group}", self.place()), format!("{expected} rows"), found)
+    }
+}
+
+// The column chunks must lie within the file: a file cut short, or offsets
+// that would make the reader allocate more than there is.
+fn check_ranges(metadata: &ParquetMetaData, len: u64, place: &str) -> Result<()> {
+    for (group, chunks) in metadata.row_groups().iter().enumerate() {
+        for chunk in chunks.columns() {
+            let first = chunk.dictionary_page_offset().unwrap_or(i64::MAX).min(chunk.data_page_offset());
+            let range = u64::try_from(first).ok().zip(u64::try_from(chunk.compressed_size()).ok());
+            let end = range.and_then(|(first, size)| first.checked_add(size));
+            let enough = end.is_some_and(|end| end <= len) && chunk.data_page_offset() >= 0;
+            if !enough {
+                let found = format!("row group {group} reaching beyond it ({len} bytes)");
+                return Err(Error::input(place, "columns within the file", found));
+            }
+        }
+    }
+    Ok(())
+}
+
+// The Parquet library panics on some damaged files: that is an error like any
+// other, found in the file and not in this program.
+fn guarded<T>(place: &str, read: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
+        Err(Error::input(place, "a Parquet file", format!("damage ({text})")))
+    })
+}
+
+fn damaged(place: &str, error: &parquet::errors::ParquetError) -> Error {
+    Error::input(place, "a complete Parquet file", error)
+}
+
+fn find_label(columns: &[&ColumnDescriptor], place: &str) -> Result<usize> {
+    let integer = |column: &ColumnDescriptor| {
+        matches!(column.physical_type(), Type::INT32 | Type::INT64)
+            && matches!(column.logical_type_ref(), None | Some(LogicalType::Integer(_)))
+            && column.path().parts().len() == 1
+            && column.max_rep_level() == 0
+    };
+    let found: Vec<usize> = (0..columns.len()).filter(|&i| integer(columns[i])).collect();
+    choose(columns, &found, &LABEL_NAMES, "integer column with the labels", place)
+}
+
+fn find_image(
+    reader: &SerializedFileReader<File>,
+    columns: &[&ColumnDescriptor],
+    place: &str,
+) -> Result<usize> {
+    let bytes =
+        |i: &usize| columns[*i].physical_type() == Type::BYTE_ARRAY && columns[*i].max_rep_level() == 0;
+    let parts = |i: usize| columns[i].path().parts();
+    let grouped: Vec<usize> =
+        (0..columns.len()).filter(bytes).filter(|&i| parts(i).len() == 2 && parts(i)[1] == "bytes").collect();
+    if !grouped.is_empty() {
+        return choose(columns, &grouped, &IMAGE_NAMES, "image column", place);
+    }
+    let plain = |i: &usize| {
+        parts(*i).len() == 1
+            && columns[*i].logical_type_ref().is_none()
+            && columns[*i].converted_type() == ConvertedType::NONE
+    };
+    let mut found = Vec::new();
+    for i in (0..columns.len()).filter(bytes).filter(plain) {
+        if first_value(reader, i, place)?.is_some_and(|value| magic(value.data()).is_some()) {
+            found.push(i);
+        }
+    }
+    choose(columns, &found, &IMAGE_NAMES, "image column", place)
+}
+
+fn first_value(reader: &SerializedFileReader<File>, column: usize, place: &str) -> Result<Option<ByteArray>> {
+    let mut values = Vec::new();
+    if reader.num_row_groups() > 0 {
+        let column = reader.get_row_group(0).and_then(|group| group.get_column_reader(column));
+        if let ColumnReader::ByteArrayColumnReader(mut reader) = column.map_err(|e| damaged(place, &e))? {
+            let read = reader.read_records(1, Some(&mut Vec::new()), None, &mut values);
+            read.map_err(|e| damaged(place, &e))?;
+        }
+    }
+    Ok(values.pop())
+}
+
+// The only column found, else the first of the usual names.
+fn choose(
+    columns: &[&ColumnDescriptor],
+    found: &[usize],
+    usual: &[&str],
+    what: &str,
+    place: &str,
+) -> Result<usize> {
+    if let &[only] = found {
+        return Ok(only);
+    }
+    let named = |name: &&str| found.iter().copied().find(|&i| columns[i].path().parts()[0] == **name);
+    if let Some(i) = usual.iter().find_map(named) {
+        return Ok(i);
+    }
+    let describe =
+        |column: &&ColumnDescriptor| format!("{} ({})", column.path().string(), column.physical_type());
+    if found.is_empty() {
+        let all: Vec<String> = columns.iter().map(describe).collect();
+        return Err(Error::input(place, format!("an {what}"), format!("columns {}", listed(&all))));
+    }
+    let several: Vec<String> = found.iter().map(|&i| describe(&columns[i])).collect();
+    let expected = format!("one {what}, or one called {}", usual.join(", "));
+    Err(Error::input(place, expected, listed(&several)))
+}
+
+fn class_names(metadata: &ParquetMetaData, column: &str) -> Option<Vec<String>> {
+    let pairs = metadata.file_metadata().key_value_metadata()?;
+    let text = pairs.iter().find(|pair| pair.key == "huggingface")?.value.as_ref()?;
+    let json: serde_json::Value = serde_json::from_str(text).ok()?;
+    let names = json.get("info")?.get("features")?.get(column)?.get("names")?.as_array()?;
+    names.iter().map(|name| name.as_str().map(str::to_owned)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::field::Targets;
+    use parquet::data_type::{ByteArrayType, Int64Type};
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+    use proptest::prelude::*;
+    use std::fs;
+    use std::sync::Arc;
+
+    const HF: &[u8] = include_bytes!("testdata/hf.parquet");
+
+    // A PNG, 2 high and 3 wide, of one grey value.
+    fn png(value: u8) -> Vec<u8> {
+        let mut out = std::io::Cursor::new(Vec::new());
+        let image = image::GrayImage::from_pixel(3, 2, image::Luma([value]));
+        image.write_to(&mut out, image::ImageFormat::Png).unwrap();
+        out.into_inner()
+    }
+
+    enum Column {
+        // Values, and the definition levels of columns that may be null.
+        Bytes(Vec<Vec<u8>>, Option<Vec<i16>>),
+        Integers(Vec<i64>, Option<Vec<i16>>),
+    }
+
+    fn write(path: &Path, schema: &str, groups: Vec<Vec<Column>>) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let properties = Arc::new(WriterProperties::builder().build());
+        let mut writer = SerializedFileWriter::new(File::create(path).unwrap(), schema, properties).unwrap();
+        for columns in groups {
+            let mut group = writer.next_row_group().unwrap();
+            for column in columns {
+                let mut out = group.next_column().unwrap().unwrap();
+                match column {
+                    Column::Bytes(values, levels) => {
+                        let values: Vec<ByteArray> = values.into_iter().map(ByteArray::from).collect();
+                        out.typed::<ByteArrayType>().write_batch(&values, levels.as_deref(), None).unwrap();
+                    }
+                    Column::Integers(values, levels) => {
+                        out.typed::<Int64Type>().write_batch(&values, levels.as_deref(), None).unwrap();
+                    }
+                }
+                out.close().unwrap();
+            }
+            group.close().unwrap();
+        }
+        writer.close().unwrap();
+    }
+
+    const PLAIN: &str = "message m { required binary picture; required int64 label; }";
+
+    // Rows with picture value `first + i` and label i mod 3.
+    fn plain_group(first: u8, rows: u8) -> Vec<Column> {
+        let images = (0..rows).map(|i| png(first + i)).collect();
+        let labels = (0..rows).map(|i| i64::from((first + i) % 3)).collect();
+        vec![Column::Bytes(images, None), Column::Integers(labels, None)]
+    }
+
+    fn values(set: &ImageSet) -> Vec<u8> {
+        set.images.outer_iter().map(|image| (image[[0, 1, 2]] * 255.0).round() as u8).collect()
+    }
+
+    fn try_load(path: &Path, options: &Options) -> Result<ImageSet> {
+        load(path.to_str().unwrap(), options)
+    }
+
+    fn refusal(path: &Path) -> String {
+        try_load(path, &Options::default()).expect_err("must be refused").to_string()
+    }
+
+    fn one_file(schema: &str, groups: Vec<Vec<Column>>) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.parquet");
+        write(&path, schema, groups);
+        (dir, path)
+    }
+
+    #[test]
+    fn hugging_face_layout_with_class_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.parquet");
+        fs::write(&path, HF).unwrap();
+        let set = try_load(&path, &Options::default()).unwrap();
+        assert_eq!(set.images.dim(), (3, 3, 8, 16));
+        let Targets::Classes { labels, names } = &set.targets else { panic!("classes") };
+        assert_eq!((labels.as_slice(), names.join(" ")), (&[0, 1, 1][..], "cat dog".to_owned()));
+        assert_eq!(set.source.decoder.as_deref(), Some("zune-jpeg 0.5.15"));
+    }
+
+    #[test]
+    fn rows_are_chosen_across_row_groups() {
+        let (_dir, path) = one_file(PLAIN, vec![plain_group(0, 5), plain_group(5, 1), plain_group(6, 7)]);
+        assert_eq!(values(&try_load(&path, &Options::default()).unwrap()), (0..13).collect::<Vec<u8>>());
+        let pick = Options { classes: vec!["2".into(), "1".into()], ..Options::default() };
+        let set = try_load(&path, &pick).unwrap();
+        assert_eq!(values(&set), [1, 2, 4, 5, 7, 8, 10, 11]);
+        let Targets::Classes { labels, .. } = &set.targets else { panic!("classes") };
+        assert_eq!(labels, &[1, 0, 1, 0, 1, 0, 1, 0]);
+        let set = try_load(&path, &Options { limit: Some(6), ..pick.clone() }).unwrap();
+        assert_eq!(values(&set), [1, 2, 4, 5, 7, 8]);
+        let set = try_load(&path, &Options { limit_per_class: Some(1), ..pick }).unwrap();
+        assert_eq!(values(&set), [1, 2]);
+    }
+
+    #[test]
+    fn only_the_chosen_images_are_decoded() {
+        let group = |broken: Vec<u8>| {
+            vec![Column::Bytes(vec![png(1), png(2), broken], None), Column::Integers(vec![0, 1, 2], None)]
+        };
+        let (_dir, path) = one_file(PLAIN, vec![group(b"\x89PNG broken".to_vec())]);
+        let text = refusal(&path);
+        assert!(text.contains("row 2"), "{text}");
+        assert_eq!(try_load(&path, &Options { limit: Some(2), ..Options::default() }).unwrap().len(), 2);
+        let skip = Options { skip_bad: true, ..Options::default() };
+        assert_eq!(try_load(&path, &skip).unwrap().source.skipped, 1);
+    }
+
+    #[test]
+    fn shards_are_chosen_by_split() {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |name: &str, first: u8| write(&dir.path().join(name), PLAIN, vec![plain_group(first, 3)]);
+        put("data/train-00000-of-00002.parquet", 0);
+        put("data/train-00001-of-00002.parquet", 3);
+        put("data/test-00000-of-00001.parquet", 6);
+        put("data/extra-00000-of-00001.parquet", 9);
+        let of = |split: &str| try_load(dir.path(), &Options { split: split.into(), ..Options::default() });
+        assert_eq!(values(&of("train").unwrap()), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(values(&of("test").unwrap()), [6, 7, 8]);
+        assert_eq!(values(&of("extra").unwrap()), [9, 10, 11]);
+        let text = of("val").unwrap_err().to_string();
+        assert!(text.contains("'val'") && text.contains("extra, test, train"), "{text}");
+        // One file is read whatever it is called.
+        let file = dir.path().join("data/test-00000-of-00001.parquet");
+        assert_eq!(values(&try_load(&file, &Options::default()).unwrap()), [6, 7, 8]);
+        put("other/train-00000-of-00001.parquet", 12);
+        assert!(refusal(dir.path()).contains("one folder"));
+
+        let dir = tempfile::tempdir().unwrap();
+        let put = |name: &str, first: u8| write(&dir.path().join(name), PLAIN, vec![plain_group(first, 3)]);
+        put("train/0000.parquet", 0);
+        put("test/0000.parquet", 3);
+        assert_eq!(values(&try_load(dir.path(), &Options::default()).unwrap()), [0, 1, 2]);
+
+        let dir = tempfile::tempdir().unwrap();
+        assert!(refusal(dir.path()).contains("folder of them"));
+        assert!(refusal(&dir.path().join("absent")).contains("absent"));
+        let put = |name: &str, first: u8| write(&dir.path().join(name), PLAIN, vec![plain_group(first, 3)]);
+        put("b.parquet", 3);
+        put("a.parquet", 0);
+        assert_eq!(values(&try_load(dir.path(), &Options::default()).unwrap()), [0, 1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn splits_in_names() {
+        for (file, split) in [
+            ("train-00000-of-00002.parquet", Some("train")),
+            ("cifar10-train-00000-of-00002.parquet", Some("train")),
+            ("data/train/0000.parquet", Some("train")),
+            ("all_test.parquet", Some("test")),
+            ("holdout-00000-of-00001.parquet", Some("holdout")),
+            ("train/test.parquet", Some("test")),
+            ("restrain.parquet", None),
+            ("x-of-y.parquet", None),
+        ] {
+            assert_eq!(split_of(Path::new(file), "train").as_deref(), split, "{file}");
+        }
+        assert_eq!(split_of(Path::new("my-set.parquet"), "my-set").as_deref(), Some("my-set"));
+    }
+
+    #[test]
+    fn columns_are_found_by_type() {
+        let grouped = "message m { required int64 id; required binary note; required int64 fine_label;
+            optional group thing { optional binary bytes; optional binary path (UTF8); } required int64 coarse_label; }";
+        let group = || {
+            vec![
+                Column::Integers(vec![7, 8], None),
+                Column::Bytes(vec![b"x".to_vec(), b"y".to_vec()], None),
+                Column::Integers(vec![0, 1], None),
+                Column::Bytes(vec![png(1), png(2)], Some(vec![2, 2])),
+                Column::Bytes(vec![], Some(vec![1, 1])),
+                Column::Integers(vec![5, 5], None),
+            ]
+        };
+        let (_dir, path) = one_file(grouped, vec![group()]);
+        let set = try_load(&path, &Options::default()).unwrap();
+        assert_eq!(values(&set), [1, 2]);
+        let Targets::Classes { labels, .. } = &set.targets else { panic!("classes") };
+        assert_eq!(labels, &[0, 1]);
+
+        let text = |schema: &str, columns: Vec<Column>| refusal(&one_file(schema, vec![columns]).1);
+        let two = || Column::Bytes(vec![png(1), png(2)], None);
+        let ints = || Column::Integers(vec![0, 1], None);
+        let found = text(
+            "message m { required binary a; required int64 b; required int64 c; }",
+            vec![two(), ints(), ints()],
+        );
+        assert!(found.contains("integer column") && found.contains("b (INT64), c (INT64)"), "{found}");
+        let found = text(
+            "message m { required binary a; required binary b; required int64 c; }",
+            vec![two(), two(), ints()],
+        );
+        assert!(found.contains("one image column"), "{found}");
+        let notes = Column::Bytes(vec![b"x".to_vec(), b"y".to_vec()], None);
+        let found = text("message m { required binary a; required int64 c; }", vec![notes, ints()]);
+        assert!(found.contains("an image column") && found.contains("a (BYTE_ARRAY), c (INT64)"), "{found}");
+        let found = text("message m { required binary a; }", vec![two()]);
+        assert!(found.contains("integer column with the labels"), "{found}");
+    }
+
+    #[test]
+    fn nulls_and_labels_out_of_range_are_named_by_row() {
+        let schema = "message m { optional binary image; optional int64 label; }";
+        let group = |images: Vec<i16>, labels: Vec<i16>, values: Vec<i64>| {
+            let count = images.iter().filter(|&&level| level == 1).count();
+            vec![Column::Bytes(vec![png(1); count], Some(images)), Column::Integers(values, Some(labels))]
+        };
+        let text = |groups| refusal(&one_file(schema, groups).1);
+        let fine = || group(vec![1, 1], vec![1, 1], vec![0, 1]);
+        let found = text(vec![fine(), group(vec![1, 0], vec![1, 1], vec![0, 1])]);
+        assert!(found.contains("row 3: expected the bytes of an image, found null"), "{found}");
+        let found = text(vec![fine(), group(vec![1, 1], vec![0, 1], vec![1])]);
+        assert!(found.contains("row 2: expected a label, found null"), "{found}");
+        let found = text(vec![fine(), group(vec![1, 1], vec![1, 1], vec![0, -1])]);
+        assert!(found.contains("row 3") && found.contains("found -1"), "{found}");
+        let found = text(vec![fine(), group(vec![1, 1], vec![1, 1], vec![1 << 40, 1])]);
+        assert!(found.contains("row 2"), "{found}");
+        // A null that is not chosen does no harm.
+        let (_dir, path) = one_file(schema, vec![fine(), group(vec![1, 0], vec![1, 1], vec![0, 1])]);
+        assert_eq!(try_load(&path, &Options { limit: Some(3), ..Options::default() }).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn truncated_files_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cut.parquet");
+        for len in [0, 3, 4, 8, 100, HF.len() / 2, HF.len() - 1] {
+            fs::write(&path, &HF[..len]).unwrap();
+            assert!(refusal(&path).contains("cut.parquet"));
+        }
+        // The footer is whole, but the pages before it are gone.
+        fs::write(&path, [&HF[..4], &HF[1500..]].concat()).unwrap();
+        refusal(&path);
+    }
+
+    // 10,000 test images of CIFAR-10, where they are at hand.
+    #[test]
+    fn the_test_images_of_cifar10() {
+        let shared = std::env::var("DOMFREQ_SHARED")
+            .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared").to_owned());
+        let path = Path::new(&shared).join("data/cifar10");
+        if !path.is_dir() {
+            println!("skipped: {} is not there", path.display());
+            return;
+        }
+        let options = Options { split: "test".into(), grey: true, ..Options::default() };
+        let set = try_load(&path, &options).unwrap();
+        assert_eq!(set.images.dim(), (10_000, 1, 32, 32));
+        let Targets::Classes { labels, names } = &set.targets else { panic!("classes") };
+        assert_eq!(names.len(), 10);
+        let mut counts = [0; 10];
+        labels.iter().for_each(|&label| counts[label as usize] += 1);
+        assert_eq!(counts, [1000; 10]);
+        let mean = set.images.mean().unwrap();
+        assert!((0.46..0.49).contains(&mean), "CIFAR-10 has a mean of about 0.473: {mean}");
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_files_never_panic(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+            in_footer: bool,
+            random in prop::collection::vec(any::<u8>(), 0..64),
+        ) {
+            let mut bytes = HF.to_vec();
+            for (at, value) in changes {
+                let at = if in_footer { HF.len() - 1 - at.index(HF.len() / 2) } else { at.index(HF.len()) };
+                bytes[at] = value;
+            }
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("fuzz.parquet");
+            for bytes in [&bytes, &[&b"PAR1"[..], &random, b"PAR1"].concat()] {
+                fs::write(&path, bytes).unwrap();
+                if let Ok(set) = try_load(&path, &Options::default()) {
+                    prop_assert_eq!(set.len(), set.targets.len());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Which samples to keep, decided from the labels alone, before any image is
+//! decoded.
+
+use super::Options;
+use crate::error::{Error, Result};
+
+/// Label sets larger than this are taken for damage, not for classes.
+const MAX_CLASSES: usize = 1 << 16;
+
+/// The samples to keep and their new labels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// Indices into the stored set, ascending.
+    pub rows: Vec<usize>,
+    /// One label per kept sample, an index into `names`.
+    pub labels: Vec<u32>,
+    /// Names of the kept classes.
+    pub names: Vec<String>,
+}
+
+/// Applies `classes`, then `limit_per_class`, then `limit` to a labelled set.
+/// A class is named by its name or, where no class has that name, by its
+/// index; the chosen ones are relabelled 0, 1, … in the order given.
+///
+/// # Errors
+/// An unknown or repeated class, a chosen class without samples, a limit of
+/// zero, a label without a name, and fewer than two classes among the samples
+/// that are left.
+pub fn select(labels: &[u32], names: &[String], options: &Options) -> Result<Selection> {
+    check_limits(options)?;
+    if labels.is_empty() {
+        return Err(Error::input("data set", "samples", "none"));
+    }
+    let mut counts = vec![0usize; names.len()];
+    for (row, &label) in labels.iter().enumerate() {
+        match counts.get_mut(label as usize) {
+            Some(count) => *count += 1,
+            None => {
+                let expected = format!("a label below {}", names.len());
+                return Err(Error::input(format!("sample {row}"), expected, label));
+            }
+        }
+    }
+
+    // relabel[old] = new, for the classes that stay
+    let mut relabel: Vec<Option<u32>> = vec![None; names.len()];
+    let mut kept_names = Vec::new();
+    if options.classes.is_empty() {
+        relabel = (0..names.len() as u32).map(Some).collect();
+        kept_names = names.to_vec();
+    } else {
+        for wanted in &options.classes {
+            let old = find_class(wanted, names)?;
+            if relabel[old].is_some() {
+                return Err(Error::input("--classes", "each class once", format!("{wanted} twice")));
+            }
+            if counts[old] == 0 {
+                let found = format!("none of class {wanted}");
+                return Err(Error::input("--classes", "samples of every class", found));
+            }
+            relabel[old] = Some(kept_names.len() as u32);
+            kept_names.push(names[old].clone());
+        }
+        at_least_two(kept_names.len(), "--classes")?;
+    }
+
+    let limit = options.limit.unwrap_or(usize::MAX);
+    let per_class = options.limit_per_class.unwrap_or(usize::MAX);
+    let mut taken = vec![0usize; kept_names.len()];
+    let (mut rows, mut new_labels) = (Vec::new(), Vec::new());
+    for (row, &old) in labels.iter().enumerate() {
+        if rows.len() == limit {
+            break;
+        }
+        let Some(new) = relabel[old as usize] else { continue };
+        if taken[new as usize] < per_class {
+            taken[new as usize] += 1;
+            rows.push(row);
+            new_labels.push(new);
+        }
+    }
+    let place = if options.limit.is_some() { "--limit" } else { "data set" };
+    at_least_two(taken.iter().filter(|&&n| n > 0).count(), place)?;
+    Ok(Selection { rows, labels: new_labels, names: kept_names })
+}
+
+/// How many of `count` samples with real targets to keep: the first ones.
+///
+/// # Errors
+/// `classes` and `limit_per_class`, which need classes; a limit of zero; an
+/// empty set.
+pub fn select_real(count: usize, options: &Options) -> Result<usize> {
+    check_limits(options)?;
+    for (set, option) in
+        [(!options.classes.is_empty(), "--classes"), (options.limit_per_class.is_some(), "--limit-per-class")]
+    {
+        if set {
+            return Err(Error::input(option, "class labels to choose by", "real targets"));
+        }
+    }
+    if count == 0 {
+        return Err(Error::input("data set", "samples", "none"));
+    }
+    Ok(options.limit.map_or(count, |limit| limit.min(count)))
+}
+
+/// Fails unless there are two classes to tell apart.
+pub(crate) fn at_least_two(classes: usize, place: &str) -> Result<()> {
+    if classes < 2 {
+        return Err(Error::input(place, "samples of at least 2 classes", format!("{classes}")));
+    }
+    Ok(())
+}
+
+/// A label as stored, checked against the number of names where it is known.
+/// The error is what was expected.
+pub(crate) fn label(value: i64, classes: Option<usize>) -> Result<u32, String> {
+    let bound = classes.unwrap_or(MAX_CLASSES);
+    match u32::try_from(value) {
+        Ok(label) if (label as usize) < bound => Ok(label),
+        _ => Err(format!("a label in 0..{bound}")),
+    }
+}
+
+/// Names "0", "1", … for labels that come without.
+pub(crate) fn numbered(labels: &[u32]) -> Vec<String> {
+    let classes = labels.iter().max().map_or(0, |&max| max as usize + 1);
+    (0..classes).map(|class| class.to_string()).collect()
+}
+
+fn check_limits(options: &Options) -> Result<()> {
+    for (value, option) in [(options.limit, "--limit"), (options.limit_per_class, "--limit-per-class")] {
+        if value == Some(0) {
+            return Err(Error::input(option, "a number of samples above 0", 0));
+        }
+    }
+    Ok(())
+}
+
+fn find_class(wanted: &str, names: &[String]) -> Result<usize> {
+    let by_index = || wanted.parse::<usize>().ok().filter(|&index| index < names.len());
+    names.iter().position(|name| name == wanted).or_else(by_index).ok_or_else(|| {
+        Error::input(
+            "--classes",
+            format!("one of {} (or an index below {})", listed(names), names.len()),
+            wanted,
+        )
+    })
+}
+
+/// The names with commas between, the first 20 of them.
+pub(crate) fn listed(names: &[impl AsRef<str>]) -> String {
+    const SHOWN: usize = 20;
+    let mut text = names.iter().take(SHOWN).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        text.push_str(&format!(", … ({} in all)", names.len()));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn names(list: &[&str]) -> Vec<String> {
+        list.iter().map(|s| (*s).to_owned()).collect()
+    }
+
+    fn chosen(list: &[&str]) -> Options {
+        Options { classes: names(list), ..Options::default() }
+    }
+
+    fn message(result: Result<Selection>) -> String {
+        result.expect_err("must be refused").to_string()
+    }
+
+    const LABELS: [u32; 8] = [2, 0, 0, 1, 2, 1, 0, 2];
+
+    #[test]
+    fn everything_is_kept_unless_told_otherwise() {
+        let all = select(&LABELS, &names(&["a", "b", "c"]), &Options::default()).unwrap();
+        assert_eq!(all.rows, (0..8).collect::<Vec<_>>());
+        assert_eq!(all.labels, LABELS);
+    }
+
+    #[test]
+    fn classes_are_relabelled_in_the_order_given() {
+        let s = select(&LABELS, &names(&["a", "b", "c"]), &chosen(&["c", "a"])).unwrap();
+        assert_eq!(s.rows, [0, 1, 2, 4, 6, 7]);
+        assert_eq!(s.labels, [0, 1, 1, 0, 1, 0]);
+        assert_eq!(s.names, ["c", "a"]);
+        let by_index = select(&LABELS, &names(&["a", "b", "c"]), &chosen(&["2", "0"])).unwrap();
+        assert_eq!(by_index, s);
+    }
+
+    #[test]
+    fn a_name_that_is_a_number_wins_over_the_index() {
+        let s = select(&LABELS, &names(&["1", "0", "2"]), &chosen(&["0", "2"])).unwrap();
+        assert_eq!(s.rows, [0, 3, 4, 5, 7]);
+    }
+
+    #[test]
+    fn limits_take_the_first_in_stored_order() {
+        let options = Options { limit_per_class: Some(1), ..Options::default() };
+        assert_eq!(select(&LABELS, &names(&["a", "b", "c"]), &options).unwrap().rows, [0, 1, 3]);
+        let options = Options { limit: Some(4), limit_per_class: Some(2), ..Options::default() };
+        assert_eq!(select(&LABELS, &names(&["a", "b", "c"]), &options).unwrap().rows, [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn bad_choices_are_refused_by_name() {
+        let abc = names(&["a", "b", "c"]);
+        let text = message(select(&LABELS, &abc, &chosen(&["a", "dog"])));
+        assert!(text.contains("dog") && text.contains("a, b, c"), "{text}");
+        assert!(message(select(&LABELS, &abc, &chosen(&["a", "0"]))).contains("twice"));
+        assert!(message(select(&LABELS, &abc, &chosen(&["b"]))).contains("at least 2 classes"));
+        let abcd = names(&["a", "b", "c", "d"]);
+        assert!(message(select(&LABELS, &abcd, &chosen(&["a", "d"]))).contains("none of class d"));
+        for (options, option) in [
+            (Options { limit: Some(0), ..Options::default() }, "--limit:"),
+            (Options { limit_per_class: Some(0), ..Options::default() }, "--limit-per-class:"),
+        ] {
+            assert!(message(select(&LABELS, &abc, &options)).contains(option));
+        }
+        let one = Options { limit: Some(1), ..Options::default() };
+        assert!(message(select(&LABELS, &abc, &one)).contains("at least 2 classes"));
+        assert!(message(select(&[], &abc, &Options::default())).contains("none"));
+        assert!(message(select(&[0, 3], &abc, &Options::default())).contains("sample 1"));
+    }
+
+    #[test]
+    fn long_lists_of_classes_are_cut() {
+        let many: Vec<String> = (0..1000).map(|i| format!("class{i}")).collect();
+        let text = message(select(&LABELS, &many, &chosen(&["x", "y"])));
+        assert!(text.len() < 400 && text.contains("1000 in all"), "{text}");
+    }
+
+    #[test]
+    fn real_targets_have_no_classes_to_choose() {
+        assert!(select_real(5, &chosen(&["a", "b"])).is_err());
+        assert!(select_real(5, &Options { limit_per_class: Some(1), ..Options::default() }).is_err());
+        assert!(select_real(0, &Options::default()).is_err());
+        assert_eq!(select_real(5, &Options { limit: Some(3), ..Options::default() }).unwrap(), 3);
+        assert_eq!(select_real(5, &Options { limit: Some(9), ..Options::default() }).unwrap(), 5);
+    }
+
+    proptest! {
+        #[test]
+        fn kept_samples_are_a_prefix_of_the_matching_ones(
+            labels in prop::collection::vec(0u32..4, 1..60),
+            limit in prop::option::of(1usize..20),
+            per_class in prop::option::of(1usize..8),
+            pick in prop::sample::subsequence(vec!["a", "b", "c", "d"], 2..=4).prop_shuffle(),
+        ) {
+            let all = names(&["a", "b", "c", "d"]);
+            let options = Options { limit, limit_per_class: per_class, ..chosen(&pick) };
+            let Ok(s) = select(&labels, &all, &options) else { return Ok(()) };
+            prop_assert!(s.rows.windows(2).all(|w| w[0] < w[1]));
+            prop_assert_eq!(s.rows.len(), s.labels.len());
+            prop_assert!(s.rows.len() <= limit.unwrap_or(usize::MAX));
+            for (&row, &new) in s.rows.iter().zip(&s.labels) {
+                prop_assert_eq!(&s.names[new as usize], &all[labels[row] as usize]);
+            }
+            // Naive: walk all rows and keep what every rule lets through.
+            let mut seen = [0usize; 4];
+            let mut naive = Vec::new();
+            for (row, &l) in labels.iter().enumerate() {
+                if pick.contains(&all[l as usize].as_str()) {
+                    seen[l as usize] += 1;
+                    if seen[l as usize] <= per_class.unwrap_or(usize::MAX) {
+                        naive.push(row);
+                    }
+                }
+            }
+            naive.truncate(limit.unwrap_or(usize::MAX));
+            prop_assert_eq!(s.rows, naive);
+        }
+    }
+}

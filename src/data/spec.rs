@@ -1,0 +1,353 @@
+//! Names of image sources, `kind[:argument]`, and how each is loaded.
+
+use std::fmt;
+use std::str::FromStr;
+
+use ndarray::Axis;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::decode::render;
+use super::select::{at_least_two, select, select_real};
+use super::{Options, cifar, cosines, folder, idx, leaves, npz, parquet, shapes, textures};
+use crate::error::{Error, Result};
+use crate::field::{ImageSet, Targets};
+
+/// A source of images as the user names it: `parquet:PATH`, `cosines`,
+/// `shapes:ARGUMENTS`, ….
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Spec {
+    kind: Kind,
+    argument: String,
+}
+
+/// The kinds of sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Sums of cosines, made here.
+    Cosines,
+    /// Simple shapes, made here.
+    Shapes,
+    /// Dead leaves, made here.
+    Leaves,
+    /// Filtered noise, made here.
+    Textures,
+    /// Parquet files, see [`parquet`].
+    Parquet,
+    /// CIFAR-10 and CIFAR-100 as published, see [`cifar`].
+    Cifar,
+    /// The MNIST family, see [`idx`].
+    Idx,
+    /// One directory per class, see [`folder`].
+    Folder,
+    /// numpy archives, see [`npz`].
+    Npz,
+}
+
+impl Kind {
+    /// Every kind, those made here first.
+    pub const ALL: [Self; 9] = [
+        Self::Cosines,
+        Self::Shapes,
+        Self::Leaves,
+        Self::Textures,
+        Self::Parquet,
+        Self::Cifar,
+        Self::Idx,
+        Self::Folder,
+        Self::Npz,
+    ];
+
+    /// The word before the colon.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cosines => "cosines",
+            Self::Shapes => "shapes",
+            Self::Leaves => "leaves",
+            Self::Textures => "textures",
+            Self::Parquet => "parquet",
+            Self::Cifar => "cifar",
+            Self::Idx => "idx",
+            Self::Folder => "folder",
+            Self::Npz => "npz",
+        }
+    }
+
+    /// Whether the images are made here rather than read from files.
+    pub fn generated(self) -> bool {
+        matches!(self, Self::Cosines | Self::Shapes | Self::Leaves | Self::Textures)
+    }
+}
+
+impl Spec {
+    /// The kind of source.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What follows the colon: a path, or the arguments of a generator.
+    pub fn argument(&self) -> &str {
+        &self.argument
+    }
+
+    /// Reads or makes the images, see [`super::load`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load(&self, options: &Options) -> Result<ImageSet> {
+        let argument = &self.argument;
+        let set = match self.kind {
+            Kind::Parquet => parquet::load(argument, options)?,
+            Kind::Cifar => cifar::load(argument, options)?,
+            Kind::Idx => idx::load(argument, options)?,
+            Kind::Folder => folder::load(argument, options)?,
+            Kind::Npz => npz::load(argument, options)?,
+            Kind::Cosines => finish(cosines::load(argument, options)?, options)?,
+            Kind::Shapes => finish(shapes::load(argument, options)?, options)?,
+            Kind::Leaves => finish(leaves::load(argument, options)?, options)?,
+            Kind::Textures => finish(textures::load(argument, options)?, options)?,
+        };
+        check(&set, self)?;
+        Ok(set)
+    }
+}
+
+impl FromStr for Spec {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (word, argument) = text.split_once(':').unwrap_or((text, ""));
+        let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.name() == word) else {
+            let all = Kind::ALL.map(Kind::name);
+            let nearest = all
+                .iter()
+                .max_by(|a, b| strsim::jaro_winkler(a, word).total_cmp(&strsim::jaro_winkler(b, word)));
+            let hint = match nearest {
+                Some(name) if strsim::jaro_winkler(name, word) > 0.7 => {
+                    format!("'{word}' (did you mean {name}?)")
+                }
+                _ => format!("'{word}'"),
+            };
+            return Err(Error::input("--data", format!("one of {}", all.join(", ")), hint));
+        };
+        if argument.is_empty() && !kind.generated() {
+            return Err(Error::input("--data", format!("{word}:PATH"), format!("'{text}'")));
+        }
+        Ok(Self { kind, argument: argument.to_owned() })
+    }
+}
+
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.name())?;
+        if !self.argument.is_empty() {
+            write!(f, ":{}", self.argument)?;
+        }
+        Ok(())
+    }
+}
+
+impl TryFrom<String> for Spec {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<Spec> for String {
+    fn from(spec: Spec) -> Self {
+        spec.to_string()
+    }
+}
+
+/// Applies `options` to a set that was made in one piece: selects samples,
+/// takes the mean of the channels, resizes.
+///
+/// # Errors
+/// Those of [`select`] and [`select_real`], and unequal numbers of images and
+/// targets.
+pub fn finish(set: ImageSet, options: &Options) -> Result<ImageSet> {
+    let (count, channels, height, width) = set.images.dim();
+    if set.targets.len() != count {
+        return Err(Error::input("data set", format!("{count} targets, one per image"), set.targets.len()));
+    }
+    let (rows, targets) = match set.targets {
+        Targets::Classes { labels, names } => {
+            let selection = select(&labels, &names, options)?;
+            (selection.rows, Targets::Classes { labels: selection.labels, names: selection.names })
+        }
+        Targets::Real(y) => {
+            let kept = select_real(count, options)?;
+            ((0..kept).collect(), Targets::Real(y.slice_move(ndarray::s![..kept, ..])))
+        }
+    };
+    let same_size = options.size.is_none_or(|size| size == (height, width));
+    let images = if rows.len() == count && same_size && !(options.grey && channels > 1) {
+        set.images
+    } else {
+        render(rows.len(), [channels, height, width], 1.0, options, |k, planes| {
+            planes
+                .iter_mut()
+                .zip(set.images.index_axis(Axis(0), rows[k]))
+                .for_each(|(out, &value)| *out = value);
+            Ok(())
+        })?
+    };
+    Ok(ImageSet { images, targets, source: set.source })
+}
+
+// What every set must fulfil, wherever it came from.
+fn check(set: &ImageSet, spec: &Spec) -> Result<()> {
+    let count = set.len();
+    if count == 0 || set.images.is_empty() {
+        return Err(Error::input(spec, "images", format!("shape {:?}", set.images.shape())));
+    }
+    if set.targets.len() != count {
+        return Err(Error::input(spec, format!("{count} targets"), set.targets.len()));
+    }
+    let bad = (0..count)
+        .into_par_iter()
+        .find_first(|&i| !set.images.index_axis(Axis(0), i).iter().all(|value| value.is_finite()));
+    if let Some(i) = bad {
+        return Err(Error::input(spec, "finite pixels", format!("NaN or infinity in image {i}")));
+    }
+    match &set.targets {
+        Targets::Classes { labels, names } => {
+            let mut present = vec![false; names.len()];
+            for (i, &label) in labels.iter().enumerate() {
+                *present.get_mut(label as usize).ok_or_else(|| {
+                    let expected = format!("a label below {}", names.len());
+                    Error::input(format!("{spec}: sample {i}"), expected, label)
+                })? = true;
+            }
+            at_least_two(present.iter().filter(|&&p| p).count(), &spec.to_string())
+        }
+        Targets::Real(y) => {
+            if y.ncols() == 0 {
+                return Err(Error::input(spec, "at least 1 target per image", 0));
+            }
+            match y.indexed_iter().find(|(_, value)| !value.is_finite()) {
+                Some(((i, k), value)) => {
+                    Err(Error::input(format!("{spec}: target {k} of sample {i}"), "a finite number", value))
+                }
+                None => Ok(()),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::field::Source;
+    use ndarray::{Array2, Array4};
+    use proptest::prelude::*;
+
+    fn refusal(text: &str) -> String {
+        text.parse::<Spec>().expect_err("must be refused").to_string()
+    }
+
+    // Pixel values tell sample, channel, row and column apart.
+    fn made(targets: Targets) -> ImageSet {
+        let count = targets.len();
+        let images =
+            Array4::from_shape_fn((count, 3, 2, 4), |(n, c, y, x)| (n * 100 + c * 20 + y * 8 + x) as f32);
+        ImageSet { images, targets, source: Source::default() }
+    }
+
+    fn classes(labels: &[u32]) -> Targets {
+        let names = ["a", "b", "c"].map(str::to_owned).to_vec();
+        Targets::Classes { labels: labels.to_vec(), names }
+    }
+
+    #[test]
+    fn specs_are_read_and_written() {
+        for kind in Kind::ALL {
+            let text = format!("{}:some/where:odd", kind.name());
+            let spec: Spec = text.parse().unwrap();
+            assert_eq!((spec.kind(), spec.argument(), spec.to_string()), (kind, "some/where:odd", text));
+            assert_eq!(kind.name().parse::<Spec>().is_ok(), kind.generated());
+        }
+        assert_eq!("shapes:".parse::<Spec>().unwrap().to_string(), "shapes");
+        let spec: Spec = serde_json::from_str("\"npz:a.npz\"").unwrap();
+        assert_eq!(serde_json::to_string(&spec).unwrap(), "\"npz:a.npz\"");
+        assert!(serde_json::from_str::<Spec>("\"nzp:a\"").is_err());
+    }
+
+    #[test]
+    fn unknown_kinds_get_the_nearest_one_and_the_list() {
+        let text = refusal("parket:x");
+        assert!(text.contains("did you mean parquet?") && text.contains("cosines, shapes"), "{text}");
+        assert!(refusal("texture").contains("did you mean textures?"));
+        let text = refusal("qqq:x");
+        assert!(!text.contains("did you mean") && text.contains("'qqq'"), "{text}");
+        assert!(refusal("folder").contains("folder:PATH") && refusal("npz:").contains("npz:PATH"));
+        assert!(refusal("").contains("one of"));
+    }
+
+    #[test]
+    fn sets_made_in_one_piece_are_selected_greyed_and_resized() {
+        let options = Options { classes: vec!["c".into(), "a".into()], ..Options::default() };
+        let set = finish(made(classes(&[0, 1, 2, 0])), &options).unwrap();
+        assert_eq!(set.images.dim(), (3, 3, 2, 4));
+        assert_eq!(set.images[[1, 2, 1, 3]], 251.0);
+        let Targets::Classes { labels, names } = &set.targets else { panic!("classes") };
+        assert_eq!((labels.as_slice(), names.join("")), (&[1, 0, 1][..], "ca".to_owned()));
+
+        let grey = finish(made(classes(&[0, 1])), &Options { grey: true, ..Options::default() }).unwrap();
+        assert_eq!((grey.images.dim(), grey.images[[1, 0, 1, 3]]), ((2, 1, 2, 4), 131.0));
+        let small = Options { size: Some((1, 4)), limit: Some(2), ..Options::default() };
+        let small = finish(made(classes(&[0, 1, 2])), &small).unwrap();
+        assert_eq!(small.images.dim(), (2, 3, 1, 4));
+        approx::assert_abs_diff_eq!(small.images[[1, 0, 0, 2]], 106.0, epsilon = 1e-3);
+
+        let real = made(Targets::Real(Array2::from_elem((3, 2), 0.5)));
+        let kept = finish(real.clone(), &Options { limit: Some(2), ..Options::default() }).unwrap();
+        assert_eq!((kept.len(), kept.targets.len()), (2, 2));
+        assert!(finish(real, &options).is_err());
+        let mut uneven = made(classes(&[0, 1]));
+        uneven.targets = classes(&[0]);
+        assert!(finish(uneven, &Options::default()).unwrap_err().to_string().contains("2 targets"));
+    }
+
+    #[test]
+    fn every_set_is_checked_at_the_end() {
+        let spec: Spec = "npz:a".parse().unwrap();
+        let text = |set: &ImageSet| check(set, &spec).expect_err("must be refused").to_string();
+        let fine = made(classes(&[0, 1]));
+        assert!(check(&fine, &spec).is_ok());
+        let mut set = fine.clone();
+        set.images[[1, 0, 0, 0]] = f32::NAN;
+        assert!(text(&set).contains("image 1"));
+        assert!(text(&made(classes(&[0, 3]))).contains("sample 1"));
+        assert!(text(&made(classes(&[1, 1]))).contains("at least 2 classes"));
+        assert!(text(&made(classes(&[]))).contains("images"));
+        let mut set = fine.clone();
+        set.targets = classes(&[0]);
+        assert!(text(&set).contains("2 targets"));
+        assert!(text(&made(Targets::Real(Array2::zeros((2, 0))))).contains("1 target"));
+        let mut y = Array2::zeros((2, 2));
+        y[[1, 0]] = f32::INFINITY;
+        assert!(text(&made(Targets::Real(y))).contains("target 0 of sample 1"));
+    }
+
+    #[test]
+    fn load_reaches_the_reader_and_names_its_file() {
+        for kind in ["parquet", "cifar", "idx", "folder", "npz"] {
+            let spec: Spec = format!("{kind}:/absent/place").parse().unwrap();
+            let text = spec.load(&Options::default()).expect_err("nothing is there").to_string();
+            assert!(text.contains("/absent/place"), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,30}") {
+            if let Ok(spec) = text.parse::<Spec>() {
+                prop_assert_eq!(spec.to_string().parse::<Spec>().unwrap(), spec);
+            }
+        }
+    }
+}

@@ -12,7 +12,7 @@ use crate::data::Samples;
 use crate::disk;
 use crate::figure::modes::{self as picture, ModeRow};
 use crate::run::config::DataConfig;
-use crate::theory::modes::image_energies;
+use crate::spectrum::Energies;
 use crate::theory::{Mode, Modes};
 
 /// What `--json` prints.
@@ -76,7 +76,7 @@ pub fn run(args: &InspectArgs) -> Result<()> {
         let (w, title) = (samples.shape[2], title(&report));
         picture::draw(&format!("Modes of {title}"), &mode_rows(&modes), w, &dir.join("modes.png"))?;
         if let Some(labels) = &samples.labels {
-            let rows = prototypes(&samples, labels);
+            let rows = prototypes(&samples, labels)?;
             picture::draw_prototypes(&format!("Class means of {title}"), &rows, w, &dir.join("prototypes.png"))?;
         }
         disk::write_bytes(&dir.join("inspect.json"), serde_json::to_string_pretty(&report)?.as_bytes())?;
@@ -111,7 +111,7 @@ fn table(report: &Report, modes: &Modes) -> String {
     let _ = writeln!(text, "mode         s   share         λ       ρ      PR  strongest frequencies (row, column): share");
     for (i, m) in report.modes.iter().enumerate().take(PRINTED) {
         let frequencies: Vec<_> =
-            m.strongest.iter().map(|([r, c], share)| format!("({r},{c}) {:.0}%", 100.0 * share)).collect();
+            m.strongest.iter().filter(|(_, share)| *share >= 0.005).map(|([r, c], share)| format!("({r},{c}) {:.0}%", 100.0 * share)).collect();
         let _ = writeln!(
             text,
             "{:4} {:9} {:6.2}% {:9} {:7.2} {:7.2}  {}",
@@ -156,7 +156,7 @@ fn mode_rows(modes: &Modes) -> Vec<ModeRow> {
     modes.list.iter().enumerate().take(PICTURED).map(row).collect()
 }
 
-fn prototypes(samples: &Samples, labels: &[u32]) -> Vec<ModeRow> {
+fn prototypes(samples: &Samples, labels: &[u32]) -> Result<Vec<ModeRow>> {
     let [c, h, w] = samples.shape;
     let shown = samples.outputs().min(PICTURED);
     let mut sums = vec![(Array3::<f64>::zeros((c, h, w)), 0usize); shown];
@@ -166,11 +166,11 @@ fn prototypes(samples: &Samples, labels: &[u32]) -> Vec<ModeRow> {
             *count += 1;
         }
     }
-    let rows = sums.into_iter().zip(&samples.names).map(|((sum, count), name)| {
+    let rows = sums.into_iter().zip(&samples.names).map(|((sum, count), name)| -> Result<ModeRow> {
         let image = sum / count.max(1) as f64;
-        let energies = image_energies(image.view());
+        let energies = Energies::of_image(image.view())?;
         let strongest: Vec<_> = energies.strongest(STRONGEST).iter().map(|(f, _)| f.to_string()).collect();
-        ModeRow {
+        Ok(ModeRow {
             label: name.clone(),
             lines: vec![
                 format!("{count} samples"),
@@ -179,7 +179,7 @@ fn prototypes(samples: &Samples, labels: &[u32]) -> Vec<ModeRow> {
             ],
             spectrum: energies.values().to_owned(),
             image,
-        }
+        })
     });
     rows.collect()
 }

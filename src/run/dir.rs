@@ -3,15 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array1, Array2, Array3, Axis};
+use ndarray::{Array1, Array2, Array3, ArrayView2, Axis};
 
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::run::arrays::{self, Npz};
 use crate::run::{Manifest, Metrics, RunConfig, Snapshot};
-use crate::spectrum;
+use crate::spectrum::{self, Energies};
 use crate::theory::Modes;
-use crate::theory::modes::image_energies;
 
 /// Paths inside a run directory.
 #[derive(Clone, Debug)]
@@ -165,8 +164,8 @@ impl RunDir {
         let templates = templates.into_shape_with_order((modes.len(), c, h, w)).map_err(|e| {
             Error::input("end-to-end map", "one column per pixel of the images", e)
         })?;
-        let energies: Vec<_> = templates.outer_iter().map(image_energies).collect();
-        let values: Vec<_> = energies.iter().map(|e| e.values()).collect();
+        let energies: Vec<Energies> = templates.outer_iter().map(Energies::of_image).collect::<Result<_>>()?;
+        let values: Vec<_> = energies.iter().map(Energies::values).collect();
         let participation = Array1::from_iter(energies.iter().map(|e| e.participation()));
         let mut npz = Npz::default()
             .with("templates", stack(&values).view())
@@ -202,9 +201,8 @@ impl RunDir {
     }
 }
 
-fn stack(planes: &[&Array2<f64>]) -> Array3<f64> {
-    let views: Vec<_> = planes.iter().map(|p| p.view()).collect();
-    ndarray::stack(Axis(0), &views).expect("planes of one grid")
+fn stack(planes: &[ArrayView2<f64>]) -> Array3<f64> {
+    ndarray::stack(Axis(0), planes).expect("planes of one grid")
 }
 
 #[cfg(test)]
@@ -262,7 +260,7 @@ mod tests {
         let path = dir.root().join("arrays/spectra-00000040.npz");
         assert_eq!(arrays::read(&path, "kernels").unwrap().shape(), [3, 1, 6, 5]);
         let participation = arrays::read(&path, "participation").unwrap();
-        assert!(participation.iter().all(|p| (p - 1.0).abs() < 1e-6));
+        assert!(participation.iter().all(|p| (p - 2.0).abs() < 1e-6));
         dir.write_checkpoint(&snapshot).unwrap();
         let weights = dir.root().join("ckpt/step-00000040/weights.npz");
         assert_eq!(arrays::read(&weights, "kernels").unwrap().shape(), [3, 1, 2, 2]);

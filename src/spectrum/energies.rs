@@ -103,14 +103,19 @@ impl Energies {
             .collect()
     }
 
-    /// Participation ratio (Σe)² / Σe² over the distinct frequencies: how many
-    /// of them carry the spectrum. Zero for a zero spectrum.
+    /// Participation ratio (Σe)² / Σe² over the full plane, where a frequency and
+    /// its conjugate are two entries: how many entries carry the spectrum. A pure
+    /// cosine has 2, a constant image 1. Zero for a zero spectrum.
     pub fn participation(&self) -> f64 {
-        let folded = self.folded();
         // Relative to the largest, so that no square over- or underflows.
-        let max = folded.iter().map(|&(_, e)| e).fold(0.0, f64::max);
-        let shares = || folded.iter().map(|&(_, e)| ratio(e, max));
-        ratio(shares().sum::<f64>().powi(2), shares().map(|e| e * e).sum())
+        let max = self.max_entry();
+        let (mut sum, mut squares) = (0.0, 0.0);
+        for ((_, column), &e) in self.values.indexed_iter() {
+            let (weight, share) = (self.grid.weight(column), ratio(e, max));
+            sum += weight * share;
+            squares += weight * share * share;
+        }
+        ratio(sum * sum, squares)
     }
 
     /// The `n` distinct frequencies with the most energy, each with its share of

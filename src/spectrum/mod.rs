@@ -14,6 +14,8 @@
 //! - A frequency and its conjugate are one [`Frequency`]. In the columns that
 //!   are their own conjugate, rows r and -r are conjugates of each other, both
 //!   entries are in the half plane, and [`Energies::folded`] adds them.
+//! - Participation ratio: (Σe)²/Σe² over the entries of the full plane, so that a
+//!   cosine counts 2 and a constant 1.
 //! - Radial frequency is in cycles per pixel, 0 to √½, on any grid.
 //! - No image has no spectrum: means over no images are zero, and the profiles,
 //!   the participation and the shares of a zero spectrum are zero.

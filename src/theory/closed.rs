@@ -66,8 +66,8 @@ impl Closed {
     }
 }
 
-/// Tolerance on "one frequency": participation ratio at most 1 + this, and on
-/// "shares none": overlap of two modes' energies.
+/// Tolerance: on "one frequency" the share of the energy elsewhere, on
+/// "eigenvector" the residual relative to λ.
 const PURE: f64 = 1e-3;
 
 /// Why the closed form does not hold for these modes, or None where it does.
@@ -90,8 +90,10 @@ pub fn obstacle(modes: &Modes, residuals: &[f64], convolutional: bool) -> Option
         return Some(format!("the images have {} channels", modes.shape[0]));
     }
     for (a, mode) in modes.list.iter().enumerate() {
-        if mode.participation > 1.0 + PURE {
-            return Some(format!("mode {} spreads over {:.1} frequencies", a + 1, mode.participation));
+        let (_, share) = mode.energies.strongest(1)[0];
+        if share < 1.0 - PURE {
+            let found = 100.0 * share;
+            return Some(format!("mode {} is no single frequency (the strongest holds {found:.0} %)", a + 1));
         }
         if let Some(b) = modes.list[..a].iter().position(|other| other.dominant == mode.dominant) {
             return Some(format!("modes {} and {} share the frequency {}", b + 1, a + 1, mode.dominant));
@@ -154,7 +156,7 @@ mod tests {
         assert_eq!(obstacle(&modes, &[0.0, 0.0], true), None);
         assert!(obstacle(&modes, &[0.0, 9.0], false).unwrap().contains("mode 2 is no eigenvector"));
         let rough = Modes::new(&random_samples(100, [1, 6, 6], 3, 5)).unwrap();
-        assert!(obstacle(&rough, &[0.0; 3], true).unwrap().contains("spreads over"));
+        assert!(obstacle(&rough, &[0.0; 3], true).unwrap().contains("no single frequency"));
         assert_eq!(obstacle(&rough, &[0.0; 3], false), None);
     }
 }

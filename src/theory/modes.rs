@@ -5,11 +5,11 @@
 //! 1e-6·s_1 are rounding (centring y leaves one such mode) and are left out.
 
 use faer::MatRef;
-use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayView3, Axis};
+use ndarray::{Array1, Array2, Array3, ArrayView2, Axis};
 
 use crate::data::Samples;
 use crate::error::{Error, Result};
-use crate::spectrum::{self, Energies, Frequency, Grid};
+use crate::spectrum::{Energies, Frequency};
 use crate::theory::moments;
 
 /// One mode of a data set.
@@ -28,7 +28,7 @@ pub struct Mode {
     pub rho: f64,
     /// Energy |v̂_α(k)|² summed over channels; sums to 1 over the full plane.
     pub energies: Energies,
-    /// Participation ratio of the energies over distinct frequencies.
+    /// Participation ratio of the energies over the full plane: 2 for a cosine.
     pub participation: f64,
     /// The strongest frequency.
     pub dominant: Frequency,
@@ -85,7 +85,7 @@ impl Modes {
                 v *= -1.0;
             }
             let v = v.into_shape_with_order((c, h, w)).expect("d = c·h·w");
-            let energies = image_energies(v.view());
+            let energies = Energies::of_image(v.view())?;
             let dominant = energies.strongest(1)[0].0;
             list.push(Mode {
                 s: s[a],
@@ -139,14 +139,6 @@ impl Modes {
             .map(|m| m.u.dot(&response.dot(&Array1::from_iter(m.v.iter().copied()))))
             .collect()
     }
-}
-
-/// Energy of an image `[c, h, w]` per frequency, summed over channels (unitary DFT).
-pub fn image_energies(image: ArrayView3<f64>) -> Energies {
-    let (_, h, w) = image.dim();
-    let per_channel = spectrum::energies(image.insert_axis(Axis(0)));
-    let sum = per_channel.sum_axis(Axis(0)).sum_axis(Axis(0));
-    Energies::new(Grid::new(h, w), sum).expect("the grid is the image's own")
 }
 
 fn sign(u: &Array1<f64>) -> f64 {
@@ -211,7 +203,7 @@ mod tests {
             assert!((mode.s - a * root / 2.0).abs() < 1e-6);
             assert!((mode.lambda - a * a * 16.0).abs() < 1e-5);
             assert!((mode.rho - root).abs() < 1e-6);
-            assert!((mode.participation - 1.0).abs() < 1e-6);
+            assert!((mode.participation - 2.0).abs() < 1e-6);
             assert_eq!(mode.dominant, dominant);
         }
         assert!((modes.share(0) - 0.8).abs() < 1e-6);

@@ -106,3 +106,59 @@ impl Start<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Fcnn, Lcnn, Network, convert};
+    use crate::theory::moments;
+    use crate::theory::tests_support::{cosine_samples, random_samples};
+    use tch::{Device, Kind};
+
+    #[test]
+    fn a_matched_start_gives_every_mode_its_share_and_nothing_else() {
+        // One frequency is its own conjugate: its gain is √n, not √(n/2).
+        let samples = cosine_samples((6, 8), &[(1, 2, 2.0, 0.3), (-2, 1, 1.5, 1.1), (3, 0, 1.0, 0.0)]);
+        let modes = Modes::new(&samples).unwrap();
+        let start = Start { draw: Draw::Matched(0.01), seed: 1, modes: &modes, outputs: 3 };
+        let nets: [Box<dyn Network>; 2] = [
+            Box::new(Fcnn::new(&start, 5, Kind::Double, Device::Cpu).unwrap()),
+            Box::new(Lcnn::new(&start, 2, (6, 8), Kind::Double, Device::Cpu).unwrap()),
+        ];
+        for net in nets {
+            let map = convert::matrix(&net.end_to_end()).unwrap();
+            let a = modes.strengths(moments::response(&samples, map.view()).view());
+            for (a, mode) in a.iter().zip(&modes.list) {
+                assert!((a / mode.s - 0.01).abs() < 1e-8, "{a} of {}", mode.s);
+            }
+            let want = modes.list.iter().fold(Array2::<f64>::zeros(map.dim()), |sum, m| {
+                let v = m.v.clone().into_shape_with_order((1, 48)).unwrap();
+                sum + m.u.view().insert_axis(ndarray::Axis(1)).dot(&v) * (0.01 * m.s / m.lambda)
+            });
+            assert!((map - want).iter().all(|e| e.abs() < 1e-9));
+        }
+    }
+
+    #[test]
+    fn gaussian_weights_have_their_scale_and_depend_on_the_seed_only() {
+        let modes = Modes::new(&random_samples(50, [1, 8, 8], 3, 1)).unwrap();
+        let draw = |seed| Start { draw: Draw::Gaussian(0.5), seed, modes: &modes, outputs: 3 }.fcnn(200).unwrap();
+        let (w1, w2) = draw(7);
+        assert_eq!((w1.dim(), w2.dim()), ((200, 64), (3, 200)));
+        // 12,800 draws: the sample's standard deviation is within 3 % at 5 sigma.
+        let deviation = w1.mapv(|x| x * x).mean().unwrap().sqrt();
+        assert!((deviation / 0.5 - 1.0).abs() < 0.032);
+        assert!(w1.mean().unwrap().abs() < 0.5 * 5.0 / 12_800f64.sqrt());
+        assert_eq!(draw(7).0, w1);
+        assert_ne!(draw(8).0, w1);
+    }
+
+    #[test]
+    fn impossible_matched_starts_are_refused() {
+        let samples = cosine_samples((6, 8), &[(1, 2, 2.0, 0.3), (-2, 1, 1.5, 1.1)]);
+        let modes = Modes::new(&samples).unwrap();
+        let start = Start { draw: Draw::Matched(0.01), seed: 1, modes: &modes, outputs: 2 };
+        assert!(start.fcnn(1).unwrap_err().to_string().contains("model.hidden"));
+        assert!(start.lcnn(1, (3, 3)).unwrap_err().to_string().contains("init.kind"));
+    }
+}

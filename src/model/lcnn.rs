@@ -124,3 +124,74 @@ fn pad_circular(x: &Tensor, dim: i64, before: i64, after: i64) -> Tensor {
     let length = x.size()[dim as usize];
     Tensor::cat(&[x.narrow(dim, length - before, before), x.shallow_clone(), x.narrow(dim, 0, after)], dim)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Draw;
+    use crate::theory::Modes;
+    use crate::theory::tests_support::random_samples;
+    use ndarray::{Array2, ArrayD, Ix4};
+
+    // h_m(p) = Σ_c Σ_q w_{m,c}(q) x_c(p + q − ⌊r/2⌋), ŷ_j = Σ_m ⟨W2_{j,m}, h_m⟩, term by term.
+    fn naive(net: &Lcnn, x: &Array2<f64>) -> Array2<f64> {
+        let four = |t: &Tensor| -> ndarray::Array4<f64> {
+            let a: ArrayD<f64> = convert::array(t).unwrap();
+            a.into_dimensionality::<Ix4>().unwrap()
+        };
+        let (kernels, dense) = (four(&net.kernels), four(&net.dense));
+        let (m, c, rh, rw) = kernels.dim();
+        let (k, _, h, w) = dense.dim();
+        let (top, left) = if (rh, rw) == (h, w) { (0, 0) } else { (rh / 2, rw / 2) };
+        let mut y = Array2::zeros((x.nrows(), k));
+        for i in 0..x.nrows() {
+            for (m, p, q) in (0..m).flat_map(|m| (0..h).flat_map(move |p| (0..w).map(move |q| (m, p, q)))) {
+                let mut hidden = 0.0;
+                for (c, r, s) in (0..c).flat_map(|c| (0..rh).flat_map(move |r| (0..rw).map(move |s| (c, r, s)))) {
+                    let (row, column) = ((p + r + h - top) % h, (q + s + w - left) % w);
+                    hidden += kernels[[m, c, r, s]] * x[[i, (c * h + row) * w + column]];
+                }
+                for j in 0..k {
+                    y[[i, j]] += dense[[j, m, p, q]] * hidden;
+                }
+            }
+        }
+        y
+    }
+
+    #[test]
+    fn forward_and_end_to_end_map_equal_the_definition() {
+        for (shape, channels, size) in [
+            ([1, 3, 4], 1, (3, 4)),
+            ([1, 4, 5], 1, (3, 3)),
+            ([2, 3, 4], 3, (3, 4)),
+            ([3, 5, 4], 2, (2, 3)),
+            ([2, 4, 4], 1, (4, 4)),
+            ([1, 5, 3], 2, (1, 1)),
+            ([1, 4, 6], 1, (4, 3)),
+        ] {
+            let samples = random_samples(7, shape, 3, 4);
+            let modes = Modes::new(&samples).unwrap();
+            let start = Start { draw: Draw::Gaussian(0.7), seed: 5, modes: &modes, outputs: 3 };
+            let net = Lcnn::new(&start, channels, size, Kind::Double, Device::Cpu).unwrap();
+            let x = samples.x.mapv(f64::from);
+            let want = naive(&net, &x);
+            let input = convert::tensor(x.view(), Kind::Double, Device::Cpu).unwrap();
+            let forward = convert::matrix(&net.forward(&net.encode(&input))).unwrap();
+            let map = convert::matrix(&net.end_to_end()).unwrap();
+            let close = |got: &Array2<f64>| got.iter().zip(&want).all(|(a, b)| (a - b).abs() < 1e-12);
+            assert!(close(&forward), "forward {shape:?} {channels} {size:?}");
+            assert!(close(&x.dot(&map.t())), "end to end {shape:?} {channels} {size:?}");
+        }
+    }
+
+    #[test]
+    fn kernels_larger_than_the_images_are_refused() {
+        let modes = Modes::new(&random_samples(9, [1, 3, 4], 2, 1)).unwrap();
+        let start = Start { draw: Draw::Gaussian(0.1), seed: 0, modes: &modes, outputs: 2 };
+        for size in [(4, 4), (3, 5), (0, 1)] {
+            let error = Lcnn::new(&start, 1, size, Kind::Float, Device::Cpu).unwrap_err().to_string();
+            assert!(error.contains("model.kernel") && error.contains("3x4"), "{error}");
+        }
+    }
+}

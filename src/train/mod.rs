@@ -9,6 +9,8 @@
 mod moment;
 mod optimiser;
 mod sample;
+#[cfg(test)]
+mod tests;
 
 use ndarray::Array2;
 use tch::{Device, Kind, Tensor};
@@ -267,7 +269,7 @@ impl Batches {
 }
 
 #[cfg(test)]
-mod tests {
+mod plan_tests {
     use super::*;
 
     fn plan(steps: u64, every: u64, snapshots: u64) -> Plan {

@@ -427,6 +427,7 @@ def main():
     parser.add_argument("--budget", type=float, default=20.0, help="seconds per variant, about (default %(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="(default %(default)s)")
     parser.add_argument("--only", default="", help='part of a name, such as "lcnn-samples" or "by hand"')
+    parser.add_argument("--skip", default="-", help='leave out variants with this in their name, such as "conv2d"')
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--lr", type=float, default=1e-4)
     parser.add_argument("--scale", type=float, default=1e-3, help="standard deviation of the starting weights")
@@ -448,7 +449,8 @@ def main():
     problem = Problem(args)
     results = {}
     for family, variants in VARIANTS.items():
-        chosen = {name: cls for name, cls in variants.items() if args.only in f"{family}/{name}"}
+        wanted = lambda name: args.only in f"{family}/{name}" and args.skip not in name
+        chosen = {name: cls for name, cls in variants.items() if wanted(name)}
         if not chosen:
             continue
         print(f"{family}: {len(chosen)} variants", file=sys.stderr, flush=True)

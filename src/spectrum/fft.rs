@@ -80,7 +80,7 @@ impl Planner {
         for (spectrum, mut out) in rows.chunks_exact_mut(cols).zip(plane.rows_mut()) {
             // What no real plane has in a column that is its own conjugate.
             spectrum[0].im = 0.0;
-            if w % 2 == 0 {
+            if w.is_multiple_of(2) {
                 spectrum[cols - 1].im = 0.0;
             }
             row.process_with_scratch(spectrum, &mut line, &mut scratch)

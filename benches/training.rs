@@ -1,6 +1,7 @@
-//! Milliseconds per step of full-batch gradient descent, measuring included,
-//! with PyTorch's beside them in the same run: 10,000 grey 32×32 images, K = 10,
-//! M = 1, h = 1024, float32.
+//! Milliseconds per step of full-batch gradient descent (in moment space with
+//! every mode strength measured in every step, as the peer does), with PyTorch's
+//! beside them in the same run: 10,000 grey 32×32 images, K = 10, M = 1,
+//! h = 1024, float32.
 //!
 //! Rounds alternate between us and `benches/peers/training.py`, which writes the
 //! step in several ways; the peer's time is that of its best way in each round.
@@ -15,7 +16,7 @@ use domfreq::field::Source;
 use domfreq::model::{Draw, Fcnn, Lcnn, Network, Start};
 use domfreq::run::{Observer, Row, Snapshot};
 use domfreq::theory::{Modes, Moments};
-use domfreq::train::{self, Plan};
+use domfreq::train::{self, Plan, Sgd};
 use ndarray::{Array1, Array2};
 use rand_distr::{Distribution, StandardNormal};
 use tch::{Device, Kind};
@@ -78,11 +79,23 @@ fn ours(samples: &Samples, modes: &Modes, moments: Option<&Moments>, convolution
     };
     let steps = if moments.is_some() { 300 } else { 5 };
     let plan = Plan { steps, eta: 1e-4, momentum: 0.0, batch: None, every: 1, snapshots: 0, seed: 0 };
-    let mut space = train::space(samples, moments, &plan, net.as_ref(), Kind::Float, Device::Cpu).expect("room");
+    let mut space =
+        train::space(samples, moments, &plan, net.as_ref(), Kind::Float, Device::Cpu).expect("room");
+    let parameters: Vec<_> = net.parameters().into_iter().map(|(_, w)| w).collect();
+    let mut sgd = Sgd::new(&parameters, plan.eta, plan.momentum);
     let times: Vec<f64> = (0..6)
         .map(|_| {
             let clock = Instant::now();
-            train::train(net.as_ref(), space.as_mut(), &plan, samples, modes, &mut Nobody).expect("a run");
+            if moments.is_some() {
+                train::train(net.as_ref(), space.as_mut(), &plan, samples, modes, &mut Nobody)
+                    .expect("a run");
+            } else {
+                for step in 0..steps {
+                    let (gradients, _) =
+                        space.gradient(net.as_ref(), &parameters, step, false).expect("gradients");
+                    sgd.step(&gradients).expect("a step");
+                }
+            }
             clock.elapsed().as_secs_f64() * 1e3 / steps as f64
         })
         .collect();
@@ -105,12 +118,16 @@ fn peer(python: &str, family: &str) -> Option<(f64, f64)> {
 }
 
 fn main() {
-    let python = std::env::var("DOMFREQ_BENCH_PYTHON").unwrap_or_else(|_| ".venv-bench/bin/python".to_owned());
+    let python =
+        std::env::var("DOMFREQ_BENCH_PYTHON").unwrap_or_else(|_| ".venv-bench/bin/python".to_owned());
     tch::set_num_threads(rayon::current_num_threads() as i32);
     let samples = samples();
     let modes = Modes::new(&samples).expect("modes");
     let moments = Moments::new(&samples);
-    println!("milliseconds per step, {SAMPLES} samples 1x{SIDE}x{SIDE}, {} threads, median of {ROUNDS} rounds", rayon::current_num_threads());
+    println!(
+        "milliseconds per step, {SAMPLES} samples 1x{SIDE}x{SIDE}, {} threads, median of {ROUNDS} rounds",
+        rayon::current_num_threads()
+    );
     println!("{:14} {:>8} {:>10} {:>7} {:>16}", "", "ours", "PyTorch", "ratio", "PyTorch folded");
     for (family, from_moments, convolutional) in [
         ("lcnn-moments", true, true),
@@ -131,7 +148,11 @@ fn main() {
             println!("{family:14} {own:8.3}   (no PyTorch: {python} with torch, made by `make bench`)");
         } else {
             let fold = if from_moments { String::new() } else { format!("{:.3}", median(&folded)) };
-            println!("{family:14} {own:8.3} {:10.3} {:7.2} {fold:>16}", median(&layers), own / median(&layers));
+            println!(
+                "{family:14} {own:8.3} {:10.3} {:7.2} {fold:>16}",
+                median(&layers),
+                own / median(&layers)
+            );
         }
     }
 }

@@ -29,7 +29,9 @@ pub fn run(cli: Cli) -> Result<()> {
         #[cfg(feature = "torch")]
         Command::Train(args) => train::run(&args),
         #[cfg(not(feature = "torch"))]
-        Command::Train(_) => anyhow::bail!("this domfreq was built without libtorch (feature `torch`): it cannot train"),
+        Command::Train(_) => {
+            anyhow::bail!("this domfreq was built without libtorch (feature `torch`): it cannot train")
+        }
         Command::Figure(args) => match args.figure {
             Figure::Stages { runs, out } => figure::stages(&runs, &out),
         },

@@ -259,7 +259,17 @@ mod tests {
 
     #[test]
     fn flags_win_over_the_file_and_silence_leaves_it() {
-        let cli = Cli::parse_from(["domfreq", "train", "--eta", "0.5", "--classes", "a,b", "--grey", "--center", "false"]);
+        let cli = Cli::parse_from([
+            "domfreq",
+            "train",
+            "--eta",
+            "0.5",
+            "--classes",
+            "a,b",
+            "--grey",
+            "--center",
+            "false",
+        ]);
         let Command::Train(args) = cli.command else { panic!("parsed as another command") };
         let mut config = RunConfig::parse("[train]\neta = 0.1\nsteps = 7\n[data]\nlimit = 3\n", "x").unwrap();
         args.apply(&mut config);

@@ -17,7 +17,11 @@ pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::io::R
         _ => Path::new("."),
     };
     let err = |action| move |e| Error::io(path, action)(e);
-    let file = tempfile::Builder::new().prefix(".domfreq-").suffix(".tmp").tempfile_in(dir).map_err(err("create"))?;
+    let file = tempfile::Builder::new()
+        .prefix(".domfreq-")
+        .suffix(".tmp")
+        .tempfile_in(dir)
+        .map_err(err("create"))?;
     let mut buffer = BufWriter::with_capacity(1 << 20, file);
     fill(&mut buffer).and_then(|()| buffer.flush()).map_err(err("write"))?;
     let file = buffer.into_inner().map_err(|e| err("write")(e.into_error()))?;

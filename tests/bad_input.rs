@@ -110,7 +110,12 @@ fn damaged_parquet() {
 #[test]
 fn command_lines_that_do_not_parse() {
     let tmp = tempfile::tempdir().unwrap();
-    for args in [&["inspect", "--size", "3y4"][..], &["inspect", "--normalize", "l2"], &["inspekt"], &["figure", "stages"]] {
+    for args in [
+        &["inspect", "--size", "3y4"][..],
+        &["inspect", "--normalize", "l2"],
+        &["inspekt"],
+        &["figure", "stages"],
+    ] {
         let said = domfreq(tmp.path(), args);
         assert_eq!(said.code, Some(2), "{}", said.err);
         assert!(said.err.starts_with("error: ") && said.out.is_empty());

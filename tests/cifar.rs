@@ -1,8 +1,8 @@
-//! The published numbers of CIFAR-10 (50,000 training images, grey = mean of the
-//! channels, x centred per pixel and divided by one standard deviation, y
-//! one-hot and centred), to the digits given.
+//! Real images: the published numbers of CIFAR-10, and the two spaces on them.
 //!
-//! They were computed from PIL's decoding; the default decoder differs from it
+//! The numbers (50,000 training images, grey = mean of the
+//! channels, x centred per pixel and divided by one standard deviation, y
+//! one-hot and centred) are held to the digits given. They were computed from PIL's decoding; the default decoder differs from it
 //! in a fifth of the bytes, by at most 5, and moves a last digit here and there.
 
 use crate::support::{json, ok, shared};
@@ -32,5 +32,36 @@ fn modes_of_grey_cifar10() {
         near("lambda", LAMBDA[i], if LAMBDA[i] > 100.0 { 0.2 } else { 0.1 });
         near("rho", RHO[i], 0.04);
         assert_eq!(mode["dominant"], serde_json::json!(DOMINANT[i]), "mode {}", i + 1);
+    }
+}
+
+#[cfg(feature = "torch")]
+#[test]
+fn both_spaces_walk_through_the_same_weights() {
+    let Some(file) = shared("data/cifar10/train-00000-of-00001.parquet") else { return };
+    let tmp = tempfile::tempdir().unwrap();
+    let spec = format!("parquet:{}", file.display());
+    for (dtype, bound) in [("f64", 1e-9), ("f32", 1e-3)] {
+        for (model, eta) in [("fcnn", "4e-3"), ("lcnn", "4e-4")] {
+            let weights = ["moment", "sample"].map(|space| {
+                let out = format!("{model}-{dtype}-{space}");
+                let args = [
+                    "train", "--data", &spec, "--grey", "--limit", "2000", "--steps", "500", "--every", "100",
+                ];
+                let flags =
+                    ["--model", model, "--eta", eta, "--dtype", dtype, "--space", space, "--out", &out];
+                ok(tmp.path(), &[&args[..], &flags[..]].concat());
+                tmp.path().join(out).join("ckpt/step-00000500/weights.npz")
+            });
+            let (mut difference, mut norm) = (0.0, 0.0);
+            for name in if model == "fcnn" { ["w1", "w2"] } else { ["kernels", "dense"] } {
+                let [a, b] = weights.each_ref().map(|path| domfreq::run::arrays::read(path, name).unwrap());
+                difference += (&a - &b).mapv(|x| x * x).sum();
+                norm += b.mapv(|x| x * x).sum();
+            }
+            let relative = (difference / norm).sqrt();
+            println!("{model} {dtype}: relative difference after 500 steps {relative:.1e}");
+            assert!(relative <= bound, "{model} {dtype}: {relative:e}");
+        }
     }
 }

@@ -27,7 +27,9 @@ fn json_on_cosines_equals_the_numbers_by_hand() {
 fn the_table_is_for_people_and_says_its_conventions() {
     let tmp = tempfile::tempdir().unwrap();
     let text = ok(tmp.path(), &["inspect", "--data", "leaves:count=240", "--size", "16"]);
-    for part in ["240 samples, 6 classes, 1×16×16", "x and y centred, normalize global", "strongest frequencies"] {
+    for part in
+        ["240 samples, 6 classes, 1×16×16", "x and y centred, normalize global", "strongest frequencies"]
+    {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert_eq!(text.lines().filter(|l| l.trim_start().starts_with(|c: char| c.is_ascii_digit())).count(), 5);
@@ -65,7 +67,8 @@ fn options_choose_and_prepare() {
     assert_eq!(report(&["--classes", "dog,cat"])["names"], serde_json::json!(["dog", "cat"]));
     assert_eq!(report(&["--center", "false", "--normalize", "none"])["center"], false);
     // Same seed, same bits; another seed, another set.
-    let leaves = |seed: &str| ok(tmp.path(), &["inspect", "--json", "--data", "leaves:count=60", "--data-seed", seed]);
+    let leaves =
+        |seed: &str| ok(tmp.path(), &["inspect", "--json", "--data", "leaves:count=60", "--data-seed", seed]);
     assert_eq!(leaves("1"), leaves("1"));
     assert_ne!(leaves("1"), leaves("2"));
 }
@@ -76,7 +79,8 @@ fn real_targets_have_modes_and_no_prototypes() {
     let mut zip = ndarray_npy::NpzWriter::new(std::fs::File::create(tmp.path().join("r.npz")).unwrap());
     let x = ndarray::Array3::from_shape_fn((30, 4, 5), |(i, r, c)| ((i * 7 + r * 3 + c * c) % 11) as f32);
     zip.add_array("X", &x).unwrap();
-    zip.add_array("y", &ndarray::Array2::from_shape_fn((30, 2), |(i, j)| ((i * (j + 2)) % 5) as f64)).unwrap();
+    zip.add_array("y", &ndarray::Array2::from_shape_fn((30, 2), |(i, j)| ((i * (j + 2)) % 5) as f64))
+        .unwrap();
     zip.finish().unwrap();
     let report = json(&ok(tmp.path(), &["inspect", "--json", "--data", "npz:r.npz", "--out", "o"]));
     assert_eq!((report["classes"].as_u64(), report["modes"].as_array().map(Vec::len)), (Some(2), Some(2)));
@@ -102,8 +106,12 @@ fn help_completions_and_doctor_answer() {
 fn a_reader_that_leaves_early_is_no_error() {
     let tmp = tempfile::tempdir().unwrap();
     npz(&tmp.path().join("a.npz"), 8, |i, p| (i * p % 5) as f32, |i| (i % 2) as i64);
-    let script = format!("{} inspect --data npz:a.npz | head -c 1 >/dev/null; exit ${{PIPESTATUS[0]}}", env!("CARGO_BIN_EXE_domfreq"));
-    let output = std::process::Command::new("bash").args(["-c", &script]).current_dir(tmp.path()).output().unwrap();
+    let script = format!(
+        "{} inspect --data npz:a.npz | head -c 1 >/dev/null; exit ${{PIPESTATUS[0]}}",
+        env!("CARGO_BIN_EXE_domfreq")
+    );
+    let output =
+        std::process::Command::new("bash").args(["-c", &script]).current_dir(tmp.path()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(domfreq(tmp.path(), &["inspect", "--data", "npz:a.npz"]).err, "");
 }

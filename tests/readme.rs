@@ -27,7 +27,8 @@ fn domfreq_commands_run() {
     assert!(all.len() >= 6, "{all:?}");
     let bin = Path::new(env!("CARGO_BIN_EXE_domfreq")).parent().expect("a folder");
     let path = std::env::join_paths(
-        std::iter::once(bin.to_path_buf()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
+        std::iter::once(bin.to_path_buf())
+            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
     );
     for command in all {
         // Without libtorch there is no training, and no run to draw.
@@ -46,11 +47,14 @@ fn domfreq_commands_run() {
 
 #[test]
 fn make_targets_exist() {
-    let makefile = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Makefile")).expect("Makefile");
+    let makefile =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Makefile")).expect("Makefile");
     let all = commands("make");
     assert!(all.len() >= 3, "{all:?}");
     for command in all {
-        for target in command.split_whitespace().skip(1).filter(|w| !w.contains('=') && !w.starts_with(['-', '"'])) {
+        for target in
+            command.split_whitespace().skip(1).filter(|w| !w.contains('=') && !w.starts_with(['-', '"']))
+        {
             assert!(makefile.contains(&format!("\n{target}:")), "{command}");
         }
     }

@@ -51,10 +51,8 @@ pub fn json(text: &str) -> serde_json::Value {
 
 /// The folder of real data and weights, where there is one.
 pub fn shared(path: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("DOMFREQ_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
+    let root = std::env::var_os("DOMFREQ_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
     let place = root.join(path);
     if place.exists() {
         return Some(place);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::support::{domfreq, fails, json, ok, photos};
 
-const QUICK: &str = "[data]\nspec = \"cosines:size=8\"\n[init]\nkind = \"matched\"\n[train]\nsteps = 1500\n\
+const QUICK: &str = "[data]\nspec = \"cosines:size=8\"\n[init]\nkind = \"matched\"\n[train]\nsteps = 2500\n\
                      [measure]\nsnapshots = 4\n[run]\ndtype = \"f64\"\n";
 
 fn quick(dir: &Path) {
@@ -30,12 +30,14 @@ fn a_run_leaves_everything_that_is_promised() {
     let config = fs::read_to_string(run.join("config.toml")).unwrap();
     assert!(config.contains("eta = ") && config.contains("center = false"), "resolved: {config}");
     let metrics = fs::read_to_string(run.join("metrics.csv")).unwrap();
-    assert!(metrics.starts_with("step,epoch,loss,accuracy,a_1,a_2,a_3,a_4,theory_1,theory_2,theory_3,theory_4\n"));
-    assert_eq!(metrics.lines().count(), 1502);
-    for name in ["modes", "spectra-00000000", "spectra-00000375", "spectra-00001500"] {
+    assert!(
+        metrics.starts_with("step,epoch,loss,accuracy,a_1,a_2,a_3,a_4,theory_1,theory_2,theory_3,theory_4\n")
+    );
+    assert_eq!(metrics.lines().count(), 2502);
+    for name in ["modes", "spectra-00000000", "spectra-00000625", "spectra-00002500"] {
         assert!(run.join(format!("arrays/{name}.npz")).exists(), "{name}");
     }
-    assert!(run.join("ckpt/step-00001500/weights.npz").exists());
+    assert!(run.join("ckpt/step-00002500/weights.npz").exists());
 
     ok(tmp.path(), &["figure", "stages", "runs/quick", "--out", "stages.png"]);
     assert!(fs::metadata(tmp.path().join("stages.png")).unwrap().len() > 10_000);
@@ -62,12 +64,33 @@ fn another_run_is_not_overwritten_unless_forced() {
 fn own_images_both_networks_both_spaces() {
     let tmp = tempfile::tempdir().unwrap();
     photos(tmp.path());
-    for (model, space, dtype) in [("fcnn", "moment", "f64"), ("lcnn", "sample", "f32"), ("lcnn", "moment", "f32")] {
+    for (model, space, dtype) in
+        [("fcnn", "moment", "f64"), ("lcnn", "sample", "f32"), ("lcnn", "moment", "f32")]
+    {
         let out = format!("{model}-{space}");
         let said = domfreq(
             tmp.path(),
-            &["train", "--data", "folder:photos", "--size", "8x10", "--model", model, "--space", space, "--dtype", dtype,
-              "--steps", "60", "--batch", "5", "--momentum", "0.5", "--out", &out],
+            &[
+                "train",
+                "--data",
+                "folder:photos",
+                "--size",
+                "8x10",
+                "--model",
+                model,
+                "--space",
+                space,
+                "--dtype",
+                dtype,
+                "--steps",
+                "60",
+                "--batch",
+                "5",
+                "--momentum",
+                "0.5",
+                "--out",
+                &out,
+            ],
         );
         assert_eq!(said.code, Some(0), "{}", said.err);
         assert!(said.err.contains("no theory columns"), "{}", said.err);
@@ -114,10 +137,14 @@ fn a_disk_without_room_is_an_error_that_names_the_file() {
         "trap '' XFSZ; ulimit -f 8; exec {} train --data cosines --steps 3000 --out r",
         env!("CARGO_BIN_EXE_domfreq")
     );
-    let output = std::process::Command::new("bash").args(["-c", &script]).current_dir(tmp.path()).output().unwrap();
+    let output =
+        std::process::Command::new("bash").args(["-c", &script]).current_dir(tmp.path()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("error: ") && said.contains("cannot write") && !said.contains("panicked"), "{said}");
+    assert!(
+        said.contains("error: ") && said.contains("cannot write") && !said.contains("panicked"),
+        "{said}"
+    );
     // What is there is whole: the manifest says that it failed, no half-written file is left.
     let manifest = json(&fs::read_to_string(tmp.path().join("r/manifest.json")).unwrap());
     assert_eq!(manifest["status"], "failed");

@@ -33,7 +33,12 @@ fn panel(root: &Path) -> Result<Panel> {
             theory,
         }
     });
-    Ok(Panel { title: title(&config), subtitle: subtitle(&config), curves: curves.collect(), steps: metrics.steps })
+    Ok(Panel {
+        title: title(&config),
+        subtitle: subtitle(&config),
+        curves: curves.collect(),
+        steps: metrics.steps,
+    })
 }
 
 fn title(config: &RunConfig) -> String {
@@ -67,10 +72,7 @@ fn subtitle(config: &RunConfig) -> String {
         SpaceKind::Sample => "sample space",
     };
     let eta = config.train.eta.map_or_else(String::new, |eta| format!(", η = {eta:.2e}"));
-    let source: String = if source.chars().count() > 40 {
-        source.chars().take(39).chain(['…']).collect()
-    } else {
-        source
-    };
+    let source: String =
+        if source.chars().count() > 40 { source.chars().take(39).chain(['…']).collect() } else { source };
     format!("{source}{eta}, {space}")
 }

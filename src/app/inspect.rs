@@ -77,7 +77,12 @@ pub fn run(args: &InspectArgs) -> Result<()> {
         picture::draw(&format!("Modes of {title}"), &mode_rows(&modes), w, &dir.join("modes.png"))?;
         if let Some(labels) = &samples.labels {
             let rows = prototypes(&samples, labels)?;
-            picture::draw_prototypes(&format!("Class means of {title}"), &rows, w, &dir.join("prototypes.png"))?;
+            picture::draw_prototypes(
+                &format!("Class means of {title}"),
+                &rows,
+                w,
+                &dir.join("prototypes.png"),
+            )?;
         }
         disk::write_bytes(&dir.join("inspect.json"), serde_json::to_string_pretty(&report)?.as_bytes())?;
     }
@@ -108,10 +113,17 @@ fn table(report: &Report, modes: &Modes) -> String {
     let center = if report.center { "x and y centred" } else { "not centred" };
     let _ = writeln!(text, "{}; {center}, normalize {}", report.description, report.normalize);
     let _ = writeln!(text);
-    let _ = writeln!(text, "mode         s   share         λ       ρ      PR  strongest frequencies (row, column): share");
+    let _ = writeln!(
+        text,
+        "mode         s   share         λ       ρ      PR  strongest frequencies (row, column): share"
+    );
     for (i, m) in report.modes.iter().enumerate().take(PRINTED) {
-        let frequencies: Vec<_> =
-            m.strongest.iter().filter(|(_, share)| *share >= 0.005).map(|([r, c], share)| format!("({r},{c}) {:.0}%", 100.0 * share)).collect();
+        let frequencies: Vec<_> = m
+            .strongest
+            .iter()
+            .filter(|(_, share)| *share >= 0.005)
+            .map(|([r, c], share)| format!("({r},{c}) {:.0}%", 100.0 * share))
+            .collect();
         let _ = writeln!(
             text,
             "{:4} {:9} {:6.2}% {:9} {:7.2} {:7.2}  {}",

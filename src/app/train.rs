@@ -155,7 +155,12 @@ fn kind(config: &RunConfig) -> Kind {
     }
 }
 
-fn network(config: &RunConfig, samples: &Samples, modes: &Modes, device: tch::Device) -> Result<Box<dyn Network>> {
+fn network(
+    config: &RunConfig,
+    samples: &Samples,
+    modes: &Modes,
+    device: tch::Device,
+) -> Result<Box<dyn Network>> {
     let draw = match config.init.kind {
         InitKind::Gaussian => Draw::Gaussian(config.init.scale),
         InitKind::Matched => {
@@ -204,7 +209,12 @@ fn obstacle(samples: &Samples, modes: &Modes, convolutional: bool) -> Option<Str
 }
 
 // The closed form's curves, or why they do not apply to this run.
-fn forecast(config: &RunConfig, samples: &Samples, modes: &Modes, eta: f64) -> std::result::Result<Box<Forecast>, String> {
+fn forecast(
+    config: &RunConfig,
+    samples: &Samples,
+    modes: &Modes,
+    eta: f64,
+) -> std::result::Result<Box<Forecast>, String> {
     if config.init.kind != InitKind::Matched {
         return Err("the closed form needs a matched start (init.kind = \"matched\")".to_owned());
     }

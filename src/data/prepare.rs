@@ -147,9 +147,10 @@ pub fn prepare(set: ImageSet, normalize: Normalize, center: bool) -> Result<Samp
             format_args!("{k} outputs and {} inputs ({c}x{h}x{w})", c * n),
         ));
     }
-    let mut x = set.images.into_shape_with_order((p, c * n)).map_err(|e| {
-        Error::input("data", "images in [N, C, H, W] order", e)
-    })?;
+    let mut x = set
+        .images
+        .into_shape_with_order((p, c * n))
+        .map_err(|e| Error::input("data", "images in [N, C, H, W] order", e))?;
 
     let mut scale = vec![1.0; c];
     if let Some((mean, std)) = normalize.named() {
@@ -238,7 +239,8 @@ fn deviations(x: ArrayView2<f32>, c: usize, global: bool, centred: bool) -> Resu
         let g = if global { 0 } else { channel };
         let variance = squares[g] / count - means[g].powi(2);
         // Rounding of the pixels alone leaves about 1e-15 of their square.
-        if !(variance > 1e-12 * (squares[g] / count).max(f64::MIN_POSITIVE)) {
+        let floor = 1e-12 * (squares[g] / count).max(f64::MIN_POSITIVE);
+        if variance.is_nan() || variance <= floor {
             return Err(Error::input(
                 "data",
                 "images that differ from one another, to divide by their standard deviation",
@@ -262,7 +264,9 @@ mod tests {
     }
 
     fn ramp(p: usize, c: usize, h: usize, w: usize) -> Array4<f32> {
-        Array4::from_shape_fn((p, c, h, w), |(i, a, r, s)| ((i * 7 + a * 5 + r * 3 + s * s) % 11) as f32 / 10.0)
+        Array4::from_shape_fn((p, c, h, w), |(i, a, r, s)| {
+            ((i * 7 + a * 5 + r * 3 + s * s) % 11) as f32 / 10.0
+        })
     }
 
     #[test]
@@ -301,7 +305,8 @@ mod tests {
 
     #[test]
     fn named_statistics_are_applied_before_centring() {
-        let s = prepare(set(Array4::from_elem((2, 3, 1, 1), 0.485), vec![0, 1], 2), Normalize::Imagenet, false);
+        let s =
+            prepare(set(Array4::from_elem((2, 3, 1, 1), 0.485), vec![0, 1], 2), Normalize::Imagenet, false);
         let x = s.unwrap().x;
         assert_eq!(x[[0, 0]], 0.0);
         assert!((x[[0, 1]] - (0.485 - 0.456) / 0.224).abs() < 1e-6);
@@ -311,7 +316,8 @@ mod tests {
 
     #[test]
     fn blank_images_and_too_many_outputs_are_errors() {
-        let blank = prepare(set(Array4::from_elem((4, 1, 2, 2), 0.3), vec![0, 1, 0, 1], 2), Normalize::Global, true);
+        let blank =
+            prepare(set(Array4::from_elem((4, 1, 2, 2), 0.3), vec![0, 1, 0, 1], 2), Normalize::Global, true);
         assert!(blank.unwrap_err().to_string().contains("no variance"));
         let wide = prepare(set(ramp(4, 1, 1, 2), vec![0, 1, 2, 0], 3), Normalize::Global, true);
         assert!(wide.unwrap_err().to_string().contains("3 outputs and 2 inputs"));
@@ -320,7 +326,8 @@ mod tests {
     #[test]
     fn the_hash_sees_every_value() {
         let make = |f: &dyn Fn(&mut Samples)| {
-            let mut s = prepare(set(ramp(6, 1, 3, 2), vec![0, 1, 0, 1, 0, 1], 2), Normalize::None, false).unwrap();
+            let mut s =
+                prepare(set(ramp(6, 1, 3, 2), vec![0, 1, 0, 1, 0, 1], 2), Normalize::None, false).unwrap();
             f(&mut s);
             s.hash()
         };

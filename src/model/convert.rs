@@ -14,7 +14,11 @@ impl Element for f64 {}
 ///
 /// # Errors
 /// [`Error::Device`] when the device has no room for it.
-pub fn tensor<T: Element, D: Dimension>(array: ArrayView<T, D>, kind: Kind, device: Device) -> Result<Tensor> {
+pub fn tensor<T: Element, D: Dimension>(
+    array: ArrayView<T, D>,
+    kind: Kind,
+    device: Device,
+) -> Result<Tensor> {
     let shape: Vec<i64> = array.shape().iter().map(|&n| n as i64).collect();
     let contiguous = array.as_standard_layout();
     let flat = contiguous.as_slice().expect("standard layout");

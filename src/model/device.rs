@@ -61,10 +61,14 @@ pub fn select(name: &str) -> Result<(Device, String)> {
                 Some(rest) => rest.strip_prefix(':').and_then(|i| i.parse::<usize>().ok()),
                 None => None,
             };
-            let index = index.ok_or_else(|| Error::input("device", "auto, cpu, cuda or cuda:N", format_args!("`{name}`")))?;
+            let index = index.ok_or_else(|| {
+                Error::input("device", "auto, cpu, cuda or cuda:N", format_args!("`{name}`"))
+            })?;
             let n = cuda().map_err(|why| Error::Device(format!("device `{name}`: no CUDA: {why}")))?;
             if index as i64 >= n {
-                return Err(Error::Device(format!("device `{name}`: there are {n} devices, numbered from 0")));
+                return Err(Error::Device(format!(
+                    "device `{name}`: there are {n} devices, numbered from 0"
+                )));
             }
             Ok((Device::Cuda(index), describe(index, n)))
         }

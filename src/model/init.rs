@@ -78,7 +78,8 @@ impl Start<'_> {
                 format_args!("`matched` with {}x{} kernels on {c}x{h}x{w} images", size.0, size.1),
             ));
         }
-        let (mut kernels, mut dense) = (Array4::zeros((channels, 1, h, w)), Array4::zeros((self.outputs, channels, h, w)));
+        let (mut kernels, mut dense) =
+            (Array4::zeros((channels, 1, h, w)), Array4::zeros((self.outputs, channels, h, w)));
         for mode in &self.modes.list {
             // Only the mode's own frequency: ŵ = b, Ŵ2 = b e^{iθ} u, so that
             // √n Ŵ2 ŵ = (a₀/λ) u v̂ there.
@@ -142,7 +143,8 @@ mod tests {
     #[test]
     fn gaussian_weights_have_their_scale_and_depend_on_the_seed_only() {
         let modes = Modes::new(&random_samples(50, [1, 8, 8], 3, 1)).unwrap();
-        let draw = |seed| Start { draw: Draw::Gaussian(0.5), seed, modes: &modes, outputs: 3 }.fcnn(200).unwrap();
+        let draw =
+            |seed| Start { draw: Draw::Gaussian(0.5), seed, modes: &modes, outputs: 3 }.fcnn(200).unwrap();
         let (w1, w2) = draw(7);
         assert_eq!((w1.dim(), w2.dim()), ((200, 64), (3, 200)));
         // 12,800 draws: the sample's standard deviation is within 3 % at 5 sigma.

@@ -30,7 +30,13 @@ impl Lcnn {
     /// [`Error::Input`] when the kernel is larger than the images, or when a
     /// matched start is asked of kernels that are smaller than the images;
     /// [`Error::Device`] when the device has no room.
-    pub fn new(start: &Start, channels: usize, size: (usize, usize), kind: Kind, device: Device) -> Result<Self> {
+    pub fn new(
+        start: &Start,
+        channels: usize,
+        size: (usize, usize),
+        kind: Kind,
+        device: Device,
+    ) -> Result<Self> {
         let [c, h, w] = start.shape();
         if size.0 == 0 || size.1 == 0 || size.0 > h || size.1 > w {
             let found = format!("{}x{}", size.0, size.1);
@@ -113,7 +119,8 @@ impl Network for Lcnn {
         let map = if channels == 1 {
             dense * kernels // [K, 1, ..]·[1, c, ..]
         } else {
-            let per_frequency = dense.flatten(2, 3).permute([2, 0, 1]).matmul(&kernels.flatten(2, 3).permute([2, 0, 1]));
+            let per_frequency =
+                dense.flatten(2, 3).permute([2, 0, 1]).matmul(&kernels.flatten(2, 3).permute([2, 0, 1]));
             per_frequency.permute([1, 2, 0]).reshape([outputs, c, h, w / 2 + 1])
         };
         map.fft_irfft2([h, w].as_slice(), [-2, -1], "backward").reshape([outputs, c * h * w])
@@ -147,7 +154,9 @@ mod tests {
         for i in 0..x.nrows() {
             for (m, p, q) in (0..m).flat_map(|m| (0..h).flat_map(move |p| (0..w).map(move |q| (m, p, q)))) {
                 let mut hidden = 0.0;
-                for (c, r, s) in (0..c).flat_map(|c| (0..rh).flat_map(move |r| (0..rw).map(move |s| (c, r, s)))) {
+                for (c, r, s) in
+                    (0..c).flat_map(|c| (0..rh).flat_map(move |r| (0..rw).map(move |s| (c, r, s))))
+                {
                     let (row, column) = ((p + r + h - top) % h, (q + s + w - left) % w);
                     hidden += kernels[[m, c, r, s]] * x[[i, (c * h + row) * w + column]];
                 }

@@ -58,7 +58,8 @@ pub fn read(path: &Path, name: &str) -> Result<ArrayD<f64>> {
     let file = File::open(path).map_err(Error::io(path, "read"))?;
     let place = format!("{}, array `{name}`", path.display());
     let mut zip = NpzReader::new(file).map_err(|e| Error::input(path.display(), "an .npz file", e))?;
-    zip.by_name::<ndarray::OwnedRepr<f64>, IxDyn>(name).map_err(|e| Error::input(place, "an array of float64", e))
+    zip.by_name::<ndarray::OwnedRepr<f64>, IxDyn>(name)
+        .map_err(|e| Error::input(place, "an array of float64", e))
 }
 
 #[cfg(test)]

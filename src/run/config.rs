@@ -429,9 +429,8 @@ fn explain(error: &toml::de::Error, text: &str, place: &str) -> Error {
         && let Some((key, known)) = rest.split_once('`')
     {
         let known: Vec<_> = known.split('`').skip(1).step_by(2).collect();
-        let nearest = known.iter().max_by(|a, b| {
-            strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key))
-        });
+        let nearest =
+            known.iter().max_by(|a, b| strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key)));
         let expected = format!("one of {} (nearest: `{}`)", known.join(", "), nearest.unwrap_or(&""));
         return Error::input(at, expected, format_args!("the unknown key `{key}`"));
     }
@@ -459,7 +458,10 @@ mod tests {
         assert_eq!(config.data.size, Some(Size { h: 24, w: 32 }));
         assert_eq!(config.model.kernel.size((9, 9)), (5, 5));
         assert_eq!(RunConfig::parse(&config.to_toml(), "x").unwrap(), config);
-        assert_eq!(RunConfig::parse("[data]\nsize = 32", "x").unwrap().data.size, Some(Size { h: 32, w: 32 }));
+        assert_eq!(
+            RunConfig::parse("[data]\nsize = 32", "x").unwrap().data.size,
+            Some(Size { h: 32, w: 32 })
+        );
     }
 
     #[test]
@@ -495,9 +497,8 @@ mod tests {
 
     #[test]
     fn sources_decide_their_preparation_unless_told() {
-        let resolve = |spec: &str, center| {
-            DataConfig { spec: spec.into(), center, ..DataConfig::default() }.resolve()
-        };
+        let resolve =
+            |spec: &str, center| DataConfig { spec: spec.into(), center, ..DataConfig::default() }.resolve();
         assert_eq!(resolve("cosines", None), (Normalize::None, false));
         assert_eq!(resolve("cosines:noise=1", Some(true)), (Normalize::None, true));
         assert_eq!(resolve("leaves", None), (Normalize::Global, true));

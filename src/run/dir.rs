@@ -30,14 +30,24 @@ impl RunDir {
         let occupied = fs::read_dir(root).map_err(Error::io(root, "read"))?.next().is_some();
         if occupied {
             if !dir.manifest().exists() {
-                return Err(Error::input(root.display(), "a new or empty directory", "files that are no run"));
+                return Err(Error::input(
+                    root.display(),
+                    "a new or empty directory",
+                    "files that are no run",
+                ));
             }
             if !replace {
                 let found = match Manifest::read(&dir.manifest()) {
-                    Ok(m) => format!("another run (of {}, started {}, {:?})", m.data.spec, m.started, m.status),
+                    Ok(m) => {
+                        format!("another run (of {}, started {}, {:?})", m.data.spec, m.started, m.status)
+                    }
                     Err(_) => "another run".to_owned(),
                 };
-                return Err(Error::input(root.display(), "a new or empty directory (--force replaces a run)", found));
+                return Err(Error::input(
+                    root.display(),
+                    "a new or empty directory (--force replaces a run)",
+                    found,
+                ));
             }
             dir.clear()?;
         }
@@ -161,10 +171,11 @@ impl RunDir {
     pub fn write_spectra(&self, modes: &Modes, snapshot: &Snapshot) -> Result<()> {
         let [c, h, w] = modes.shape;
         let templates = modes.u().t().dot(&snapshot.map);
-        let templates = templates.into_shape_with_order((modes.len(), c, h, w)).map_err(|e| {
-            Error::input("end-to-end map", "one column per pixel of the images", e)
-        })?;
-        let energies: Vec<Energies> = templates.outer_iter().map(Energies::of_image).collect::<Result<_>>()?;
+        let templates = templates
+            .into_shape_with_order((modes.len(), c, h, w))
+            .map_err(|e| Error::input("end-to-end map", "one column per pixel of the images", e))?;
+        let energies: Vec<Energies> =
+            templates.outer_iter().map(Energies::of_image).collect::<Result<_>>()?;
         let values: Vec<_> = energies.iter().map(Energies::values).collect();
         let participation = Array1::from_iter(energies.iter().map(|e| e.participation()));
         let mut npz = Npz::default()
@@ -214,7 +225,9 @@ mod tests {
 
     fn claimed(root: &Path) -> RunDir {
         let dir = RunDir::create(root, false).unwrap();
-        Manifest::begin("x".into(), "CPU".into(), 1, 0, DataRecord::default()).write(&dir.manifest()).unwrap();
+        Manifest::begin("x".into(), "CPU".into(), 1, 0, DataRecord::default())
+            .write(&dir.manifest())
+            .unwrap();
         dir
     }
 

@@ -85,7 +85,13 @@ pub struct DataRecord {
 impl Manifest {
     /// A run that begins now on this machine.
     pub fn begin(libtorch: String, device: String, threads: usize, seed: u64, data: DataRecord) -> Self {
-        let slurm = ["SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_JOB_NAME", "SLURM_JOB_NODELIST"];
+        let slurm = [
+            "SLURM_JOB_ID",
+            "SLURM_ARRAY_JOB_ID",
+            "SLURM_ARRAY_TASK_ID",
+            "SLURM_JOB_NAME",
+            "SLURM_JOB_NODELIST",
+        ];
         let slurm = slurm.iter().filter_map(|k| Some(((*k).to_owned(), std::env::var(k).ok()?)));
         Self {
             schema: SCHEMA,
@@ -126,8 +132,8 @@ impl Manifest {
     /// [`Error::Io`], and [`Error::Input`] for a file that is no manifest or of a newer schema.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(Error::io(path, "read"))?;
-        let manifest: Self =
-            serde_json::from_str(&text).map_err(|e| Error::input(path.display(), "the manifest of a run", e))?;
+        let manifest: Self = serde_json::from_str(&text)
+            .map_err(|e| Error::input(path.display(), "the manifest of a run", e))?;
         if manifest.schema > SCHEMA {
             let expected = format!("a run directory of schema {SCHEMA} or older");
             return Err(Error::input(path.display(), expected, format_args!("schema {}", manifest.schema)));
@@ -141,7 +147,8 @@ fn now() -> String {
 }
 
 fn host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
+    let name =
+        std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
     name.map_or_else(|| "unknown".to_owned(), |n| n.trim().to_owned())
 }
 

@@ -24,7 +24,8 @@ impl Writer {
     /// # Errors
     /// [`Error::Io`], also when the file exists: another run is writing there.
     pub fn create(path: &Path, modes: usize, theory: bool) -> Result<Self> {
-        let file = OpenOptions::new().append(true).create_new(true).open(path).map_err(Error::io(path, "create"))?;
+        let file =
+            OpenOptions::new().append(true).create_new(true).open(path).map_err(Error::io(path, "create"))?;
         let mut line = "step,epoch,loss,accuracy".to_owned();
         for prefix in ["a", "theory"].iter().take(1 + usize::from(theory)) {
             for i in 1..=modes {
@@ -95,10 +96,18 @@ impl Metrics {
         let header: Vec<_> = lines.next().map_or("", |(_, line)| line).split(',').collect();
         let count = |prefix: &str| header.iter().filter(|c| c.starts_with(prefix)).count();
         let (modes, theory) = (count("a_"), count("theory_"));
-        if header.len() < 4 || header[..4] != ["step", "epoch", "loss", "accuracy"] || header.len() != 4 + modes + theory {
-            return Err(Error::input(place(0), "the columns step, epoch, loss, accuracy, a_1…", header.join(",")));
+        if header.len() < 4
+            || header[..4] != ["step", "epoch", "loss", "accuracy"]
+            || header.len() != 4 + modes + theory
+        {
+            return Err(Error::input(
+                place(0),
+                "the columns step, epoch, loss, accuracy, a_1…",
+                header.join(","),
+            ));
         }
-        let mut metrics = Self { a: vec![Vec::new(); modes], theory: vec![Vec::new(); theory], ..Self::default() };
+        let mut metrics =
+            Self { a: vec![Vec::new(); modes], theory: vec![Vec::new(); theory], ..Self::default() };
         for (i, line) in lines {
             let cells: Vec<_> = line.split(',').collect();
             if cells.len() != header.len() {
@@ -109,7 +118,8 @@ impl Metrics {
                 if cell.is_empty() {
                     return Ok(f64::NAN);
                 }
-                let wrong = |_| Error::input(place(i), format_args!("a number in column {}", header[column]), cell);
+                let wrong =
+                    |_| Error::input(place(i), format_args!("a number in column {}", header[column]), cell);
                 cell.parse::<f64>().map_err(wrong)
             };
             metrics.steps.push(number(0)?);
@@ -132,7 +142,13 @@ mod tests {
     use super::*;
 
     fn row(step: u64, a: &[f64]) -> Row {
-        Row { step, epoch: step as f64, loss: 0.1 + 0.2, accuracy: (step == 0).then_some(0.25), a: a.to_vec() }
+        Row {
+            step,
+            epoch: step as f64,
+            loss: 0.1 + 0.2,
+            accuracy: (step == 0).then_some(0.25),
+            a: a.to_vec(),
+        }
     }
 
     #[test]
@@ -163,7 +179,10 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             Metrics::read(&path).unwrap_err().to_string()
         };
-        assert!(read("step,epoch,loss,accuracy,a_1\n0,0,1,,x\n").contains("line 2: expected a number in column a_1"));
+        assert!(
+            read("step,epoch,loss,accuracy,a_1\n0,0,1,,x\n")
+                .contains("line 2: expected a number in column a_1")
+        );
         assert!(read("step,epoch,loss,accuracy,a_1\n0,0,1\n").contains("line 2: expected 5 cells, found 3"));
         assert!(read("a,b\n1,2\n").contains("line 1"));
         assert!(read("step,epoch,loss,accuracy,a_1\n").contains("at least one measured step"));

@@ -73,12 +73,7 @@ impl Times {
 
 impl Summary {
     /// Of a run's metrics.
-    pub fn new(
-        metrics: &Metrics,
-        modes: &Modes,
-        eta: f64,
-        theory: std::result::Result<&str, &str>,
-    ) -> Self {
+    pub fn new(metrics: &Metrics, modes: &Modes, eta: f64, theory: std::result::Result<&str, &str>) -> Self {
         let last = |v: &[f64]| v.last().copied().unwrap_or(f64::NAN);
         let summaries = modes.list.iter().enumerate().map(|(i, mode)| {
             let (a, predicted) = (&metrics.a[i], metrics.theory.get(i));

@@ -305,7 +305,8 @@ mod tests {
             (k(-1, 1), 6.0),
         ];
         assert_eq!(e.folded(), expected);
-        let squares = 256.0 + 16.0 + 4.0 + 1.0 + 0.25 + 16.0 + 36.0;
+        // Over the full plane, where each of a conjugate pair counts by itself.
+        let squares = 256.0 + 2.0 * 4.0 + 2.0 * 1.0 + 2.0 * 0.25 + 2.0 * 0.0625 + 16.0 + 2.0 * 9.0;
         assert_relative_eq!(e.participation(), 33.5 * 33.5 / squares, max_relative = 1e-15);
     }
 
@@ -391,7 +392,7 @@ mod tests {
             let n = (h * w) as f64;
             assert_relative_eq!(e.total(), n / 2.0, max_relative = 1e-12);
             assert_relative_eq!(n * e.max_entry() / e.total(), n / 2.0, max_relative = 1e-12);
-            assert_relative_eq!(e.participation(), 1.0, max_relative = 1e-12);
+            assert_relative_eq!(e.participation(), 2.0, max_relative = 1e-12);
             assert_eq!(e.dominant_set(0.999), [k(row, col)]);
             let (name, share) = e.strongest(1)[0];
             assert_eq!(name, k(row, col));
@@ -469,6 +470,8 @@ mod tests {
             prop_assert!(close(e.folded().iter().map(|f| f.1).sum(), total));
             prop_assert!(close(e.radial_profile(None).total.iter().sum(), total));
             prop_assert!(close(e.radial_profile(Some(7)).total.iter().sum(), total));
+            let participation = total * total / full.mapv(|x| x * x).sum();
+            prop_assert!((e.participation() - participation).abs() <= 1e-11 * participation);
             prop_assert_eq!(e.radial_profile(None).entries.iter().sum::<usize>(), h * w);
             // Folded energies are the full plane's, gathered by name.
             for (name, energy) in e.folded() {
@@ -493,7 +496,7 @@ mod tests {
             let set = e.dominant_set(share);
             prop_assert!(held(&set) >= share - 1e-12);
             prop_assert!(held(&set[..set.len() - 1]) < share + 1e-12);
-            let count = e.folded().len() as f64;
+            let count = (h * w) as f64;
             prop_assert!((1.0 - 1e-12..=count + 1e-9).contains(&e.participation()));
         }
 

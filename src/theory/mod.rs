@@ -41,7 +41,8 @@ pub(crate) mod tests_support {
         let d = shape.iter().product();
         let mut rng = crate::seed::rng(seed, "test/samples", 0);
         let mut normal = |n, m| Array2::from_shape_simple_fn((n, m), || StandardNormal.sample(&mut rng));
-        let (x, map, noise): (Array2<f64>, Array2<f64>, Array2<f64>) = (normal(p, d), normal(d, k), normal(p, k));
+        let (x, map, noise): (Array2<f64>, Array2<f64>, Array2<f64>) =
+            (normal(p, d), normal(d, k), normal(p, k));
         let y = x.dot(&map) * 0.3 + noise;
         samples(x.mapv(|v| v as f32), y, shape)
     }

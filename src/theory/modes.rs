@@ -134,10 +134,7 @@ impl Modes {
 
     /// Mode strengths a_α = u_αᵀ Σŷx v_α of a network with response Σŷx `[K, d]`.
     pub fn strengths(&self, response: ArrayView2<f64>) -> Vec<f64> {
-        self.list
-            .iter()
-            .map(|m| m.u.dot(&response.dot(&Array1::from_iter(m.v.iter().copied()))))
-            .collect()
+        self.list.iter().map(|m| m.u.dot(&response.dot(&Array1::from_iter(m.v.iter().copied())))).collect()
     }
 }
 
@@ -152,9 +149,9 @@ fn svd(yx: ArrayView2<f64>) -> Result<(Array2<f64>, Vec<f64>, Array2<f64>)> {
     let owned = yx.as_standard_layout();
     let slice = owned.as_slice().expect("standard layout");
     let matrix = MatRef::from_row_major_slice(slice, yx.nrows(), yx.ncols());
-    let svd = matrix
-        .thin_svd()
-        .map_err(|e| Error::input("data", "finite second moments Σyx", format_args!("an SVD that fails ({e:?})")))?;
+    let svd = matrix.thin_svd().map_err(|e| {
+        Error::input("data", "finite second moments Σyx", format_args!("an SVD that fails ({e:?})"))
+    })?;
     let (u, s, v) = (svd.U(), svd.S(), svd.V());
     let rank = s.column_vector().nrows();
     Ok((

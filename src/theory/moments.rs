@@ -120,9 +120,11 @@ fn for_blocks(samples: &Samples, mut f: impl FnMut(MatRef<f64>, MatRef<f64>)) {
         let count = rows.min(p - start);
         let source = samples.x.slice(ndarray::s![start..start + count, ..]);
         let mut target = x.slice_mut(ndarray::s![..count, ..]);
-        target.axis_iter_mut(Axis(0)).into_par_iter().zip(source.axis_iter(Axis(0))).for_each(
-            |(mut to, from)| to.iter_mut().zip(from).for_each(|(t, &v)| *t = f64::from(v)),
-        );
+        target
+            .axis_iter_mut(Axis(0))
+            .into_par_iter()
+            .zip(source.axis_iter(Axis(0)))
+            .for_each(|(mut to, from)| to.iter_mut().zip(from).for_each(|(t, &v)| *t = f64::from(v)));
         let x = &x.as_slice().expect("made here")[..count * d];
         let y = samples.y.slice(ndarray::s![start..start + count, ..]);
         let y = y.as_standard_layout();

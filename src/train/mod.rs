@@ -136,7 +136,10 @@ pub fn train(
             let first = *start.get_or_insert(loss);
             if !loss.is_finite() || loss > LOST * first || a.iter().any(|x| !x.is_finite()) {
                 let eta = plan.eta;
-                let hint = format!("the step size eta = {eta:e} is too large for these data and weights; try {:e}", eta / 4.0);
+                let hint = format!(
+                    "the step size eta = {eta:e} is too large for these data and weights; try {:e}",
+                    eta / 4.0
+                );
                 return Err(Error::Diverged { step, loss, start: first, hint });
             }
             if measured {
@@ -145,7 +148,8 @@ pub fn train(
                     let map = convert::matrix(&tch::no_grad(|| net.end_to_end()))?;
                     accuracy = self::accuracy(samples, &map);
                     let weights = names.iter().zip(&parameters);
-                    let weights: Result<_> = weights.map(|(n, w)| Ok(((*n).to_owned(), convert::array(w)?))).collect();
+                    let weights: Result<_> =
+                        weights.map(|(n, w)| Ok(((*n).to_owned(), convert::array(w)?))).collect();
                     observer.snapshot(&Snapshot { step, map, weights: weights? })?;
                 }
                 let batch = plan.batch.unwrap_or(samples.len());

@@ -24,7 +24,13 @@ pub struct MomentSpace<'a> {
 impl<'a> MomentSpace<'a> {
     /// # Errors
     /// [`crate::Error::Device`] when the device has no room for Σxx.
-    pub fn new(samples: &'a Samples, moments: &Moments, plan: &Plan, kind: Kind, device: Device) -> Result<Self> {
+    pub fn new(
+        samples: &'a Samples,
+        moments: &Moments,
+        plan: &Plan,
+        kind: Kind,
+        device: Device,
+    ) -> Result<Self> {
         let minibatches = plan.batch.map(|b| (Batches::new(samples.len(), b, plan.seed), samples));
         Ok(Self {
             xx: convert::tensor(moments.xx.view(), kind, device)?,

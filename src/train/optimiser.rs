@@ -25,7 +25,12 @@ impl Sgd {
         } else {
             parameters.iter().map(|p| p.zeros_like().set_requires_grad(false)).collect()
         };
-        Self { parameters: parameters.iter().map(Tensor::shallow_clone).collect(), velocity, momentum, descent }
+        Self {
+            parameters: parameters.iter().map(Tensor::shallow_clone).collect(),
+            velocity,
+            momentum,
+            descent,
+        }
     }
 
     /// One update with a gradient for each parameter.

@@ -24,7 +24,13 @@ const CHUNK: i64 = 4096;
 impl SampleSpace {
     /// # Errors
     /// [`crate::Error::Device`] when the device has no room for the samples.
-    pub fn new(samples: &Samples, plan: &Plan, net: &dyn Network, kind: Kind, device: Device) -> Result<Self> {
+    pub fn new(
+        samples: &Samples,
+        plan: &Plan,
+        net: &dyn Network,
+        kind: Kind,
+        device: Device,
+    ) -> Result<Self> {
         let x = convert::tensor(samples.x.view(), kind, device)?;
         Ok(Self {
             y: convert::tensor(samples.y.view(), kind, device)?,

@@ -46,7 +46,13 @@ fn networks(start: &Start, kind: Kind) -> Vec<Box<dyn Network>> {
 }
 
 /// Sees only what a training run in this space shows.
-fn run(net: &dyn Network, moments: Option<&Moments>, plan: &Plan, samples: &Samples, modes: &Modes) -> Record {
+fn run(
+    net: &dyn Network,
+    moments: Option<&Moments>,
+    plan: &Plan,
+    samples: &Samples,
+    modes: &Modes,
+) -> Record {
     let mut record = Record::default();
     let kind = net.parameters()[0].1.kind();
     let mut space = super::space(samples, moments, plan, net, kind, Device::Cpu).unwrap();
@@ -93,7 +99,10 @@ fn gradients_of_both_spaces_equal_central_differences() {
                     // The loss is quartic: central differences err by the square of their step.
                     let difference = (loss_at(1e-4) - loss_at(-1e-4)) / 2e-4;
                     let gradient = g.reshape([-1]).double_value(&[index]);
-                    assert!((gradient - difference).abs() < 1e-6 * (1.0 + gradient.abs()), "{gradient} {difference}");
+                    assert!(
+                        (gradient - difference).abs() < 1e-6 * (1.0 + gradient.abs()),
+                        "{gradient} {difference}"
+                    );
                 }
             }
         }
@@ -186,7 +195,8 @@ fn a_diverging_run_stops_with_step_loss_and_advice() {
         let plan = Plan { every: 1000, ..plan(5000, 5.0) };
         let mut space = super::space(&samples, moments, &plan, &net, Kind::Float, Device::Cpu).unwrap();
         let mut record = Record::default();
-        let error = train(&net, space.as_mut(), &plan, &samples, &modes, &mut record).unwrap_err().to_string();
+        let error =
+            train(&net, space.as_mut(), &plan, &samples, &modes, &mut record).unwrap_err().to_string();
         assert!(error.contains("diverged at step 50") && error.contains("eta = 5e0"), "{error}");
         assert_eq!(record.rows.len(), 1); // the start; nothing was recorded of the wreck
     }
@@ -214,7 +224,8 @@ fn accuracy_adds_back_what_centring_took_away() {
     samples.y_mean = ndarray::array![0.75, 0.25];
     // A network that answers zero is left with the more frequent class.
     assert_eq!(super::accuracy(&samples, &Array2::zeros((2, 2))), Some(0.75));
-    let toward_second = Array2::from_shape_fn((2, 2), |(j, i)| if j == 1 { f64::from(samples.x[[3, i]]) } else { 0.0 });
+    let toward_second =
+        Array2::from_shape_fn((2, 2), |(j, i)| if j == 1 { f64::from(samples.x[[3, i]]) } else { 0.0 });
     let norm: f64 = samples.x.row(3).iter().map(|&v| f64::from(v).powi(2)).sum();
     samples.x.row_mut(0).fill(0.0);
     samples.x.row_mut(1).fill(0.0);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use crate::data::Spec;
 use crate::figure::stages::{self, Curve, Panel};
 use crate::run::config::{Kernel, ModelKind, SpaceKind};
 use crate::run::{RunConfig, RunDir};
@@ -59,20 +60,11 @@ fn plural(n: usize) -> &'static str {
 }
 
 fn subtitle(config: &RunConfig) -> String {
-    let source = config.data.spec.split(',').next().unwrap_or_default();
-    // A path says less than the file's own name, and takes more room.
-    let source = match source.split_once(':') {
-        Some((kind, rest)) if rest.contains('/') => {
-            format!("{kind}: {}", Path::new(rest).file_name().map_or(rest.into(), |n| n.to_string_lossy()))
-        }
-        _ => source.to_owned(),
-    };
+    let source = config.data.spec.parse::<Spec>().map_or_else(|_| config.data.spec.clone(), |s| s.short());
     let space = match config.train.space {
         SpaceKind::Moment => "moment space",
         SpaceKind::Sample => "sample space",
     };
     let eta = config.train.eta.map_or_else(String::new, |eta| format!(", η = {eta:.2e}"));
-    let source: String =
-        if source.chars().count() > 40 { source.chars().take(39).chain(['…']).collect() } else { source };
     format!("{source}{eta}, {space}")
 }

@@ -8,11 +8,11 @@ use serde::Serialize;
 
 use super::{print, print_json, samples, use_threads};
 use crate::cli::InspectArgs;
-use crate::data::Samples;
+use crate::data::{Samples, Spec};
 use crate::disk;
 use crate::figure::modes::{self as picture, ModeRow};
 use crate::run::config::DataConfig;
-use crate::spectrum::Energies;
+use crate::spectrum::{Energies, Frequency};
 use crate::theory::{Mode, Modes};
 
 /// What `--json` prints.
@@ -73,7 +73,7 @@ pub fn run(args: &InspectArgs) -> Result<()> {
     };
     if let Some(dir) = &args.out {
         disk::create_dir(dir)?;
-        let (w, title) = (samples.shape[2], title(&report));
+        let (w, title) = (samples.shape[2], title(&report, &config.spec.parse::<Spec>()?.short()));
         picture::draw(&format!("Modes of {title}"), &mode_rows(&modes), w, &dir.join("modes.png"))?;
         if let Some(labels) = &samples.labels {
             let rows = prototypes(&samples, labels)?;
@@ -89,9 +89,9 @@ pub fn run(args: &InspectArgs) -> Result<()> {
     if args.json { print_json(&report) } else { print(table(&report, &modes).as_bytes()) }
 }
 
-fn title(report: &Report) -> String {
+fn title(report: &Report, data: &str) -> String {
     let [c, h, w] = report.shape;
-    format!("{}: {} samples, {} classes, {c}×{h}×{w}", report.data, report.samples, report.classes)
+    format!("{data}: {} samples, {} classes, {c}×{h}×{w}", report.samples, report.classes)
 }
 
 fn mode_report(modes: &Modes, index: usize) -> ModeReport {
@@ -109,7 +109,7 @@ fn mode_report(modes: &Modes, index: usize) -> ModeReport {
 }
 
 fn table(report: &Report, modes: &Modes) -> String {
-    let mut text = format!("{}\n", title(report));
+    let mut text = format!("{}\n", title(report, report.data));
     let center = if report.center { "x and y centred" } else { "not centred" };
     let _ = writeln!(text, "{}; {center}, normalize {}", report.description, report.normalize);
     let _ = writeln!(text);
@@ -152,15 +152,21 @@ fn significant(v: f64) -> String {
     }
 }
 
+// With spaces at which the figure does not break the line.
+fn unbroken(f: Frequency) -> String {
+    f.to_string().replace(' ', "\u{a0}")
+}
+
 fn mode_rows(modes: &Modes) -> Vec<ModeRow> {
     let row = |(i, m): (usize, &Mode)| ModeRow {
         label: format!("mode {}", i + 1),
         lines: vec![
-            format!("s = {}  ({:.1} % of Σs²)", significant(m.s).trim(), 100.0 * modes.share(i)),
+            format!("s = {}", significant(m.s).trim()),
+            format!("{:.2}\u{a0}% of Σs²", 100.0 * modes.share(i)),
             format!("λ = {}", significant(m.lambda).trim()),
             format!("ρ = {:.2}", m.rho),
-            format!("participation = {:.1}", m.participation),
-            format!("dominant: {}", m.dominant),
+            format!("PR = {:.1}", m.participation),
+            format!("dominant {}", unbroken(m.dominant)),
         ],
         image: m.v.clone(),
         spectrum: m.energies.values().to_owned(),
@@ -181,13 +187,13 @@ fn prototypes(samples: &Samples, labels: &[u32]) -> Result<Vec<ModeRow>> {
     let rows = sums.into_iter().zip(&samples.names).map(|((sum, count), name)| -> Result<ModeRow> {
         let image = sum / count.max(1) as f64;
         let energies = Energies::of_image(image.view())?;
-        let strongest: Vec<_> = energies.strongest(STRONGEST).iter().map(|(f, _)| f.to_string()).collect();
+        let strongest: Vec<_> = energies.strongest(STRONGEST).iter().map(|(f, _)| unbroken(*f)).collect();
         Ok(ModeRow {
             label: name.clone(),
             lines: vec![
                 format!("{count} samples"),
-                format!("participation = {:.1}", energies.participation()),
-                format!("strongest: {}", strongest.join(" ")),
+                format!("PR = {:.1}", energies.participation()),
+                format!("strongest {}", strongest.join(" ")),
             ],
             spectrum: energies.values().to_owned(),
             image,

@@ -91,6 +91,16 @@ impl Spec {
         &self.argument
     }
 
+    /// A name short enough for a figure: the kind, with the last part of a path.
+    pub fn short(&self) -> String {
+        let Some(last) = std::path::Path::new(&self.argument).file_name().filter(|_| !self.kind.generated())
+        else {
+            return self.kind.name().to_owned();
+        };
+        let name: String = last.to_string_lossy().chars().take(40).collect();
+        format!("{} {name}", self.kind.name())
+    }
+
     /// Reads or makes the images, see [`super::load`].
     ///
     /// # Errors
@@ -271,6 +281,9 @@ mod tests {
             assert_eq!(kind.name().parse::<Spec>().is_ok(), kind.generated());
         }
         assert_eq!("shapes:".parse::<Spec>().unwrap().to_string(), "shapes");
+        let short = |text: &str| text.parse::<Spec>().unwrap().short();
+        assert_eq!(short("parquet:/data/cifar10/"), "parquet cifar10");
+        assert_eq!(short("cosines:size=8,classes=3"), "cosines");
         let spec: Spec = serde_json::from_str("\"npz:a.npz\"").unwrap();
         assert_eq!(serde_json::to_string(&spec).unwrap(), "\"npz:a.npz\"");
         assert!(serde_json::from_str::<Spec>("\"nzp:a\"").is_err());

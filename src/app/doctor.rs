@@ -10,18 +10,24 @@ use crate::cli::DoctorArgs;
 struct Report {
     domfreq: &'static str,
     commit: &'static str,
+    #[serde(flatten)]
+    torch: Torch,
+    cores: usize,
+    threads: usize,
+    simd: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Torch {
     /// Version of libtorch, or why there is none.
     libtorch: String,
     libtorch_dir: Option<String>,
+    /// Libraries that libtorch was built with.
+    libtorch_has: Vec<&'static str>,
     /// Number of CUDA devices, 0 where there are none.
     cuda_devices: i64,
     /// Why there is no CUDA.
     no_cuda: Option<String>,
-    /// Libraries that libtorch was built with.
-    libtorch_has: Vec<&'static str>,
-    cores: usize,
-    threads: usize,
-    simd: Vec<&'static str>,
 }
 
 pub fn run(args: &DoctorArgs) -> Result<()> {
@@ -30,8 +36,8 @@ pub fn run(args: &DoctorArgs) -> Result<()> {
         return print_json(&report);
     }
     let list = |items: &[&str]| if items.is_empty() { "none".to_owned() } else { items.join(" ") };
-    let cuda = match &report.no_cuda {
-        None => format!("{} device(s)", report.cuda_devices),
+    let cuda = match &report.torch.no_cuda {
+        None => format!("{} device(s)", report.torch.cuda_devices),
         Some(why) => format!("none: {why}"),
     };
     let text = format!(
@@ -39,9 +45,9 @@ pub fn run(args: &DoctorArgs) -> Result<()> {
          threads   {} of {} cores\nSIMD      {}\n",
         report.domfreq,
         report.commit,
-        report.libtorch,
-        report.libtorch_dir.as_ref().map_or_else(String::new, |d| format!(", {d}")),
-        list(&report.libtorch_has),
+        report.torch.libtorch,
+        report.torch.libtorch_dir.as_ref().map_or_else(String::new, |d| format!(", {d}")),
+        list(&report.torch.libtorch_has),
         report.threads,
         report.cores,
         list(&report.simd),
@@ -50,39 +56,44 @@ pub fn run(args: &DoctorArgs) -> Result<()> {
 }
 
 fn report() -> Report {
-    let mut report = Report {
+    Report {
         domfreq: env!("CARGO_PKG_VERSION"),
         commit: env!("DOMFREQ_COMMIT"),
-        libtorch: "none: built without the feature `torch`".to_owned(),
-        libtorch_dir: None,
-        cuda_devices: 0,
-        no_cuda: Some("built without libtorch".to_owned()),
-        libtorch_has: Vec::new(),
+        torch: torch(),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         threads: rayon::current_num_threads(),
         simd: simd(),
-    };
-    #[cfg(feature = "torch")]
-    torch(&mut report);
-    report
+    }
 }
 
 #[cfg(feature = "torch")]
-fn torch(report: &mut Report) {
+fn torch() -> Torch {
     use crate::model::device;
-    report.libtorch = device::libtorch_version().unwrap_or_else(|| "of unknown version".to_owned());
-    report.libtorch_dir = device::libtorch_dir().map(|d| d.display().to_string());
-    match device::cuda() {
-        Ok(n) => (report.cuda_devices, report.no_cuda) = (n, None),
-        Err(why) => report.no_cuda = Some(why),
-    }
+    let cuda = device::cuda();
     let has = [
         ("OpenMP", tch::utils::has_openmp()),
         ("MKL", tch::utils::has_mkl()),
         ("LAPACK", tch::utils::has_lapack()),
         ("oneDNN", tch::utils::has_mkldnn()),
     ];
-    report.libtorch_has = has.iter().filter(|(_, yes)| *yes).map(|(name, _)| *name).collect();
+    Torch {
+        libtorch: device::libtorch_version().unwrap_or_else(|| "of unknown version".to_owned()),
+        libtorch_dir: device::libtorch_dir().map(|d| d.display().to_string()),
+        libtorch_has: has.iter().filter(|(_, yes)| *yes).map(|(name, _)| *name).collect(),
+        cuda_devices: *cuda.as_ref().unwrap_or(&0),
+        no_cuda: cuda.err(),
+    }
+}
+
+#[cfg(not(feature = "torch"))]
+fn torch() -> Torch {
+    Torch {
+        libtorch: "none: built without the feature `torch`".to_owned(),
+        libtorch_dir: None,
+        libtorch_has: Vec::new(),
+        cuda_devices: 0,
+        no_cuda: Some("built without libtorch".to_owned()),
+    }
 }
 
 fn simd() -> Vec<&'static str> {

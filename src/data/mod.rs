@@ -1,7 +1,7 @@
 //! Labelled image sets, made here or read from files.
 //!
 //! [`Spec`] names a source (`--data SPEC`), [`Options`] say what to keep of it
-//! and how to prepare it, [`load`] gives the images and [`prepare`] the
+//! and how to prepare it, [`load`] gives the images and [`prepare()`] the
 //! matrices that the theory and the networks work on.
 
 pub mod args;

@@ -1,10 +1,11 @@
 //! Pixels to a PNG file, all or nothing.
 
-use std::io::{Error as IoError, Write};
+use std::io::Error as IoError;
 use std::path::Path;
 
 use ::png::{BitDepth, ColorType, Compression, Encoder, Filter, PixelDimensions, SrgbRenderingIntent, Unit};
 
+use crate::disk;
 use crate::error::{Error, Result};
 
 /// A finished picture: 8-bit sRGB, rows from top to bottom.
@@ -52,28 +53,8 @@ impl Picture {
     /// [`Error::Io`] where the directory is missing, not writable or full.
     pub fn save(&self, path: &Path, dpi: f64) -> Result<()> {
         let bytes = self.encode(dpi).map_err(|e| Error::io(path, "encode")(IoError::other(e)))?;
-        replace(path, &bytes)
+        disk::write_bytes(path, &bytes)
     }
-}
-
-/// Puts `bytes` at `path` through a temporary file beside it.
-fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = match path.parent() {
-        Some(p) if !p.as_os_str().is_empty() => p,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::io(path, "create"))?;
-    file.write_all(bytes).map_err(Error::io(path, "write"))?;
-    // Temporary files are private; a figure is as readable as any other result.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = std::fs::Permissions::from_mode(0o644);
-        file.as_file().set_permissions(mode).map_err(Error::io(path, "set the permissions of"))?;
-    }
-    file.as_file().sync_all().map_err(Error::io(path, "write"))?;
-    file.persist(path).map_err(|e| Error::io(path, "replace")(e.error))?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -42,10 +42,10 @@ pub fn array(tensor: &Tensor) -> Result<ArrayD<f64>> {
     Ok(Array::from_shape_vec(IxDyn(&shape), values).expect("one value per element"))
 }
 
-/// [`array`] of a matrix.
+/// [`array()`] of a matrix.
 ///
 /// # Errors
-/// As [`array`], and when the tensor has not two axes.
+/// As [`array()`], and when the tensor has not two axes.
 pub fn matrix(tensor: &Tensor) -> Result<ndarray::Array2<f64>> {
     array(tensor)?
         .into_dimensionality()

@@ -73,11 +73,11 @@ BENCH_ENV  := .venv-bench/.ready
 
 $(BENCH_ENV):
 	$(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check torch==$(TORCH) numpy==2.4.1 scipy==1.17.0
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check torch==$(TORCH) numpy scipy
 	touch $@
 
 bench: $(READY) $(BENCH_ENV) ## speed, each with its Python peer's in the same run
-	$(CARGO) bench --locked
+	$(CARGO) bench --locked --bench spectrum --bench training
 
 # --- figures ------------------------------------------------------------------
 

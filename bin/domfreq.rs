@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use domfreq::{app, cli::Cli};
+use domfreq::{app, cli::Cli, progress::say};
 
 fn main() -> ExitCode {
     match app::run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("error: {e:#}");
+            say(format_args!("error: {e:#}"));
             ExitCode::FAILURE
         }
     }

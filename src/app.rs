@@ -6,6 +6,8 @@ mod doctor;
 mod figure;
 mod inspect;
 #[cfg(feature = "torch")]
+mod memory;
+#[cfg(feature = "torch")]
 mod record;
 #[cfg(feature = "torch")]
 mod train;
@@ -17,6 +19,7 @@ use clap::CommandFactory;
 
 use crate::cli::{Cli, Command, Figure};
 use crate::data::{self, Normalize, Samples, Spec};
+use crate::progress::say;
 use crate::run::config::DataConfig;
 
 /// Does what the command line says.
@@ -59,13 +62,19 @@ fn print_json(value: &impl serde::Serialize) -> Result<()> {
     print(text.as_bytes())
 }
 
+/// More threads than any machine has cores: a slip of the finger.
+const MOST_THREADS: usize = 1024;
+
 /// Sets the number of threads of the analyser, once, before its first use; the number in use.
-fn use_threads(threads: usize) -> usize {
-    if threads > 0 {
-        // Fails only when a pool exists already, which then is the one in use.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+fn use_threads(threads: usize) -> Result<usize> {
+    if threads > MOST_THREADS {
+        return Err(crate::Error::input("--threads", format_args!("0 to {MOST_THREADS}"), threads).into());
     }
-    rayon::current_num_threads()
+    if threads > 0 {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build_global().with_context(|| format!("cannot start {threads} threads"))?;
+    }
+    Ok(rayon::current_num_threads())
 }
 
 /// Reads and prepares the data of `config`, which is resolved on the way.
@@ -74,7 +83,7 @@ fn samples(config: &mut DataConfig) -> Result<Samples> {
     let (normalize, center): (Normalize, bool) = config.resolve();
     let set = data::load(&spec, &config.options())?;
     if set.source.skipped > 0 {
-        eprintln!("{} images did not decode and were left out", set.source.skipped);
+        say(format_args!("{} images did not decode and were left out (--skip-bad)", set.source.skipped));
     }
     Ok(data::prepare(set, normalize, center)?)
 }

@@ -104,7 +104,7 @@ pub struct InspectArgs {
     /// Print one JSON object on stdout
     #[arg(long)]
     pub json: bool,
-    /// Also write pictures of modes and class prototypes with their spectra, and inspect.json
+    /// Also write pictures of modes and class means with their spectra, inspect.json and spectra.npz
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Threads, all cores where 0

@@ -16,17 +16,16 @@ pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::io::R
         Some(dir) if !dir.as_os_str().is_empty() => dir,
         _ => Path::new("."),
     };
-    let err = |action| move |e| Error::io(path, action)(e);
-    let file = tempfile::Builder::new()
-        .prefix(".domfreq-")
-        .suffix(".tmp")
-        .tempfile_in(dir)
-        .map_err(err("create"))?;
+    let err = |action| move |e| Error::io(path, action)(plain(e));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".domfreq-").suffix(".tmp");
+    #[cfg(unix)]
+    builder.permissions(readable(0o666));
+    let file = builder.tempfile_in(dir).map_err(err("create"))?;
     let mut buffer = BufWriter::with_capacity(1 << 20, file);
     fill(&mut buffer).and_then(|()| buffer.flush()).map_err(err("write"))?;
     let file = buffer.into_inner().map_err(|e| err("write")(e.into_error()))?;
     file.as_file().sync_all().map_err(err("write"))?;
-    share(file.as_file()).map_err(err("set the permissions of"))?;
     file.persist(path).map_err(|e| err("replace")(e.error))?;
     // The rename itself must survive a power cut; not every file system can sync a directory.
     let _ = File::open(dir).and_then(|d| d.sync_all());
@@ -49,16 +48,18 @@ pub fn create_dir(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(Error::io(path, "create"))
 }
 
-// Temporary files are private; results are for the whole group to read.
+/// Permissions of a result before the umask: temporary files would be private.
 #[cfg(unix)]
-fn share(file: &File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(fs::Permissions::from_mode(0o644))
+pub fn readable(mode: u32) -> fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(mode)
 }
 
-#[cfg(not(unix))]
-fn share(_: &File) -> std::io::Result<()> {
-    Ok(())
+// The system's reason without the name of a temporary file.
+fn plain(e: std::io::Error) -> std::io::Error {
+    if e.raw_os_error().is_none() && e.kind() != std::io::ErrorKind::Other {
+        return e.kind().into();
+    }
+    e
 }
 
 #[cfg(test)]

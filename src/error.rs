@@ -19,14 +19,14 @@ pub enum Error {
         found: String,
     },
     /// The operating system refused a file operation.
-    #[error("{}: cannot {action}: {source}", .path.display())]
+    #[error("{}: cannot {action}: {reason}", .path.display())]
     Io {
         /// The file or directory.
         path: PathBuf,
         /// What was tried, as a verb phrase ("read", "create").
         action: &'static str,
-        /// The system's reason.
-        source: std::io::Error,
+        /// The system's reason. (Not called `source`: a chain would print it twice.)
+        reason: std::io::Error,
     },
     /// A training run left the numbers.
     #[error("training diverged at step {step}: loss {loss:e} (it was {start:e} at the start); {hint}")]
@@ -58,6 +58,6 @@ impl Error {
     /// For `map_err`: names the file and the action that failed.
     pub fn io(path: impl AsRef<Path>, action: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.as_ref().to_path_buf();
-        move |source| Self::Io { path, action, source }
+        move |reason| Self::Io { path, action, reason }
     }
 }

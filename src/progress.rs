@@ -7,6 +7,11 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+/// A line of the log, on stderr. A log that cannot be written is no reason to stop.
+pub fn say(text: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// One piece of work of known length; shared freely between threads.
 pub struct Progress {
     bar: ProgressBar,
@@ -58,8 +63,7 @@ impl Progress {
             let (done, total) = (self.bar.position(), self.bar.length().unwrap_or(0));
             let rate = done as f64 / elapsed.as_secs_f64();
             let left = total.saturating_sub(done) as f64 / rate;
-            let _ =
-                writeln!(std::io::stderr(), "{}: {done}/{total}, {rate:.0}/s, {left:.0} s left", self.label);
+            say(format_args!("{}: {done}/{total}, {rate:.0}/s, {left:.0} s left", self.label));
             plain.next = elapsed + LINE_EVERY;
         }
     }

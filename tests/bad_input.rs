@@ -15,10 +15,12 @@ fn specifications() {
     inspect("cosines:classes=many", &["classes", "many"]);
     inspect("npz:absent.npz", &["absent.npz"]);
     inspect("idx:absent", &["absent"]);
+    inspect("idx:/dev/zero", &["/dev/zero", "regular file"]);
     inspect("folder:absent", &["absent"]);
     inspect("cifar:absent", &["absent"]);
     inspect("parquet:absent.parquet", &["absent.parquet"]);
     inspect("folder", &["folder"]);
+    fails(tmp.path(), &["inspect", "--threads", "100000"], &["--threads", "1024"]);
 }
 
 #[test]

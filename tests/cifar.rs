@@ -1,9 +1,11 @@
-//! Real images: the published numbers of CIFAR-10, and the two spaces on them.
+//! Real images: the numbers of CIFAR-10 to check an implementation against, and
+//! training on them.
 //!
-//! The numbers (50,000 training images, grey = mean of the
-//! channels, x centred per pixel and divided by one standard deviation, y
-//! one-hot and centred) are held to the digits given. They were computed from PIL's decoding; the default decoder differs from it
-//! in a fifth of the bytes, by at most 5, and moves a last digit here and there.
+//! The numbers (50,000 training images, grey = mean of the channels, x centred
+//! per pixel and divided by one standard deviation, y one-hot and centred) are
+//! held to the digits given. They were computed from PIL's decoding; the default
+//! decoder differs from it in a fifth of the bytes, by at most 5, and moves a
+//! last digit here and there.
 
 use crate::support::{json, ok, shared};
 
@@ -26,7 +28,7 @@ fn modes_of_grey_cifar10() {
         // λ and ρ move by up to 0.2 % and 0.4 % (measured against PIL's decoding).
         let near = |key: &str, want: f64, unit: f64| {
             let got = mode[key].as_f64().unwrap();
-            assert!((got - want).abs() <= 1.5 * unit, "mode {}: {key} {got}, published {want}", i + 1);
+            assert!((got - want).abs() <= 1.5 * unit, "mode {}: {key} {got}, expected {want}", i + 1);
         };
         near("s", S[i], 0.001);
         near("lambda", LAMBDA[i], if LAMBDA[i] > 100.0 { 0.2 } else { 0.1 });
@@ -46,7 +48,18 @@ fn both_spaces_walk_through_the_same_weights() {
             let weights = ["moment", "sample"].map(|space| {
                 let out = format!("{model}-{dtype}-{space}");
                 let args = [
-                    "train", "--data", &spec, "--grey", "--limit", "2000", "--steps", "500", "--every", "100",
+                    "train",
+                    "--data",
+                    &spec,
+                    "--grey",
+                    "--limit",
+                    "2000",
+                    "--threads",
+                    "1",
+                    "--steps",
+                    "500",
+                    "--every",
+                    "100",
                 ];
                 let flags =
                     ["--model", model, "--eta", eta, "--dtype", dtype, "--space", space, "--out", &out];
@@ -63,5 +76,48 @@ fn both_spaces_walk_through_the_same_weights() {
             println!("{model} {dtype}: relative difference after 500 steps {relative:.1e}");
             assert!(relative <= bound, "{model} {dtype}: {relative:e}");
         }
+    }
+}
+
+#[cfg(feature = "torch")]
+#[test]
+fn training_discovers_the_modes_when_it_should_and_a_convolution_uses_fewer_frequencies() {
+    let Some(file) = shared("data/cifar10/train-00000-of-00001.parquet") else { return };
+    let tmp = tempfile::tempdir().unwrap();
+    let spec = format!("parquet:{}", file.display());
+    let run = |model: &str, eta: &str| {
+        let args = [
+            "train",
+            "--data",
+            &spec,
+            "--grey",
+            "--hidden",
+            "1024",
+            "--threads",
+            "1",
+            "--steps",
+            "3000",
+            "--snapshots",
+            "1",
+        ];
+        let flags = ["--model", model, "--eta", eta, "--out", model, "--json"];
+        let summary = json(&ok(tmp.path(), &[&args[..], &flags[..]].concat()));
+        let spectra = tmp.path().join(model).join("arrays/spectra-00003000.npz");
+        (summary, domfreq::run::arrays::read(&spectra, "participation").unwrap())
+    };
+    let (fcnn, wide) = run("fcnn", "2e-3");
+    // About steps 311, 635 and 1032 from weights of standard deviation 1e-3; seeds differ by 2 %.
+    for (i, want) in [311.0, 635.0, 1032.0].into_iter().enumerate() {
+        let got = fcnn["modes"][i]["measured"]["t50"].as_f64().unwrap();
+        assert!((got / want - 1.0).abs() < 0.04, "mode {}: {got}, expected about {want}", i + 1);
+    }
+    // About 12, 16, 9, 18, 24 frequencies against 5, 3, 5, 6, 5.
+    for (i, want) in [12.0, 16.0, 9.0, 18.0, 24.0].into_iter().enumerate() {
+        assert!((wide[[i]] / want - 1.0).abs() < 0.06, "mode {}: {}", i + 1, wide[[i]]);
+    }
+    // From one random kernel the convolution's times depend on the seed, its sparsity does not.
+    let (_, sparse) = run("lcnn", "2e-4");
+    for i in 0..5 {
+        assert!(sparse[[i]] < 7.0 && sparse[[i]] < 0.6 * wide[[i]], "mode {}: {}", i + 1, sparse[[i]]);
     }
 }

@@ -48,6 +48,10 @@ fn pictures_are_written_and_decode() {
         let distinct: std::collections::HashSet<_> = pixels.iter().collect();
         assert!(distinct.len() > 20, "{name} shows nothing");
     }
+    let spectra = |name| domfreq::run::arrays::read(&tmp.path().join("out/spectra.npz"), name).unwrap();
+    assert_eq!(spectra("classes").shape(), [2, 1, 20, 13]);
+    assert_eq!(spectra("radial").shape(), [2, spectra("radius").len()]);
+    assert!(spectra("orientation").outer_iter().all(|class| (class.sum() - 1.0).abs() < 1e-9));
     let report = json(&std::fs::read_to_string(tmp.path().join("out/inspect.json")).unwrap());
     assert_eq!(report["names"], serde_json::json!(["cat", "dog"]));
 }

@@ -40,6 +40,7 @@ pub fn fails(dir: &Path, args: &[&str], parts: &[&str]) {
     assert_eq!(errors.len(), 1, "{args:?}: {}", said.err);
     assert!(!said.err.contains("panicked"), "{args:?}: {}", said.err);
     assert!(said.out.is_empty(), "{args:?} printed {}", said.out);
+    assert!(errors[0].matches("os error").count() <= 1, "said twice: {}", errors[0]);
     for part in parts {
         assert!(errors[0].contains(part), "{args:?}: expected `{part}` in: {}", errors[0]);
     }

@@ -114,8 +114,32 @@ fn bad_configurations() {
     fails(tmp.path(), &["train", "--kernel", "40", "--out", "r1"], &["model.kernel", "16x16"]);
     let matched = ["train", "--data", "leaves:count=60", "--init", "matched", "--out", "r2"];
     fails(tmp.path(), &matched, &["init.kind", "matched"]);
-    let manifest = json(&fs::read_to_string(tmp.path().join("r2/manifest.json")).unwrap());
-    assert_eq!(manifest["status"], "failed");
+    assert!(!tmp.path().join("r1").exists() && !tmp.path().join("r2").exists());
+    let wide = ["train", "--model", "fcnn", "--hidden", "100000000000", "--out", "r3"];
+    fails(tmp.path(), &wide, &["model.hidden", "GiB"]);
+    let large = ["train", "--data", "cosines:size=512,count=4", "--out", "r4"];
+    fails(tmp.path(), &large, &["moment", "GiB", "--space sample"]);
+}
+
+#[test]
+fn a_mistake_does_not_cost_the_run_that_is_there() {
+    let tmp = tempfile::tempdir().unwrap();
+    ok(tmp.path(), &["train", "--data", "cosines:size=8", "--steps", "20", "--out", "r"]);
+    let before = fs::read_to_string(tmp.path().join("r/metrics.csv")).unwrap();
+    fails(tmp.path(), &["train", "--data", "cosine", "--out", "r", "--force"], &["cosines"]);
+    fails(tmp.path(), &["train", "--data", "npz:absent.npz", "--out", "r", "--force"], &["absent.npz"]);
+    assert_eq!(fs::read_to_string(tmp.path().join("r/metrics.csv")).unwrap(), before);
+}
+
+#[test]
+fn a_log_that_goes_away_does_not_stop_a_run() {
+    let tmp = tempfile::tempdir().unwrap();
+    let script = format!("{} train --steps 20 --out r 2>/dev/full >/dev/null", env!("CARGO_BIN_EXE_domfreq"));
+    let status =
+        std::process::Command::new("bash").args(["-c", &script]).current_dir(tmp.path()).status().unwrap();
+    assert!(status.success());
+    let manifest = json(&fs::read_to_string(tmp.path().join("r/manifest.json")).unwrap());
+    assert_eq!(manifest["status"], "finished");
 }
 
 #[test]
@@ -167,6 +191,8 @@ fn a_killed_run_can_be_drawn_and_replaced() {
         assert!(std::time::Instant::now() < deadline, "the run did not start");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
+    let force = ["train", "--steps", "10", "--out", "r", "--force"];
+    fails(tmp.path(), &force, &["being written"]);
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(json(&fs::read_to_string(tmp.path().join("r/manifest.json")).unwrap())["status"], "running");

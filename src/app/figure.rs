@@ -6,23 +6,21 @@ use anyhow::Result;
 
 use crate::data::Spec;
 use crate::figure::stages::{self, Curve, Panel};
+use crate::progress::say;
 use crate::run::config::{Kernel, ModelKind, SpaceKind};
 use crate::run::{RunConfig, RunDir};
 use crate::theory::curve::crossing;
 
-/// Modes that a legend still tells apart.
-const SHOWN: usize = 10;
-
 pub fn stages(runs: &[PathBuf], out: &Path) -> Result<()> {
     let panels: Result<Vec<_>> = runs.iter().map(|root| panel(root)).collect();
     stages::draw(&panels?, out)?;
-    eprintln!("wrote {}", out.display());
+    say(format_args!("wrote {}", out.display()));
     Ok(())
 }
 
 fn panel(root: &Path) -> Result<Panel> {
     let (config, metrics, s) = RunDir::open(root)?.read()?;
-    let curves = s.iter().enumerate().take(SHOWN).map(|(i, &s)| {
+    let curves = s.iter().enumerate().map(|(i, &s)| {
         let relative = |a: &Vec<f64>| -> Vec<f64> { a.iter().map(|v| v / s).collect() };
         let (measured, theory) = (relative(&metrics.a[i]), metrics.theory.get(i).map(relative));
         Curve {

@@ -1,9 +1,10 @@
 //! `domfreq inspect`: the modes of a data set, without any training.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use anyhow::Result;
-use ndarray::{Array3, Axis};
+use ndarray::{Array3, ArrayView1, ArrayView2, Axis};
 use serde::Serialize;
 
 use super::{print, print_json, samples, use_threads};
@@ -11,8 +12,9 @@ use crate::cli::InspectArgs;
 use crate::data::{Samples, Spec};
 use crate::disk;
 use crate::figure::modes::{self as picture, ModeRow};
+use crate::run::arrays::Npz;
 use crate::run::config::DataConfig;
-use crate::spectrum::{Energies, Frequency};
+use crate::spectrum::{self, Energies, Frequency, Grid};
 use crate::theory::{Mode, Modes};
 
 /// What `--json` prints.
@@ -40,19 +42,23 @@ struct ModeReport {
     lambda: f64,
     rho: f64,
     participation: f64,
-    dominant: [i32; 2],
+    dominant: Frequency,
     /// The strongest frequencies with their shares of the energy.
-    strongest: Vec<([i32; 2], f64)>,
+    strongest: Vec<(Frequency, f64)>,
+    /// The fewest frequencies that hold 90 % of the energy.
+    dominant_set: Vec<Frequency>,
+    /// Energy-weighted mean radial frequency, cycles per pixel.
+    centroid: f64,
 }
 
 const STRONGEST: usize = 3;
-/// Rows of the pictures: what can still be told apart on a page.
-const PICTURED: usize = 10;
+/// Share of the energy that the dominant set holds.
+const DOMINANT: f64 = 0.9;
 /// Rows of the printed table; `--json` has them all.
 const PRINTED: usize = 30;
 
 pub fn run(args: &InspectArgs) -> Result<()> {
-    use_threads(args.threads);
+    use_threads(args.threads)?;
     let mut config = DataConfig::default();
     args.data.apply(&mut config);
     let samples = samples(&mut config)?;
@@ -77,6 +83,7 @@ pub fn run(args: &InspectArgs) -> Result<()> {
         picture::draw(&format!("Modes of {title}"), &mode_rows(&modes), w, &dir.join("modes.png"))?;
         if let Some(labels) = &samples.labels {
             let rows = prototypes(&samples, labels)?;
+            write_spectra(&samples, labels, &dir.join("spectra.npz"))?;
             picture::draw_prototypes(
                 &format!("Class means of {title}"),
                 &rows,
@@ -96,15 +103,16 @@ fn title(report: &Report, data: &str) -> String {
 
 fn mode_report(modes: &Modes, index: usize) -> ModeReport {
     let mode = &modes.list[index];
-    let strongest = mode.energies.strongest(STRONGEST);
     ModeReport {
         s: mode.s,
         share: modes.share(index),
         lambda: mode.lambda,
         rho: mode.rho,
         participation: mode.participation,
-        dominant: [mode.dominant.row, mode.dominant.col],
-        strongest: strongest.into_iter().map(|(f, share)| ([f.row, f.col], share)).collect(),
+        dominant: mode.dominant,
+        strongest: mode.energies.strongest(STRONGEST),
+        dominant_set: mode.energies.dominant_set(DOMINANT),
+        centroid: mode.energies.centroid(),
     }
 }
 
@@ -122,7 +130,7 @@ fn table(report: &Report, modes: &Modes) -> String {
             .strongest
             .iter()
             .filter(|(_, share)| *share >= 0.005)
-            .map(|([r, c], share)| format!("({r},{c}) {:.0}%", 100.0 * share))
+            .map(|(f, share)| format!("({},{}) {:.0}%", f.row, f.col, 100.0 * share))
             .collect();
         let _ = writeln!(
             text,
@@ -171,18 +179,42 @@ fn mode_rows(modes: &Modes) -> Vec<ModeRow> {
         image: m.v.clone(),
         spectrum: m.energies.values().to_owned(),
     };
-    modes.list.iter().enumerate().take(PICTURED).map(row).collect()
+    modes.list.iter().enumerate().map(row).collect()
+}
+
+/// `spectra.npz` of the prepared images, unitary DFT, half planes: classes
+/// `[K, c, h, w/2+1]` (mean energy per class), radius `[rings]` in cycles per pixel
+/// and radial `[K, rings]` (mean energy per entry, summed over channels), and
+/// orientation `[K, 12]` (share per 15°, from waves along the width).
+fn write_spectra(samples: &Samples, labels: &[u32], path: &Path) -> Result<()> {
+    let [c, h, w] = samples.shape;
+    let images = samples.x.view().into_shape_with_order((samples.len(), c, h, w))?;
+    let classes = spectrum::mean_energies_by_class(images, labels, samples.outputs());
+    let (mut radius, mut radial, mut orientation) = (Vec::new(), Vec::new(), Vec::new());
+    for class in classes.outer_iter() {
+        let energies = Energies::new(Grid::new(h, w), class.sum_axis(Axis(0)))?;
+        let profile = energies.radial_profile(None);
+        radial.extend(profile.mean());
+        orientation.extend(energies.orientation_profile(12));
+        radius = profile.radius;
+    }
+    let k = samples.outputs();
+    Npz::default()
+        .with("classes", classes.view())
+        .with("radial", ArrayView2::from_shape((k, radius.len()), &radial)?)
+        .with("orientation", ArrayView2::from_shape((k, 12), &orientation)?)
+        .with("radius", ArrayView1::from(&radius))
+        .write(path)?;
+    Ok(())
 }
 
 fn prototypes(samples: &Samples, labels: &[u32]) -> Result<Vec<ModeRow>> {
     let [c, h, w] = samples.shape;
-    let shown = samples.outputs().min(PICTURED);
-    let mut sums = vec![(Array3::<f64>::zeros((c, h, w)), 0usize); shown];
+    let mut sums = vec![(Array3::<f64>::zeros((c, h, w)), 0usize); samples.outputs()];
     for (x, &label) in samples.x.axis_iter(Axis(0)).zip(labels) {
-        if let Some((sum, count)) = sums.get_mut(label as usize) {
-            sum.iter_mut().zip(x).for_each(|(s, &v)| *s += f64::from(v));
-            *count += 1;
-        }
+        let (sum, count) = &mut sums[label as usize];
+        sum.iter_mut().zip(x).for_each(|(s, &v)| *s += f64::from(v));
+        *count += 1;
     }
     let rows = sums.into_iter().zip(&samples.names).map(|((sum, count), name)| -> Result<ModeRow> {
         let image = sum / count.max(1) as f64;

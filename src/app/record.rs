@@ -3,26 +3,26 @@
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::run::metrics::Writer;
-use crate::run::{Observer, Row, RunDir, Snapshot};
+use crate::run::{Metrics, Observer, Row, RunDir, Snapshot};
 use crate::theory::Modes;
-
-/// a_α at a step by theory, for every mode.
-pub type Forecast = dyn Fn(f64) -> Vec<f64>;
+use crate::theory::closed::Forecast;
 
 /// Records every measured step.
 pub struct Recorder<'a> {
     pub dir: &'a RunDir,
     pub modes: &'a Modes,
-    pub metrics: Writer,
-    pub forecast: Option<Box<Forecast>>,
+    pub file: Writer,
+    pub metrics: Metrics,
+    pub forecast: Option<&'a Forecast>,
     pub progress: &'a Progress,
     pub last: Option<Snapshot>,
 }
 
 impl Observer for Recorder<'_> {
     fn row(&mut self, row: &Row) -> Result<()> {
-        let theory = self.forecast.as_ref().map_or_else(Vec::new, |f| f(row.step as f64));
-        self.metrics.append(row, &theory)?;
+        let theory = self.forecast.map_or_else(Vec::new, |f| f.at_step(row.step as f64));
+        self.file.append(row, &theory)?;
+        self.metrics.push(row, &theory);
         self.progress.set(row.step);
         Ok(())
     }

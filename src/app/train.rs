@@ -1,27 +1,29 @@
 //! `domfreq train`: one run, from configuration to summary.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
 use ndarray::Array2;
-use tch::Kind;
+use tch::{Device, Kind};
 
-use super::record::{Forecast, Recorder};
+use super::memory;
+use super::record::Recorder;
 use super::{print, print_json, samples, use_threads};
 use crate::cli::TrainArgs;
 use crate::data::Samples;
 use crate::model::{Draw, Fcnn, Lcnn, Network, Start, device};
-use crate::progress::Progress;
+use crate::progress::{Progress, say};
 use crate::run::config::{Dtype, InitKind, ModelKind, SpaceKind};
 use crate::run::manifest::{DataRecord, Status};
 use crate::run::metrics::Writer;
 use crate::run::{Manifest, Metrics, RunConfig, RunDir, Summary};
 use crate::spectrum;
-use crate::theory::closed::{self, Closed};
+use crate::theory::closed::{self, Forecast};
 use crate::theory::{Modes, Moments, moments};
-use crate::train::{self, Plan};
+use crate::train::{self, Plan, Space};
 
 pub fn run(args: &TrainArgs) -> Result<()> {
     let mut config = match &args.config {
@@ -30,31 +32,66 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     };
     args.apply(&mut config);
     config.check()?;
-    let threads = use_threads(config.run.threads);
-    tch::set_num_threads(threads as i32);
+    let threads = use_threads(config.run.threads)?;
+    tch::set_num_threads(i32::try_from(threads)?);
     let (device, described) = device::select(&config.run.device)?;
-    let dir = RunDir::create(&directory(args, &config), args.force)?;
+    let root = directory(args, &config);
+    RunDir::check(&root, args.force)?;
 
-    let clock = Instant::now();
+    // Everything that can be wrong is found before the directory is touched.
+    let mut clock = Clock::default();
     let samples = samples(&mut config.data)?;
-    let mut manifest = Manifest::begin(
-        device::libtorch_version().unwrap_or_else(|| "unknown".to_owned()),
-        described,
-        threads,
-        config.run.seed,
-        record(&config, &samples),
-    );
-    manifest.seconds.insert("load".to_owned(), clock.elapsed().as_secs_f64());
-    manifest.write(&dir.manifest())?;
-    let outcome = fill(&mut config, &samples, &dir, device, &mut manifest);
-    match &outcome {
-        Ok(_) => manifest.end(Status::Finished, None),
-        Err(e) => manifest.end(Status::Failed, Some(format!("{e:#}"))),
+    clock.lap("load");
+    let job = prepare(&mut config, &samples, device)?;
+    clock.lap("moments");
+    (config.run.threads, config.run.device) = (threads, name_of(device));
+    let version = device::libtorch_version().unwrap_or_else(|| "unknown".to_owned());
+    let record = record(&config, &samples);
+    let mut manifest = Manifest::begin(version, described, threads, config.run.seed, record);
+    let dir = RunDir::create(&root, args.force, &manifest)?;
+
+    let outcome = fill(&config, &samples, &dir, job);
+    clock.lap("train");
+    manifest.seconds = clock.seconds;
+    match outcome {
+        Ok(summary) => {
+            manifest.end(Status::Finished, None);
+            manifest.write(&dir.manifest())?;
+            say(format_args!("wrote {}", dir.root().display()));
+            if args.json { print_json(&summary) } else { print(table(&summary).as_bytes()) }
+        }
+        Err(e) => {
+            manifest.end(Status::Failed, Some(format!("{e:#}")));
+            // On a full disk this fails too; the first error is the one to report.
+            let _ = manifest.write(&dir.manifest());
+            Err(e)
+        }
     }
-    manifest.write(&dir.manifest())?;
-    let summary = outcome?;
-    eprintln!("wrote {}", dir.root().display());
-    if args.json { print_json(&summary) } else { print(table(&summary).as_bytes()) }
+}
+
+struct Clock {
+    last: Instant,
+    seconds: BTreeMap<String, f64>,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { last: Instant::now(), seconds: BTreeMap::new() }
+    }
+}
+
+impl Clock {
+    fn lap(&mut self, stage: &str) {
+        self.seconds.insert(stage.to_owned(), self.last.elapsed().as_secs_f64());
+        self.last = Instant::now();
+    }
+}
+
+fn name_of(device: Device) -> String {
+    match device {
+        Device::Cuda(index) => format!("cuda:{index}"),
+        _ => "cpu".to_owned(),
+    }
 }
 
 fn directory(args: &TrainArgs, config: &RunConfig) -> PathBuf {
@@ -79,36 +116,45 @@ fn record(config: &RunConfig, samples: &Samples) -> DataRecord {
     }
 }
 
-// Everything between the claim on the directory and the verdict on the run.
-fn fill(
-    config: &mut RunConfig,
-    samples: &Samples,
-    dir: &RunDir,
-    device: tch::Device,
-    manifest: &mut Manifest,
-) -> Result<Summary> {
-    let clock = Instant::now();
-    let moments = (config.train.space == SpaceKind::Moment).then(|| Moments::new(samples));
+/// A run that is ready to start.
+struct Job<'a> {
+    modes: Modes,
+    net: Box<dyn Network>,
+    space: Box<dyn Space + 'a>,
+    plan: Plan,
+    /// The closed form's curves, or why they do not apply.
+    theory: std::result::Result<Forecast, String>,
+}
+
+fn prepare<'a>(config: &mut RunConfig, samples: &'a Samples, device: Device) -> Result<Job<'a>> {
+    let d = samples.x.ncols();
+    let moments = if config.train.space == SpaceKind::Moment {
+        // Once in double precision here, once in the run's for libtorch.
+        let bytes = (d as u128).pow(2) * (8 + if config.run.dtype == Dtype::F64 { 8 } else { 4 });
+        let advice = format!("that is Σxx of d = {d} inputs; use --space sample, or a smaller --size");
+        memory::require("train.space = \"moment\"", bytes, &advice)?;
+        Some(Moments::new(samples))
+    } else {
+        None
+    };
     let modes = match &moments {
         Some(m) => Modes::from_cross(samples, m.yx.view())?,
         None => Modes::new(samples)?,
     };
-    manifest.seconds.insert("moments".to_owned(), clock.elapsed().as_secs_f64());
-
     let convolutional = config.model.kind == ModelKind::Lcnn;
-    let eta = *config.train.eta.get_or_insert_with(|| automatic_eta(&modes, convolutional));
+    let eta = *config.train.eta.get_or_insert_with(|| modes.gentle_eta(convolutional));
     if config.train.batch.is_some_and(|b| b >= samples.len()) {
         config.train.batch = None;
     }
-    crate::disk::write_bytes(&dir.config(), config.to_toml().as_bytes())?;
-    let [c, h, w] = modes.shape;
-    let images = samples.x.view().into_shape_with_order((samples.len(), c, h, w))?;
-    dir.write_modes(&modes, &spectrum::mean_energies(images))?;
-
-    let theory = forecast(config, samples, &modes, eta);
-    if let Err(why) = &theory {
-        eprintln!("no theory columns: {why}");
+    let obstacle = obstacle(samples, &modes, convolutional);
+    if config.init.kind == InitKind::Matched
+        && let Some(why) = &obstacle
+    {
+        // Without it a start "aligned with the modes" has no meaning.
+        let expected = "`gaussian`: a matched start needs modes that evolve by themselves";
+        return Err(crate::Error::input("init.kind", expected, format_args!("`matched`, but {why}")).into());
     }
+    let theory = forecast(config, &modes, obstacle, eta);
     let net = network(config, samples, &modes, device)?;
     let plan = Plan {
         steps: config.train.steps,
@@ -119,31 +165,37 @@ fn fill(
         snapshots: config.measure.snapshots,
         seed: config.run.seed,
     };
-    let mut space = train::space(samples, moments.as_ref(), &plan, net.as_ref(), kind(config), device)?;
-    let label = format!("training {}", config.model.kind);
-    let progress = Progress::new(&label, plan.steps);
-    let (forecast, name) = match theory {
-        Ok(f) => (Some(f), Ok("closed form, finite steps")),
-        Err(why) => (None, Err(why)),
-    };
+    let space = train::space(samples, moments.as_ref(), &plan, net.as_ref(), kind(config), device)?;
+    Ok(Job { modes, net, space, plan, theory })
+}
+
+// Everything between the claim on the directory and the verdict on the run.
+fn fill(config: &RunConfig, samples: &Samples, dir: &RunDir, mut job: Job) -> Result<Summary> {
+    crate::disk::write_bytes(&dir.config(), config.to_toml().as_bytes())?;
+    let [c, h, w] = job.modes.shape;
+    let images = samples.x.view().into_shape_with_order((samples.len(), c, h, w))?;
+    dir.write_modes(&job.modes, &spectrum::mean_energies(images))?;
+    if let Err(why) = &job.theory {
+        say(format_args!("no theory columns: {why}"));
+    }
+    let progress = Progress::new(&format!("training {}", config.model.kind), job.plan.steps);
+    let forecast = job.theory.as_ref().ok();
     let mut recorder = Recorder {
         dir,
-        modes: &modes,
-        metrics: Writer::create(&dir.metrics(), modes.len(), forecast.is_some())?,
+        modes: &job.modes,
+        file: Writer::create(&dir.metrics(), job.modes.len(), forecast.is_some())?,
+        metrics: Metrics::new(job.modes.len(), forecast.is_some()),
         forecast,
         progress: &progress,
         last: None,
     };
-    let clock = Instant::now();
-    let trained = train::train(net.as_ref(), space.as_mut(), &plan, samples, &modes, &mut recorder);
-    manifest.seconds.insert("train".to_owned(), clock.elapsed().as_secs_f64());
-    recorder.metrics.sync()?;
-    trained?;
+    train::train(job.net.as_ref(), job.space.as_mut(), &job.plan, samples, &job.modes, &mut recorder)?;
+    recorder.file.sync()?;
     if let Some(last) = &recorder.last {
         dir.write_checkpoint(last)?;
     }
-    let name = name.as_ref().map(|n| *n).map_err(String::as_str);
-    let summary = Summary::new(&Metrics::read(&dir.metrics())?, &modes, eta, name);
+    let theory = job.theory.as_ref().map_err(String::as_str);
+    let summary = Summary::new(&recorder.metrics, &job.modes, job.plan.eta, theory);
     summary.write(&dir.summary())?;
     Ok(summary)
 }
@@ -155,47 +207,29 @@ fn kind(config: &RunConfig) -> Kind {
     }
 }
 
-fn network(
-    config: &RunConfig,
-    samples: &Samples,
-    modes: &Modes,
-    device: tch::Device,
-) -> Result<Box<dyn Network>> {
+fn network(config: &RunConfig, samples: &Samples, modes: &Modes, device: Device) -> Result<Box<dyn Network>> {
     let draw = match config.init.kind {
         InitKind::Gaussian => Draw::Gaussian(config.init.scale),
-        InitKind::Matched => {
-            // Without it a start "aligned with the modes" has no meaning.
-            if let Some(why) = obstacle(samples, modes, config.model.kind == ModelKind::Lcnn) {
-                return Err(crate::Error::input(
-                    "init.kind",
-                    "`gaussian`: a matched start needs modes that evolve by themselves",
-                    format_args!("`matched`, but {why}"),
-                )
-                .into());
-            }
-            Draw::Matched(config.init.start)
-        }
+        InitKind::Matched => Draw::Matched(config.init.start),
     };
     let start = Start { draw, seed: config.run.seed, modes, outputs: samples.outputs() };
-    let [_, h, w] = modes.shape;
+    let [c, h, w] = modes.shape;
     let kind = kind(config);
     Ok(match config.model.kind {
-        ModelKind::Fcnn => Box::new(Fcnn::new(&start, config.model.hidden, kind, device)?),
+        ModelKind::Fcnn => {
+            let hidden = config.model.hidden;
+            // Drawn in double precision, then the weights, gradients and a temporary.
+            let weights = hidden as u128 * (c * h * w + samples.outputs()) as u128;
+            memory::require("model.hidden", weights * 24, &format!("that is {hidden} hidden units"))?;
+            Box::new(Fcnn::new(&start, hidden, kind, device)?)
+        }
         ModelKind::Lcnn => {
-            let size = config.model.kernel.size((h, w));
-            Box::new(Lcnn::new(&start, config.model.channels, size, kind, device)?)
+            let (size, channels) = (config.model.kernel.size((h, w)), config.model.channels);
+            let weights = channels as u128 * ((c + samples.outputs()) * h * w) as u128;
+            memory::require("model.channels", weights * 24, &format!("that is {channels} channels"))?;
+            Box::new(Lcnn::new(&start, channels, size, kind, device)?)
         }
     })
-}
-
-fn gain(mode: &crate::theory::Mode, convolutional: bool) -> f64 {
-    if convolutional { mode.rho } else { 1.0 }
-}
-
-// A hundredth of the time constant 1/(2 g s) of the fastest mode.
-fn automatic_eta(modes: &Modes, convolutional: bool) -> f64 {
-    let fastest = modes.list.iter().map(|m| gain(m, convolutional) * m.s).fold(0.0, f64::max);
-    1.0 / (200.0 * fastest)
 }
 
 fn obstacle(samples: &Samples, modes: &Modes, convolutional: bool) -> Option<String> {
@@ -208,30 +242,23 @@ fn obstacle(samples: &Samples, modes: &Modes, convolutional: bool) -> Option<Str
     closed::obstacle(modes, &residuals, convolutional)
 }
 
-// The closed form's curves, or why they do not apply to this run.
 fn forecast(
     config: &RunConfig,
-    samples: &Samples,
     modes: &Modes,
+    obstacle: Option<String>,
     eta: f64,
-) -> std::result::Result<Box<Forecast>, String> {
+) -> std::result::Result<Forecast, String> {
     if config.init.kind != InitKind::Matched {
         return Err("the closed form needs a matched start (init.kind = \"matched\")".to_owned());
     }
     if config.train.batch.is_some() || config.train.momentum != 0.0 {
         return Err("the closed form is for full batches without momentum".to_owned());
     }
-    let convolutional = config.model.kind == ModelKind::Lcnn;
-    if let Some(why) = obstacle(samples, modes, convolutional) {
+    if let Some(why) = obstacle {
         return Err(format!("the closed form needs modes that evolve by themselves, but {why}"));
     }
-    let curves: crate::Result<Vec<Closed>> = modes
-        .list
-        .iter()
-        .map(|m| Closed::new(m.s, config.init.start * m.s, gain(m, convolutional)))
-        .collect();
-    let curves = curves.map_err(|e| e.to_string())?;
-    Ok(Box::new(move |step| curves.iter().map(|c| c.at_step(step, eta)).collect()))
+    let convolutional = config.model.kind == ModelKind::Lcnn;
+    Forecast::new(modes, convolutional, config.init.start, eta).map_err(|e| e.to_string())
 }
 
 fn table(summary: &Summary) -> String {

@@ -147,7 +147,6 @@ pub fn decode_all(
     }
     let skipped = bad + failed.len();
     if skipped > 0 {
-        eprintln!("{skipped} of {} images did not decode and were left out (--skip-bad)", items.len());
         let mut present = vec![false; names.len()];
         labels.iter().for_each(|&label| present[label as usize] = true);
         at_least_two(present.iter().filter(|&&p| p).count(), "images that decode")?;

@@ -76,7 +76,8 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
 
 fn split_root(dir: &Path, split: &str) -> Result<PathBuf> {
     let inner = dir.join(split);
-    if inner.is_dir() {
+    // A class may have the name of a split; a split holds directories, a class images.
+    if inner.is_dir() && !entries(&inner)?.0.is_empty() {
         return Ok(inner);
     }
     let (directories, _) = entries(dir)?;

@@ -82,6 +82,10 @@ fn labels_beside(images: &Path) -> Result<PathBuf> {
 }
 
 fn read(path: &Path, dimensions: &[usize]) -> Result<Idx> {
+    // A device or a pipe may never end.
+    if path.exists() && !path.is_file() {
+        return Err(Error::input(path.display(), "a regular file", "something else"));
+    }
     let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
     parse(&bytes, &path.display().to_string(), dimensions)
 }

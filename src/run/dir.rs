@@ -1,6 +1,6 @@
 //! Claiming, filling and opening a run directory.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis};
@@ -12,60 +12,82 @@ use crate::run::{Manifest, Metrics, RunConfig, Snapshot};
 use crate::spectrum::{self, Energies};
 use crate::theory::Modes;
 
-/// Paths inside a run directory.
-#[derive(Clone, Debug)]
+const MANIFEST: &str = "manifest.json";
+const LOCK: &str = ".lock";
+
+/// A run directory, its own for as long as this lives.
+#[derive(Debug)]
 pub struct RunDir {
     root: PathBuf,
+    // Held by the process that writes the run; given up by any kind of death.
+    _lock: Option<File>,
 }
 
 impl RunDir {
-    /// Claims `root` for a new run. With `replace` an earlier run there is removed first.
+    /// Whether a run may be written to `root`, without touching anything: for
+    /// saying no before the data are read.
     ///
     /// # Errors
     /// [`Error::Input`] when another run is there (without `replace`), or files
-    /// that are no run (always); [`Error::Io`].
-    pub fn create(root: &Path, replace: bool) -> Result<Self> {
-        disk::create_dir(root)?;
-        let dir = Self { root: root.to_path_buf() };
-        let occupied = fs::read_dir(root).map_err(Error::io(root, "read"))?.next().is_some();
-        if occupied {
-            if !dir.manifest().exists() {
-                return Err(Error::input(
-                    root.display(),
-                    "a new or empty directory",
-                    "files that are no run",
-                ));
-            }
-            if !replace {
-                let found = match Manifest::read(&dir.manifest()) {
-                    Ok(m) => {
-                        format!("another run (of {}, started {}, {:?})", m.data.spec, m.started, m.status)
-                    }
-                    Err(_) => "another run".to_owned(),
-                };
-                return Err(Error::input(
-                    root.display(),
-                    "a new or empty directory (--force replaces a run)",
-                    found,
-                ));
-            }
-            dir.clear()?;
+    /// that are no run (always).
+    pub fn check(root: &Path, replace: bool) -> Result<()> {
+        if !root.exists() {
+            return Ok(());
         }
-        for sub in ["arrays", "ckpt", "figures"] {
+        let entries = fs::read_dir(root).map_err(Error::io(root, "read"))?;
+        if entries.filter_map(std::result::Result::ok).all(|e| e.file_name() == LOCK) {
+            return Ok(());
+        }
+        let manifest = root.join(MANIFEST);
+        if !manifest.exists() {
+            return Err(Error::input(root.display(), "a new or empty directory", "files that are no run"));
+        }
+        if replace {
+            return Ok(());
+        }
+        let found = match Manifest::read(&manifest) {
+            Ok(m) => format!("another run (of {}, started {}, {:?})", m.data.spec, m.started, m.status),
+            Err(_) => "another run".to_owned(),
+        };
+        Err(Error::input(root.display(), "a new or empty directory (--force replaces a run)", found))
+    }
+
+    /// Claims `root` for the new run that `manifest` describes. With `replace` an
+    /// earlier run there is removed.
+    ///
+    /// # Errors
+    /// As [`RunDir::check`], and [`Error::Input`] while another process writes a
+    /// run there; [`Error::Io`].
+    pub fn create(root: &Path, replace: bool, manifest: &Manifest) -> Result<Self> {
+        Self::check(root, replace)?;
+        disk::create_dir(root)?;
+        let path = root.join(LOCK);
+        let lock =
+            File::options().create(true).append(true).open(&path).map_err(Error::io(&path, "create"))?;
+        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
+            let expected = "a directory that no other process writes to";
+            return Err(Error::input(root.display(), expected, "a run that is being written"));
+        }
+        // Another process may have been here between the look and the lock.
+        Self::check(root, replace)?;
+        let dir = Self { root: root.to_path_buf(), _lock: Some(lock) };
+        manifest.write(&dir.manifest())?;
+        dir.clear()?;
+        for sub in ["arrays", "ckpt"] {
             disk::create_dir(&root.join(sub))?;
         }
         Ok(dir)
     }
 
-    // The manifest goes last: until then the directory still counts as a run.
+    // What an earlier run has left, its manifest excepted.
     fn clear(&self) -> Result<()> {
-        for name in ["arrays", "ckpt", "figures"] {
+        for name in ["arrays", "ckpt"] {
             let path = self.root.join(name);
             if path.exists() {
                 fs::remove_dir_all(&path).map_err(Error::io(&path, "remove"))?;
             }
         }
-        for path in [self.metrics(), self.summary(), self.config(), self.manifest()] {
+        for path in [self.metrics(), self.summary(), self.config()] {
             if path.exists() {
                 fs::remove_file(&path).map_err(Error::io(&path, "remove"))?;
             }
@@ -73,16 +95,17 @@ impl RunDir {
         Ok(())
     }
 
-    /// An existing run.
+    /// An existing run, to be read.
     ///
     /// # Errors
-    /// [`Error::Input`] when there is none.
+    /// [`Error::Input`] when there is none, or one of a newer layout.
     pub fn open(root: &Path) -> Result<Self> {
-        let dir = Self { root: root.to_path_buf() };
+        let dir = Self { root: root.to_path_buf(), _lock: None };
         if !dir.manifest().exists() {
             let found = if root.exists() { "no manifest.json in it" } else { "nothing" };
             return Err(Error::input(root.display(), "a run directory", found));
         }
+        Manifest::read(&dir.manifest())?;
         Ok(dir)
     }
 
@@ -98,7 +121,7 @@ impl RunDir {
 
     /// `manifest.json`.
     pub fn manifest(&self) -> PathBuf {
-        self.root.join("manifest.json")
+        self.root.join(MANIFEST)
     }
 
     /// `metrics.csv`.
@@ -196,18 +219,13 @@ impl RunDir {
     pub fn write_checkpoint(&self, snapshot: &Snapshot) -> Result<()> {
         let parent = self.root.join("ckpt");
         let place = parent.join(format!("step-{:08}", snapshot.step));
-        let beside = tempfile::Builder::new()
-            .prefix(".step-")
-            .tempdir_in(&parent)
-            .map_err(Error::io(&parent, "create a folder in"))?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".step-");
+        #[cfg(unix)]
+        builder.permissions(disk::readable(0o777));
+        let beside = builder.tempdir_in(&parent).map_err(Error::io(&parent, "create a folder in"))?;
         let npz = snapshot.weights.iter().fold(Npz::default(), |npz, (name, w)| npz.with(name, w.view()));
         npz.write(&beside.path().join("weights.npz"))?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            fs::set_permissions(beside.path(), fs::Permissions::from_mode(0o755))
-                .map_err(Error::io(&place, "set the permissions of"))?;
-        }
         fs::rename(beside.path(), &place).map_err(Error::io(&place, "create"))
     }
 }
@@ -223,25 +241,30 @@ mod tests {
     use crate::theory::tests_support::cosine_samples;
     use ndarray::Array4;
 
-    fn claimed(root: &Path) -> RunDir {
-        let dir = RunDir::create(root, false).unwrap();
+    fn manifest() -> Manifest {
         Manifest::begin("x".into(), "CPU".into(), 1, 0, DataRecord::default())
-            .write(&dir.manifest())
-            .unwrap();
-        dir
     }
 
     #[test]
     fn another_run_is_kept_unless_replacing_is_asked_for() {
         let tmp = tempfile::tempdir().unwrap();
         let root = tmp.path().join("runs/a");
-        let dir = claimed(&root);
+        RunDir::check(&root, false).unwrap();
+        assert!(!root.exists());
+        let dir = RunDir::create(&root, false, &manifest()).unwrap();
         fs::write(dir.metrics(), "old").unwrap();
-        let error = RunDir::create(&root, false).unwrap_err().to_string();
+        let metrics = dir.metrics();
+        for replace in [false, true] {
+            // While it is being written nobody else gets it.
+            let error = RunDir::create(&root, replace, &manifest()).unwrap_err().to_string();
+            assert!(error.contains("another run") || error.contains("being written"), "{error}");
+        }
+        drop(dir);
+        let error = RunDir::create(&root, false, &manifest()).unwrap_err().to_string();
         assert!(error.contains("another run") && error.contains("--force"), "{error}");
-        assert_eq!(fs::read_to_string(dir.metrics()).unwrap(), "old");
-        RunDir::create(&root, true).unwrap();
-        assert!(!dir.metrics().exists());
+        assert_eq!(fs::read_to_string(&metrics).unwrap(), "old");
+        RunDir::create(&root, true, &manifest()).unwrap();
+        assert!(!metrics.exists());
     }
 
     #[test]
@@ -249,17 +272,19 @@ mod tests {
         let tmp = tempfile::tempdir().unwrap();
         fs::write(tmp.path().join("thesis.tex"), "x").unwrap();
         for replace in [false, true] {
-            let error = RunDir::create(tmp.path(), replace).unwrap_err().to_string();
+            let error = RunDir::create(tmp.path(), replace, &manifest()).unwrap_err().to_string();
             assert!(error.contains("files that are no run"), "{error}");
         }
-        assert!(tmp.path().join("thesis.tex").exists());
+        assert_eq!(fs::read_dir(tmp.path()).unwrap().count(), 1);
         assert!(RunDir::open(tmp.path()).unwrap_err().to_string().contains("no manifest.json"));
+        fs::write(tmp.path().join(MANIFEST), "").unwrap();
+        assert!(RunDir::open(tmp.path()).unwrap_err().to_string().contains("the manifest of a run"));
     }
 
     #[test]
     fn arrays_have_the_shapes_they_promise() {
         let tmp = tempfile::tempdir().unwrap();
-        let dir = claimed(&tmp.path().join("r"));
+        let dir = RunDir::create(&tmp.path().join("r"), false, &manifest()).unwrap();
         let modes = Modes::new(&cosine_samples((6, 8), &[(1, 2, 2.0, 0.3), (-2, 1, 1.0, 1.1)])).unwrap();
         dir.write_modes(&modes, &Array3::zeros((1, 6, 5))).unwrap();
         assert_eq!(arrays::read(&dir.modes(), "v").unwrap().shape(), [2, 1, 6, 8]);

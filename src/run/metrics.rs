@@ -84,6 +84,21 @@ pub struct Metrics {
 }
 
 impl Metrics {
+    /// For `modes` modes, with or without theory; no rows yet.
+    pub fn new(modes: usize, theory: bool) -> Self {
+        let theory = vec![Vec::new(); if theory { modes } else { 0 }];
+        Self { a: vec![Vec::new(); modes], theory, ..Self::default() }
+    }
+
+    /// Adds a row, as [`Writer::append`] does to the file.
+    pub fn push(&mut self, row: &Row, theory: &[f64]) {
+        self.steps.push(row.step as f64);
+        self.loss.push(row.loss);
+        self.accuracy.push(row.accuracy.unwrap_or(f64::NAN));
+        self.a.iter_mut().zip(&row.a).for_each(|(column, v)| column.push(*v));
+        self.theory.iter_mut().zip(theory).for_each(|(column, v)| column.push(*v));
+    }
+
     /// Reads what a run has written so far; a last line that was cut off is left out.
     ///
     /// # Errors

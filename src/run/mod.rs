@@ -3,8 +3,7 @@
 //! `config.toml` (fully resolved), `manifest.json` (what ran where, on which
 //! data), `metrics.csv` (a row per measured step), `arrays/*.npz` (modes, and
 //! spectra per snapshot: `numpy.load` reads them), `ckpt/step-XXXXXXXX/`
-//! (weights), `figures/*.png`, `summary.json` (half-times, errors against
-//! theory). Everything but `metrics.csv` is written beside its place and
+//! (the last weights), `summary.json` (half-times, errors against theory). Everything but `metrics.csv` is written beside its place and
 //! renamed; `metrics.csv` grows by whole lines.
 
 pub mod arrays;

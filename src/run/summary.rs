@@ -8,6 +8,7 @@ use crate::disk;
 use crate::error::{Error, Result};
 use crate::run::Metrics;
 use crate::theory::Modes;
+use crate::theory::closed::Forecast;
 use crate::theory::curve::crossing;
 
 /// The outcome of a run.
@@ -73,7 +74,13 @@ impl Times {
 
 impl Summary {
     /// Of a run's metrics.
-    pub fn new(metrics: &Metrics, modes: &Modes, eta: f64, theory: std::result::Result<&str, &str>) -> Self {
+    pub fn new(
+        metrics: &Metrics,
+        modes: &Modes,
+        eta: f64,
+        theory: std::result::Result<&Forecast, &str>,
+    ) -> Self {
+        let times = theory.ok().map(|f| [0.1, 0.5, 0.9].map(|share| f.steps_to(share)));
         let last = |v: &[f64]| v.last().copied().unwrap_or(f64::NAN);
         let summaries = modes.list.iter().enumerate().map(|(i, mode)| {
             let (a, predicted) = (&metrics.a[i], metrics.theory.get(i));
@@ -86,7 +93,12 @@ impl Summary {
                 participation: mode.participation,
                 dominant: [mode.dominant.row, mode.dominant.col],
                 measured: Times::of(&metrics.steps, a, mode.s),
-                predicted: predicted.map(|p| Times::of(&metrics.steps, p, mode.s)),
+                // From the theory itself: it knows them also beyond the last step.
+                predicted: times.as_ref().map(|t| Times {
+                    t10: Some(t[0][i]),
+                    t50: Some(t[1][i]),
+                    t90: Some(t[2][i]),
+                }),
                 max_error: errors.as_ref().map(|e| e.iter().fold(0.0, |m, x| x.max(m))),
                 mean_error: errors.as_ref().map(|e| e.iter().sum::<f64>() / e.len() as f64),
             }
@@ -96,7 +108,7 @@ impl Summary {
             eta,
             loss: [metrics.loss[0], last(&metrics.loss)],
             accuracy: Some(last(&metrics.accuracy)).filter(|a| a.is_finite()),
-            theory: theory.ok().map(str::to_owned),
+            theory: theory.ok().map(|_| "closed form, finite steps".to_owned()),
             no_theory: theory.err().map(str::to_owned),
             modes: summaries.collect(),
         }

@@ -66,6 +66,35 @@ impl Closed {
     }
 }
 
+/// The learning curves of all modes of a run.
+#[derive(Clone, Debug)]
+pub struct Forecast {
+    curves: Vec<Closed>,
+    eta: f64,
+}
+
+impl Forecast {
+    /// For a run of step size `eta` whose modes all start at the share `start`
+    /// of their strength.
+    ///
+    /// # Errors
+    /// As [`Closed::new`].
+    pub fn new(modes: &Modes, convolutional: bool, start: f64, eta: f64) -> Result<Self> {
+        let curves = modes.list.iter().map(|m| Closed::new(m.s, start * m.s, m.gain(convolutional)));
+        Ok(Self { curves: curves.collect::<Result<_>>()?, eta })
+    }
+
+    /// a_α of each mode after `step` steps.
+    pub fn at_step(&self, step: f64) -> Vec<f64> {
+        self.curves.iter().map(|c| c.at_step(step, self.eta)).collect()
+    }
+
+    /// Step at which each mode reaches the share `fraction` of its strength.
+    pub fn steps_to(&self, fraction: f64) -> Vec<f64> {
+        self.curves.iter().map(|c| c.step_to(fraction, self.eta)).collect()
+    }
+}
+
 /// Tolerance: on "one frequency" the share of the energy elsewhere, on
 /// "eigenvector" the residual relative to λ.
 const PURE: f64 = 1e-3;
@@ -77,7 +106,7 @@ pub fn obstacle(modes: &Modes, residuals: &[f64], convolutional: bool) -> Option
     for (a, (mode, residual)) in modes.list.iter().zip(residuals).enumerate() {
         if *residual > PURE * mode.lambda {
             return Some(format!(
-                "mode {} is no eigenvector of Σxx (residual {:.2} λ)",
+                "mode {} is no eigenvector of Σxx (residual {:.1e} λ, {PURE} at most)",
                 a + 1,
                 residual / mode.lambda
             ));

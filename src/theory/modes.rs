@@ -34,6 +34,14 @@ pub struct Mode {
     pub dominant: Frequency,
 }
 
+impl Mode {
+    /// Rate of discovery relative to a fully connected network: about ρ for a
+    /// circular convolution, exactly so for a single frequency.
+    pub fn gain(&self, convolutional: bool) -> f64 {
+        if convolutional { self.rho } else { 1.0 }
+    }
+}
+
 /// The modes of a data set, strongest first.
 #[derive(Clone, Debug)]
 pub struct Modes {
@@ -99,6 +107,13 @@ impl Modes {
             });
         }
         Ok(Self { shape, list, total: s.iter().map(|s| s * s).sum() })
+    }
+
+    /// A step size that follows every mode: 1/(200 g s) of the fastest one, a
+    /// hundredth of its time constant 1/(2 g s).
+    pub fn gentle_eta(&self, convolutional: bool) -> f64 {
+        let fastest = self.list.iter().map(|m| m.gain(convolutional) * m.s).fold(0.0, f64::max);
+        1.0 / (200.0 * fastest)
     }
 
     /// Number of modes.

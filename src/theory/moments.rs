@@ -88,8 +88,7 @@ pub fn variances(samples: &Samples, directions: ArrayView2<f64>) -> Vec<f64> {
     sums.iter().map(|s| s / samples.len() as f64).collect()
 }
 
-/// Mean of (1/P) Σ_i ŷ_i per output, and Σŷx, of a linear map E `[K, d]`:
-/// Σŷx = E Σxx without forming Σxx.
+/// Σŷx = E Σxx `[K, d]` of a linear map E `[K, d]`, without forming Σxx.
 pub fn response(samples: &Samples, map: ArrayView2<f64>) -> Array2<f64> {
     let (k, d) = map.dim();
     let e = Mat::from_fn(k, d, |i, j| map[[i, j]]);

@@ -135,11 +135,7 @@ pub fn train(
             let (loss, a) = meter.read(&seen)?;
             let first = *start.get_or_insert(loss);
             if !loss.is_finite() || loss > LOST * first || a.iter().any(|x| !x.is_finite()) {
-                let eta = plan.eta;
-                let hint = format!(
-                    "the step size eta = {eta:e} is too large for these data and weights; try {:e}",
-                    eta / 4.0
-                );
+                let hint = advice(plan, modes, step);
                 return Err(Error::Diverged { step, loss, start: first, hint });
             }
             if measured {
@@ -162,6 +158,19 @@ pub fn train(
         }
     }
     Ok(())
+}
+
+fn advice(plan: &Plan, modes: &Modes, step: u64) -> String {
+    if step == 0 {
+        return "the initial weights are too large (init.scale)".to_owned();
+    }
+    // Slow enough for either network; never more than a quarter of what failed.
+    let eta = modes.gentle_eta(true).min(plan.eta / 4.0);
+    let momentum = if plan.momentum > 0.0 { ", or less momentum" } else { "" };
+    format!(
+        "the step size eta = {:e} is too large for these data and weights; try {eta:.1e}{momentum}",
+        plan.eta
+    )
 }
 
 /// Passes over `samples` that `step` updates of `batch` samples have made; the

@@ -146,10 +146,10 @@ fn prepare<'a>(config: &mut RunConfig, samples: &'a Samples, device: Device) -> 
     if config.train.batch.is_some_and(|b| b >= samples.len()) {
         config.train.batch = None;
     }
-    let obstacle = obstacle(samples, &modes, convolutional);
-    if config.init.kind == InitKind::Matched
-        && let Some(why) = &obstacle
-    {
+    // A pass over the samples that only a matched start asks for.
+    let matched = config.init.kind == InitKind::Matched;
+    let obstacle = matched.then(|| obstacle(samples, &modes, convolutional)).flatten();
+    if let Some(why) = &obstacle {
         // Without it a start "aligned with the modes" has no meaning.
         let expected = "`gaussian`: a matched start needs modes that evolve by themselves";
         return Err(crate::Error::input("init.kind", expected, format_args!("`matched`, but {why}")).into());

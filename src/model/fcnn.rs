@@ -1,9 +1,10 @@
 //! Linear fully connected network of one hidden layer: ŷ = W2 W1 x.
 
+use ndarray::ArrayView2;
 use tch::{Device, Kind, Tensor};
 
 use crate::error::Result;
-use crate::model::{Network, Start, convert};
+use crate::model::{Network, convert};
 
 /// W1 `[h, d]`, W2 `[K, h]`.
 #[derive(Debug)]
@@ -13,16 +14,12 @@ pub struct Fcnn {
 }
 
 impl Fcnn {
-    /// A network with the weights that `start` draws.
+    /// A network with the weights W1 `[h, d]` and W2 `[K, h]`.
     ///
     /// # Errors
-    /// [`crate::Error::Input`] when a matched start has more modes than hidden
-    /// units; [`crate::Error::Device`] when the device has no room.
-    pub fn new(start: &Start, hidden: usize, kind: Kind, device: Device) -> Result<Self> {
-        let (w1, w2) = start.fcnn(hidden)?;
-        let leaf = |w: ndarray::Array2<f64>| -> Result<Tensor> {
-            Ok(convert::tensor(w.view(), kind, device)?.set_requires_grad(true))
-        };
+    /// [`crate::Error::Device`] when the device has no room.
+    pub fn new(w1: ArrayView2<f64>, w2: ArrayView2<f64>, kind: Kind, device: Device) -> Result<Self> {
+        let leaf = |w| -> Result<Tensor> { Ok(convert::tensor(w, kind, device)?.set_requires_grad(true)) };
         Ok(Self { w1: leaf(w1)?, w2: leaf(w2)? })
     }
 }

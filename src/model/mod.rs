@@ -7,13 +7,12 @@
 pub mod convert;
 pub mod device;
 pub mod fcnn;
-pub mod init;
 pub mod lcnn;
 
 use tch::Tensor;
 
 pub use fcnn::Fcnn;
-pub use init::{Draw, Start};
+pub use crate::theory::linear::{Draw, Layout, Padding, Start, Weights};
 pub use lcnn::Lcnn;
 
 /// A trainable network.

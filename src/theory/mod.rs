@@ -8,6 +8,7 @@
 
 pub mod closed;
 pub mod curve;
+pub mod linear;
 pub mod modes;
 pub mod moments;
 

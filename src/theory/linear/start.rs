@@ -5,8 +5,30 @@ use ndarray::{Array2, Array4, Ix2, Ix4};
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::error::{Error, Result};
+use crate::theory::linear::{Padding, Weights};
 use crate::spectrum;
 use crate::theory::Modes;
+
+/// The architecture of a linear network.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Layout {
+    /// Fully connected, one hidden layer.
+    Fcnn {
+        /// Hidden units h.
+        hidden: usize,
+    },
+    /// Convolutions, then a dense layer.
+    Lcnn {
+        /// Kernels M of each layer.
+        channels: usize,
+        /// Convolution layers L.
+        layers: usize,
+        /// Height and width of the kernels.
+        size: (usize, usize),
+        /// Beyond the edge.
+        padding: Padding,
+    },
+}
 
 /// How the weights begin.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,13 +59,33 @@ impl Start<'_> {
         self.modes.shape
     }
 
-    /// W1 `[hidden, d]` and W2 `[K, hidden]`.
-    pub(crate) fn fcnn(&self, hidden: usize) -> Result<(Array2<f64>, Array2<f64>)> {
+    /// The initial weights of a network of this layout.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when the kernels are larger than the images, and when a
+    /// matched start is asked of a network that has none: fewer hidden units
+    /// than modes, kernels that are small, zero-padded or in several layers,
+    /// images of several channels.
+    pub fn weights(&self, layout: Layout) -> Result<Weights> {
+        match layout {
+            Layout::Fcnn { hidden } => self.fcnn(hidden),
+            Layout::Lcnn { channels, layers, size, padding } => {
+                let [_, h, w] = self.shape();
+                if size.0 == 0 || size.1 == 0 || size.0 > h || size.1 > w {
+                    let expected = format!("1x1 to {h}x{w}, or `full`");
+                    return Err(Error::input("model.kernel", expected, format_args!("{}x{}", size.0, size.1)));
+                }
+                self.lcnn(channels, layers, size, padding)
+            }
+        }
+    }
+
+    fn fcnn(&self, hidden: usize) -> Result<Weights> {
         let d: usize = self.shape().iter().product();
         let share = match self.draw {
             Draw::Gaussian(scale) => {
-                let w1: Array2<f64> = self.normal("w1", scale, Ix2(hidden, d));
-                return Ok((w1, self.normal("w2", scale, Ix2(self.outputs, hidden))));
+                let w1 = self.normal("w1", scale, Ix2(hidden, d));
+                return Ok(Weights::Fcnn { w1, w2: self.normal("w2", scale, Ix2(self.outputs, hidden)) });
             }
             Draw::Matched(share) => share,
         };
@@ -58,24 +100,40 @@ impl Start<'_> {
             w1.row_mut(a).iter_mut().zip(&mode.v).for_each(|(w, v)| *w = b * v);
             w2.column_mut(a).assign(&(&mode.u * b));
         }
-        Ok((w1, w2))
+        Ok(Weights::Fcnn { w1, w2 })
     }
 
-    /// Kernels `[M, c, r_h, r_w]` and dense layer `[K, M, H, W]`.
-    pub(crate) fn lcnn(&self, channels: usize, size: (usize, usize)) -> Result<(Array4<f64>, Array4<f64>)> {
+    fn lcnn(
+        &self,
+        channels: usize,
+        layers: usize,
+        size: (usize, usize),
+        padding: Padding,
+    ) -> Result<Weights> {
         let [c, h, w] = self.shape();
         let share = match self.draw {
             Draw::Gaussian(scale) => {
-                let kernels: Array4<f64> = self.normal("kernels", scale, Ix4(channels, c, size.0, size.1));
-                return Ok((kernels, self.normal("dense", scale, Ix4(self.outputs, channels, h, w))));
+                let kernels = (0..layers).map(|l| {
+                    let (name, inputs) =
+                        if l == 0 { ("kernels".to_owned(), c) } else { (format!("kernels_{}", l + 1), channels) };
+                    self.normal(&name, scale, Ix4(channels, inputs, size.0, size.1))
+                });
+                return Ok(Weights::Lcnn {
+                    kernels: kernels.collect(),
+                    dense: self.normal("dense", scale, Ix4(self.outputs, channels, h, w)),
+                    padding,
+                });
             }
             Draw::Matched(share) => share,
         };
-        if size != (h, w) || c != 1 {
+        if size != (h, w) || c != 1 || layers != 1 || padding != Padding::Circular {
             return Err(Error::input(
                 "init.kind",
-                "`gaussian`: a matched start needs kernels of full size and images of one channel",
-                format_args!("`matched` with {}x{} kernels on {c}x{h}x{w} images", size.0, size.1),
+                "`gaussian`: a matched start needs one layer of circular kernels of full size and images of one channel",
+                format_args!(
+                    "`matched` with {layers} layers of {}x{} kernels ({padding:?} padding) on {c}x{h}x{w} images",
+                    size.0, size.1
+                ),
             ));
         }
         let (mut kernels, mut dense) =
@@ -96,7 +154,7 @@ impl Start<'_> {
                 plane.scaled_add(*u, &phases);
             }
         }
-        Ok((kernels, dense))
+        Ok(Weights::Lcnn { kernels: vec![kernels], dense, padding })
     }
 
     fn normal<D: ndarray::Dimension>(&self, name: &str, scale: f64, shape: D) -> ndarray::Array<f64, D> {
@@ -111,10 +169,12 @@ impl Start<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Fcnn, Lcnn, Network, convert};
     use crate::theory::moments;
     use crate::theory::tests_support::{cosine_samples, random_samples};
-    use tch::{Device, Kind};
+
+    fn full(size: (usize, usize), channels: usize) -> Layout {
+        Layout::Lcnn { channels, layers: 1, size, padding: Padding::Circular }
+    }
 
     #[test]
     fn a_matched_start_gives_every_mode_its_share_and_nothing_else() {
@@ -122,12 +182,8 @@ mod tests {
         let samples = cosine_samples((6, 8), &[(1, 2, 2.0, 0.3), (-2, 1, 1.5, 1.1), (3, 0, 1.0, 0.0)]);
         let modes = Modes::new(&samples).unwrap();
         let start = Start { draw: Draw::Matched(0.01), seed: 1, modes: &modes, outputs: 3 };
-        let nets: [Box<dyn Network>; 2] = [
-            Box::new(Fcnn::new(&start, 5, Kind::Double, Device::Cpu).unwrap()),
-            Box::new(Lcnn::new(&start, 2, (6, 8), Kind::Double, Device::Cpu).unwrap()),
-        ];
-        for net in nets {
-            let map = convert::matrix(&net.end_to_end()).unwrap();
+        for layout in [Layout::Fcnn { hidden: 5 }, full((6, 8), 2)] {
+            let map = start.weights(layout).unwrap().end_to_end();
             let a = modes.strengths(moments::response(&samples, map.view()).view());
             for (a, mode) in a.iter().zip(&modes.list) {
                 assert!((a / mode.s - 0.01).abs() < 1e-8, "{a} of {}", mode.s);
@@ -143,8 +199,13 @@ mod tests {
     #[test]
     fn gaussian_weights_have_their_scale_and_depend_on_the_seed_only() {
         let modes = Modes::new(&random_samples(50, [1, 8, 8], 3, 1)).unwrap();
-        let draw =
-            |seed| Start { draw: Draw::Gaussian(0.5), seed, modes: &modes, outputs: 3 }.fcnn(200).unwrap();
+        let draw = |seed| {
+            let start = Start { draw: Draw::Gaussian(0.5), seed, modes: &modes, outputs: 3 };
+            let Weights::Fcnn { w1, w2 } = start.weights(Layout::Fcnn { hidden: 200 }).unwrap() else {
+                panic!("another network")
+            };
+            (w1, w2)
+        };
         let (w1, w2) = draw(7);
         assert_eq!((w1.dim(), w2.dim()), ((200, 64), (3, 200)));
         // 12,800 draws: the sample's standard deviation is within 3 % at 5 sigma.
@@ -156,11 +217,19 @@ mod tests {
     }
 
     #[test]
-    fn impossible_matched_starts_are_refused() {
+    fn impossible_starts_are_refused() {
         let samples = cosine_samples((6, 8), &[(1, 2, 2.0, 0.3), (-2, 1, 1.5, 1.1)]);
         let modes = Modes::new(&samples).unwrap();
-        let start = Start { draw: Draw::Matched(0.01), seed: 1, modes: &modes, outputs: 2 };
-        assert!(start.fcnn(1).unwrap_err().to_string().contains("model.hidden"));
-        assert!(start.lcnn(1, (3, 3)).unwrap_err().to_string().contains("init.kind"));
+        let start = |draw| Start { draw, seed: 1, modes: &modes, outputs: 2 };
+        let refused = |draw, layout| start(draw).weights(layout).unwrap_err().to_string();
+        let matched = Draw::Matched(0.01);
+        assert!(refused(matched, Layout::Fcnn { hidden: 1 }).contains("model.hidden"));
+        assert!(refused(matched, full((3, 3), 1)).contains("init.kind"));
+        let zero = Layout::Lcnn { channels: 1, layers: 1, size: (6, 8), padding: Padding::Zero };
+        assert!(refused(matched, zero).contains("init.kind"));
+        for size in [(7, 8), (3, 9), (0, 1)] {
+            let said = refused(Draw::Gaussian(0.1), full(size, 1));
+            assert!(said.contains("model.kernel") && said.contains("6x8"), "{said}");
+        }
     }
 }

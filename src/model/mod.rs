@@ -11,8 +11,8 @@ pub mod lcnn;
 
 use tch::Tensor;
 
-pub use fcnn::Fcnn;
 pub use crate::theory::linear::{Draw, Layout, Padding, Start, Weights};
+pub use fcnn::Fcnn;
 pub use lcnn::Lcnn;
 
 /// A trainable network.

@@ -22,7 +22,9 @@ use crate::spectrum;
 pub use start::{Draw, Layout, Start};
 
 /// Where a convolution looks beyond the edge of its input.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Padding {
     /// On the other side.
@@ -110,7 +112,8 @@ fn circular_map(kernels: &[Array4<f64>], dense: &Array4<f64>) -> Array2<f64> {
         let (m, c, ..) = kernel.dim();
         let mut next = Array4::zeros((k, c, h, w / 2 + 1));
         for (j, m, c) in (0..k).flat_map(|j| (0..m).flat_map(move |m| (0..c).map(move |c| (j, m, c)))) {
-            let product = &map.slice(s![j, m, .., ..]) * &kernel.slice(s![m, c, .., ..]) * Complex::from(root);
+            let product =
+                &map.slice(s![j, m, .., ..]) * &kernel.slice(s![m, c, .., ..]) * Complex::from(root);
             let mut target = next.slice_mut(s![j, c, .., ..]);
             target += &product;
         }
@@ -145,7 +148,9 @@ fn zero_padded_map(kernels: &[Array4<f64>], dense: &Array4<f64>) -> Array2<f64> 
             for p in 0..h {
                 let Some(row) = (p + r).checked_sub(top).filter(|&row| row < h) else { continue };
                 for q in 0..w {
-                    let Some(column) = (q + s).checked_sub(left).filter(|&column| column < w) else { continue };
+                    let Some(column) = (q + s).checked_sub(left).filter(|&column| column < w) else {
+                        continue;
+                    };
                     for j in 0..k {
                         next[[j, c, row, column]] += weight * map[[j, m, p, q]];
                     }
@@ -174,7 +179,9 @@ mod tests {
             let (top, left) = origin((rh, rw), (h, w));
             let mut next = Array4::zeros((x.nrows(), m, h, w));
             for ((i, m, p, q), out) in next.indexed_iter_mut() {
-                for (c, r, s) in (0..c).flat_map(|c| (0..rh).flat_map(move |r| (0..rw).map(move |s| (c, r, s)))) {
+                for (c, r, s) in
+                    (0..c).flat_map(|c| (0..rh).flat_map(move |r| (0..rw).map(move |s| (c, r, s))))
+                {
                     let (row, column) = (p + r + h - top, q + s + w - left);
                     let outside = !(h..2 * h).contains(&row) || !(w..2 * w).contains(&column);
                     if *padding == Padding::Circular || !outside {
@@ -207,7 +214,10 @@ mod tests {
                 let x = samples.x.mapv(f64::from);
                 let want = naive(&weights, &x, shape[0]);
                 let got = x.dot(&weights.end_to_end().t());
-                assert!((got - want).iter().all(|e| e.abs() < 1e-11), "{shape:?} {layers} {size:?} {padding:?}");
+                assert!(
+                    (got - want).iter().all(|e| e.abs() < 1e-11),
+                    "{shape:?} {layers} {size:?} {padding:?}"
+                );
             }
         }
     }

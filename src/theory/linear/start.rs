@@ -5,9 +5,9 @@ use ndarray::{Array2, Array4, Ix2, Ix4};
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::error::{Error, Result};
-use crate::theory::linear::{Padding, Weights};
 use crate::spectrum;
 use crate::theory::Modes;
+use crate::theory::linear::{Padding, Weights};
 
 /// The architecture of a linear network.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,7 +73,11 @@ impl Start<'_> {
                 let [_, h, w] = self.shape();
                 if size.0 == 0 || size.1 == 0 || size.0 > h || size.1 > w {
                     let expected = format!("1x1 to {h}x{w}, or `full`");
-                    return Err(Error::input("model.kernel", expected, format_args!("{}x{}", size.0, size.1)));
+                    return Err(Error::input(
+                        "model.kernel",
+                        expected,
+                        format_args!("{}x{}", size.0, size.1),
+                    ));
                 }
                 self.lcnn(channels, layers, size, padding)
             }
@@ -114,8 +118,11 @@ impl Start<'_> {
         let share = match self.draw {
             Draw::Gaussian(scale) => {
                 let kernels = (0..layers).map(|l| {
-                    let (name, inputs) =
-                        if l == 0 { ("kernels".to_owned(), c) } else { (format!("kernels_{}", l + 1), channels) };
+                    let (name, inputs) = if l == 0 {
+                        ("kernels".to_owned(), c)
+                    } else {
+                        (format!("kernels_{}", l + 1), channels)
+                    };
                     self.normal(&name, scale, Ix4(channels, inputs, size.0, size.1))
                 });
                 return Ok(Weights::Lcnn {

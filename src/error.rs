@@ -40,6 +40,20 @@ pub enum Error {
         /// What to change: the step size, with the bound that holds.
         hint: String,
     },
+    /// An integrator cannot follow its equation.
+    #[error(
+        "the gradient flow cannot be followed beyond t = {t:.6e} (step {h:.2e}, relative tolerance {tolerance:.0e}): {why}"
+    )]
+    Integration {
+        /// Time reached.
+        t: f64,
+        /// Step that failed.
+        h: f64,
+        /// Relative tolerance asked for.
+        tolerance: f64,
+        /// What happened.
+        why: String,
+    },
     /// libtorch, or the device asked for, is not usable.
     #[error("{0}")]
     Device(String),

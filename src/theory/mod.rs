@@ -8,10 +8,12 @@
 
 pub mod closed;
 pub mod curve;
+pub mod flow;
 pub mod forecast;
 pub mod linear;
 pub mod modes;
 pub mod moments;
+pub mod ode;
 
 pub use forecast::Forecast;
 pub use modes::{Mode, Modes};

@@ -1,4 +1,4 @@
-use crate::support::{domfreq, json, npz, ok, photos};
+use crate::support::{domfreq, fails, json, npz, ok, photos};
 
 fn close(value: &serde_json::Value, want: f64, tolerance: f64) -> bool {
     value.as_f64().is_some_and(|v| (v - want).abs() <= tolerance * want.abs())
@@ -21,6 +21,24 @@ fn json_on_cosines_equals_the_numbers_by_hand() {
         assert!(close(&mode["participation"], 2.0, 1e-6));
         assert_eq!(mode["dominant"], serde_json::json!(dominant));
     }
+}
+
+#[test]
+fn spread_modes_are_as_strong_whatever_carries_them() {
+    // s = A √(n/2)/K, λ = A² n/(2K), ρ = √(n/(2F)) with 2F entries of the plane; n = 256.
+    let tmp = tempfile::tempdir().unwrap();
+    for (numbers, spec) in [(&[1.0][..], "spread:frequencies=1"), (&[1.0, 4.0, 40.0], "spread")] {
+        let report = json(&ok(tmp.path(), &["inspect", "--data", spec, "--json"]));
+        let (k, modes) = (numbers.len() as f64, report["modes"].as_array().unwrap());
+        assert_eq!((report["center"].as_bool(), modes.len()), (Some(false), numbers.len()));
+        for ((mode, number), a) in modes.iter().zip(numbers).zip([1.0, 0.7, 0.49]) {
+            assert!(close(&mode["s"], a * 128f64.sqrt() / k, 1e-6));
+            assert!(close(&mode["lambda"], a * a * 128.0 / k, 1e-6));
+            assert!(close(&mode["rho"], (128f64 / number).sqrt(), 1e-5));
+            assert!(close(&mode["participation"], 2.0 * number, 1e-5));
+        }
+    }
+    fails(tmp.path(), &["inspect", "--data", "spread:frequencies=1", "--center"], &["Σyx = 0"]);
 }
 
 #[test]

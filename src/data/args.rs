@@ -241,7 +241,7 @@ fn number<T: FromStr + PartialOrd>(text: &str, range: &RangeInclusive<T>) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{cosines, leaves, shapes, textures};
+    use crate::data::{cosines, leaves, shapes, spread, textures};
     use ndarray::s;
     use proptest::prelude::*;
     use rand::Rng;
@@ -317,8 +317,8 @@ mod tests {
 
     #[test]
     fn sets_too_large_are_refused_before_any_memory_is_taken() {
-        for load in [cosines::load, shapes::load, leaves::load, textures::load] {
-            let error = load("count=1000000,size=512", &Options::default()).unwrap_err().to_string();
+        for load in [cosines::load, spread::load, shapes::load, leaves::load, textures::load] {
+            let error = load("count=999996,size=512", &Options::default()).unwrap_err().to_string();
             assert!(error.contains("a set of at most 16 GiB, found"), "{error}");
         }
     }
@@ -336,8 +336,9 @@ mod tests {
 
     #[test]
     fn sets_do_not_depend_on_threads_and_start_with_the_shorter() {
-        let sets: [(Load, &str); 4] = [
+        let sets: [(Load, &str); 5] = [
             (cosines::load, "noise=1,size=6x9,classes=3"),
+            (spread::load, "noise=1,size=6x9,frequencies=1/2/3"),
             (shapes::load, "size=9x6,channels=3,classes=3"),
             (leaves::load, "size=6x9,channels=3,classes=3"),
             (textures::load, "size=9x6,classes=3,phase=random"),
@@ -379,7 +380,7 @@ mod tests {
         #[test]
         fn no_text_panics(text in ".{0,40}", key in "[a-z]{1,12}", value in ".{0,12}") {
             for text in [text, format!("size=4,count=8,{key}={value}")] {
-                for load in [cosines::load, shapes::load, leaves::load, textures::load] {
+                for load in [cosines::load, spread::load, shapes::load, leaves::load, textures::load] {
                     // Whatever it is: a set or an error that names the place.
                     if let Err(error) = load(&text, &Options::default()) {
                         prop_assert!(error.to_string().starts_with("data `"), "{}", error);

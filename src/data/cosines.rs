@@ -47,7 +47,7 @@ use crate::seed;
 
 // Signed (row, column) in cycles per image; of a conjugate pair the one that
 // reports show: column in 0..=W/2, and row > 0 in the columns 0 and W/2.
-type Frequency = (i64, i64);
+pub(super) type Frequency = (i64, i64);
 
 /// Makes the set that `args` describe: `count` images `[1, H, W]`.
 ///
@@ -80,14 +80,11 @@ pub fn load(args: &str, options: &Options) -> Result<ImageSet> {
             return Err(args.error(key, format_args!("{classes} values, one per class"), length));
         }
     }
-    if count % classes != 0 {
-        let expected = format!("a multiple of the {classes} classes, so that all have as many samples");
-        return Err(args.error("count", expected, count));
-    }
+    equal_counts(&args, count, classes)?;
     let amplitudes = amplitudes.unwrap_or_else(|| (0..classes).map(|k| 0.7f64.powi(k as i32)).collect());
     let frequencies = match frequencies {
         Some(given) => checked(&args, &given, height, width)?,
-        None => spread(&args, classes, height, width)?,
+        None => low_to_middle(&args, classes, height, width)?,
     };
     let cosines: Vec<Vec<f64>> = (0..classes)
         .map(|k| {
@@ -97,8 +94,29 @@ pub fn load(args: &str, options: &Options) -> Result<ImageSet> {
         .collect();
 
     let names = frequencies.iter().map(|(row, col)| format!("{row}:{col}")).collect();
-    args.make(options, [count, 1, height, width], names, |rng, class, pixels| {
-        for (pixel, &value) in pixels.iter_mut().zip(&cosines[class]) {
+    repeated(&args, options, [count, 1, height, width], names, &cosines, noise)
+}
+
+// Fails unless every class gets as many samples: only then are classes modes.
+pub(super) fn equal_counts(args: &Args, count: usize, classes: usize) -> Result<()> {
+    if !count.is_multiple_of(classes) {
+        let expected = format!("a multiple of the {classes} classes, so that all have as many samples");
+        return Err(args.error("count", expected, count));
+    }
+    Ok(())
+}
+
+// A set whose images are those of their classes, with white noise on them.
+pub(super) fn repeated(
+    args: &Args,
+    options: &Options,
+    shape: [usize; 4],
+    names: Vec<String>,
+    classes: &[Vec<f64>],
+    noise: f64,
+) -> Result<ImageSet> {
+    args.make(options, shape, names, |rng, class, pixels| {
+        for (pixel, &value) in pixels.iter_mut().zip(&classes[class]) {
             *pixel = value as f32;
             if noise > 0.0 {
                 *pixel = (value + noise * rng.sample::<f64, _>(StandardNormal)) as f32;
@@ -158,23 +176,30 @@ fn checked(args: &Args, given: &[Frequency], height: usize, width: usize) -> Res
     Ok(frequencies)
 }
 
-fn spread(args: &Args, classes: usize, height: usize, width: usize) -> Result<Vec<Frequency>> {
-    // |f|², with f in cycles per pixel
-    let squared =
-        |&(row, col): &Frequency| (row as f64 / height as f64).powi(2) + (col as f64 / width as f64).powi(2);
+// Every frequency that is not its own conjugate, one of each conjugate pair,
+// with |f|² in cycles per pixel: nearest to zero first.
+pub(super) fn usable(height: usize, width: usize) -> Vec<(f64, Frequency)> {
     let (h, w) = (height as i64, width as i64);
-    let mut all: Vec<Frequency> = (0..=w / 2)
+    let mut all: Vec<(f64, Frequency)> = (0..=w / 2)
         .flat_map(|col| (-((h - 1) / 2)..=h / 2).map(move |row| (row, col)))
         .filter(|&f| canonical(f, height, width) == Some(f))
+        .map(|(row, col)| {
+            ((row as f64 / height as f64).powi(2) + (col as f64 / width as f64).powi(2), (row, col))
+        })
         .collect();
-    all.sort_by(|a, b| squared(a).total_cmp(&squared(b)).then(a.cmp(b)));
-    let low = all.iter().take_while(|f| squared(f) <= 0.0625 + 1e-12).count();
+    all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    all
+}
+
+fn low_to_middle(args: &Args, classes: usize, height: usize, width: usize) -> Result<Vec<Frequency>> {
+    let all = usable(height, width);
+    let low = all.iter().take_while(|(squared, _)| *squared <= 0.0625 + 1e-12).count();
     let pool = if low >= classes { &all[..low] } else { &all[..] };
     if pool.len() < classes {
         let expected = format!("at most {} classes, the frequencies of {height}x{width} pixels", pool.len());
         return Err(args.error("classes", expected, classes));
     }
-    Ok((0..classes).map(|k| pool[k * pool.len() / classes]).collect())
+    Ok((0..classes).map(|k| pool[k * pool.len() / classes].1).collect())
 }
 
 #[cfg(test)]

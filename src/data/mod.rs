@@ -18,6 +18,7 @@ pub mod prepare;
 pub mod select;
 pub mod shapes;
 pub mod spec;
+pub mod spread;
 pub mod textures;
 
 pub use prepare::{Normalize, Samples, prepare};
@@ -67,7 +68,8 @@ impl Default for Options {
 ///
 /// # Errors
 /// [`crate::Error::Input`] for files that are not what they should be, for
-/// filters that leave nothing, and for sets with one class only.
+/// filters that leave nothing, and for sets with one class only (but for
+/// [`spread`], whose one class is a mode where nothing is centred).
 pub fn load(spec: &Spec, options: &Options) -> Result<ImageSet> {
     spec.load(options)
 }

@@ -27,6 +27,16 @@ pub struct Selection {
 /// zero, a label without a name, and fewer than two classes among the samples
 /// that are left.
 pub fn select(labels: &[u32], names: &[String], options: &Options) -> Result<Selection> {
+    select_least(labels, names, options, 2)
+}
+
+/// [`select`], which must leave at least `least` classes.
+pub(crate) fn select_least(
+    labels: &[u32],
+    names: &[String],
+    options: &Options,
+    least: usize,
+) -> Result<Selection> {
     check_limits(options)?;
     if labels.is_empty() {
         return Err(Error::input("data set", "samples", "none"));
@@ -61,7 +71,7 @@ pub fn select(labels: &[u32], names: &[String], options: &Options) -> Result<Sel
             relabel[old] = Some(kept_names.len() as u32);
             kept_names.push(names[old].clone());
         }
-        at_least_two(kept_names.len(), "--classes")?;
+        at_least(least, kept_names.len(), "--classes")?;
     }
 
     let limit = options.limit.unwrap_or(usize::MAX);
@@ -80,7 +90,7 @@ pub fn select(labels: &[u32], names: &[String], options: &Options) -> Result<Sel
         }
     }
     let place = if options.limit.is_some() { "--limit" } else { "data set" };
-    at_least_two(taken.iter().filter(|&&n| n > 0).count(), place)?;
+    at_least(least, taken.iter().filter(|&&n| n > 0).count(), place)?;
     Ok(Selection { rows, labels: new_labels, names: kept_names })
 }
 
@@ -106,8 +116,14 @@ pub fn select_real(count: usize, options: &Options) -> Result<usize> {
 
 /// Fails unless there are two classes to tell apart.
 pub(crate) fn at_least_two(classes: usize, place: &str) -> Result<()> {
-    if classes < 2 {
-        return Err(Error::input(place, "samples of at least 2 classes", format!("{classes}")));
+    at_least(2, classes, place)
+}
+
+/// Fails unless there are `least` classes.
+pub(crate) fn at_least(least: usize, classes: usize, place: &str) -> Result<()> {
+    if classes < least {
+        let plural = if least == 1 { "class" } else { "classes" };
+        return Err(Error::input(place, format_args!("samples of at least {least} {plural}"), classes));
     }
     Ok(())
 }

@@ -8,8 +8,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::decode::render;
-use super::select::{at_least_two, select, select_real};
-use super::{Options, cifar, cosines, folder, idx, leaves, npz, parquet, shapes, textures};
+use super::select::{at_least, select_least, select_real};
+use super::{Options, cifar, cosines, folder, idx, leaves, npz, parquet, shapes, spread, textures};
 use crate::error::{Error, Result};
 use crate::field::{ImageSet, Targets};
 
@@ -25,8 +25,10 @@ pub struct Spec {
 /// The kinds of sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Sums of cosines, made here.
+    /// One cosine per class, made here.
     Cosines,
+    /// Sums of cosines, made here.
+    Spread,
     /// Simple shapes, made here.
     Shapes,
     /// Dead leaves, made here.
@@ -47,8 +49,9 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, those made here first.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Cosines,
+        Self::Spread,
         Self::Shapes,
         Self::Leaves,
         Self::Textures,
@@ -63,6 +66,7 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Cosines => "cosines",
+            Self::Spread => "spread",
             Self::Shapes => "shapes",
             Self::Leaves => "leaves",
             Self::Textures => "textures",
@@ -76,7 +80,20 @@ impl Kind {
 
     /// Whether the images are made here rather than read from files.
     pub fn generated(self) -> bool {
-        matches!(self, Self::Cosines | Self::Shapes | Self::Leaves | Self::Textures)
+        matches!(self, Self::Cosines | Self::Spread | Self::Shapes | Self::Leaves | Self::Textures)
+    }
+
+    /// Whether x and y are to be left as they are, neither centred nor
+    /// normalised, unless told otherwise: so it is where the classes are made to
+    /// be the modes, which they are only then.
+    pub fn classes_are_modes(self) -> bool {
+        matches!(self, Self::Cosines | Self::Spread)
+    }
+
+    // With one class y says nothing about x, but for an uncentred set whose one
+    // image is what there is to learn.
+    fn least_classes(self) -> usize {
+        if self == Self::Spread { 1 } else { 2 }
     }
 }
 
@@ -114,6 +131,7 @@ impl Spec {
             Kind::Folder => folder::load(argument, options)?,
             Kind::Npz => npz::load(argument, options)?,
             Kind::Cosines => finish(cosines::load(argument, options)?, options)?,
+            Kind::Spread => finish(spread::load(argument, options)?, options)?,
             Kind::Shapes => finish(shapes::load(argument, options)?, options)?,
             Kind::Leaves => finish(leaves::load(argument, options)?, options)?,
             Kind::Textures => finish(textures::load(argument, options)?, options)?,
@@ -173,10 +191,11 @@ impl From<Spec> for String {
 }
 
 /// Applies `options` to a set that was made in one piece: selects samples,
-/// takes the mean of the channels, resizes.
+/// takes the mean of the channels, resizes. A set that was made with one class
+/// may have one.
 ///
 /// # Errors
-/// Those of [`select`] and [`select_real`], and unequal numbers of images and
+/// Those of [`select`](super::select::select) and [`select_real`], and unequal numbers of images and
 /// targets.
 pub fn finish(set: ImageSet, options: &Options) -> Result<ImageSet> {
     let (count, channels, height, width) = set.images.dim();
@@ -185,7 +204,7 @@ pub fn finish(set: ImageSet, options: &Options) -> Result<ImageSet> {
     }
     let (rows, targets) = match set.targets {
         Targets::Classes { labels, names } => {
-            let selection = select(&labels, &names, options)?;
+            let selection = select_least(&labels, &names, options, names.len().min(2))?;
             (selection.rows, Targets::Classes { labels: selection.labels, names: selection.names })
         }
         Targets::Real(y) => {
@@ -232,7 +251,7 @@ fn check(set: &ImageSet, spec: &Spec) -> Result<()> {
                     Error::input(format!("{spec}: sample {i}"), expected, label)
                 })? = true;
             }
-            at_least_two(present.iter().filter(|&&p| p).count(), &spec.to_string())
+            at_least(spec.kind.least_classes(), present.iter().filter(|&&p| p).count(), &spec.to_string())
         }
         Targets::Real(y) => {
             if y.ncols() == 0 {
@@ -292,7 +311,7 @@ mod tests {
     #[test]
     fn unknown_kinds_get_the_nearest_one_and_the_list() {
         let text = refusal("parket:x");
-        assert!(text.contains("did you mean parquet?") && text.contains("cosines, shapes"), "{text}");
+        assert!(text.contains("did you mean parquet?") && text.contains("cosines, spread, shapes"), "{text}");
         assert!(refusal("texture").contains("did you mean textures?"));
         let text = refusal("qqq:x");
         assert!(!text.contains("did you mean") && text.contains("'qqq'"), "{text}");
@@ -336,6 +355,7 @@ mod tests {
         assert!(text(&set).contains("image 1"));
         assert!(text(&made(classes(&[0, 3]))).contains("sample 1"));
         assert!(text(&made(classes(&[1, 1]))).contains("at least 2 classes"));
+        assert!(check(&made(classes(&[1, 1])), &"spread".parse().unwrap()).is_ok());
         assert!(text(&made(classes(&[]))).contains("images"));
         let mut set = fine.clone();
         set.targets = classes(&[0]);

@@ -14,6 +14,8 @@
 //! is small, where all of its time goes.
 
 use crate::error::{Error, Result};
+use crate::spectrum::Energies;
+use crate::theory::forecast::Forecast;
 use crate::theory::modes::Modes;
 
 /// The learning curve of one mode.
@@ -66,32 +68,50 @@ impl Closed {
     }
 }
 
-/// The learning curves of all modes of a run.
+/// The learning curves of all modes from a matched start.
 #[derive(Clone, Debug)]
-pub struct Forecast {
+pub struct ClosedForm {
     curves: Vec<Closed>,
-    eta: f64,
+    energies: Vec<Energies>,
+    eta: Option<f64>,
 }
 
-impl Forecast {
-    /// For a run of step size `eta` whose modes all start at the share `start`
-    /// of their strength.
+impl ClosedForm {
+    /// For modes that all start at the share `start` of their strength. With
+    /// `eta` it is gradient descent of that step size, without it the flow.
     ///
     /// # Errors
     /// As [`Closed::new`].
-    pub fn new(modes: &Modes, convolutional: bool, start: f64, eta: f64) -> Result<Self> {
+    pub fn new(modes: &Modes, convolutional: bool, start: f64, eta: Option<f64>) -> Result<Self> {
         let curves = modes.list.iter().map(|m| Closed::new(m.s, start * m.s, m.gain(convolutional)));
-        Ok(Self { curves: curves.collect::<Result<_>>()?, eta })
+        let energies = modes.list.iter().map(|m| m.energies.clone()).collect();
+        Ok(Self { curves: curves.collect::<Result<_>>()?, energies, eta })
+    }
+}
+
+impl Forecast for ClosedForm {
+    fn theory(&self) -> &'static str {
+        "closed"
     }
 
-    /// a_α of each mode after `step` steps.
-    pub fn at_step(&self, step: f64) -> Vec<f64> {
-        self.curves.iter().map(|c| c.at_step(step, self.eta)).collect()
+    fn strengths(&self, t: f64) -> Vec<f64> {
+        let at = |c: &Closed| self.eta.map_or_else(|| c.at_time(t), |eta| c.at_step(t / eta, eta));
+        self.curves.iter().map(at).collect()
     }
 
-    /// Step at which each mode reaches the share `fraction` of its strength.
-    pub fn steps_to(&self, fraction: f64) -> Vec<f64> {
-        self.curves.iter().map(|c| c.step_to(fraction, self.eta)).collect()
+    fn time_to(&self, mode: usize, share: f64) -> Option<f64> {
+        let c = &self.curves[mode];
+        let t = self.eta.map_or_else(|| c.time_to(share), |eta| c.step_to(share, eta) * eta);
+        Some(t.max(0.0))
+    }
+
+    /// A matched network uses the mode's image itself.
+    fn discovered_with(&self, mode: usize) -> Option<Energies> {
+        Some(self.energies[mode].clone())
+    }
+
+    fn template(&self, mode: usize, _t: f64) -> Option<Energies> {
+        self.discovered_with(mode)
     }
 }
 

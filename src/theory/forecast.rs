@@ -20,4 +20,10 @@ pub trait Forecast {
     /// Energies of the template u_αᵀE of mode `mode` at its half-time, summed over
     /// channels; None where there is no half-time.
     fn discovered_with(&self, mode: usize) -> Option<Energies>;
+
+    /// The same at any time `t` ≥ 0, where the theory can say.
+    fn template(&self, mode: usize, t: f64) -> Option<Energies> {
+        let _ = (mode, t);
+        None
+    }
 }

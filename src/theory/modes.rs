@@ -10,7 +10,7 @@ use ndarray::{Array1, Array2, Array3, ArrayView2, Axis};
 use crate::data::Samples;
 use crate::error::{Error, Result};
 use crate::spectrum::{Energies, Frequency};
-use crate::theory::moments;
+use crate::theory::moments::{self, Moments};
 
 /// One mode of a data set.
 #[derive(Clone, Debug)]
@@ -71,10 +71,34 @@ impl Modes {
     /// # Errors
     /// As [`Modes::new`].
     pub fn from_cross(samples: &Samples, yx: ArrayView2<f64>) -> Result<Self> {
+        let x_norm = samples.x.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / samples.len() as f64;
+        Self::assemble(samples.shape, yx, x_norm * moments::yy_trace(samples), |v| {
+            moments::variances(samples, v)
+        })
+    }
+
+    /// The modes of moments alone, of images of `shape` `[c, h, w]`.
+    ///
+    /// # Errors
+    /// As [`Modes::new`].
+    pub fn from_moments(moments: &Moments, shape: [usize; 3]) -> Result<Self> {
+        let norm = moments.xx.diag().sum() * moments.yy_trace;
+        Self::assemble(shape, moments.yx.view(), norm, |v| {
+            let mapped = moments.xx.dot(&v);
+            v.columns().into_iter().zip(mapped.columns()).map(|(v, mapped)| v.dot(&mapped)).collect()
+        })
+    }
+
+    // `norm`: mean ‖x‖² times mean ‖y‖².
+    fn assemble(
+        shape: [usize; 3],
+        yx: ArrayView2<f64>,
+        norm: f64,
+        lambdas: impl FnOnce(ArrayView2<f64>) -> Vec<f64>,
+    ) -> Result<Self> {
         let (u, s, v) = svd(yx)?;
         // Σyx of unrelated x and y is not zero but the rounding of a sum that cancels.
-        let x_norm = samples.x.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / samples.len() as f64;
-        let floor = 1e-10 * (x_norm * moments::yy_trace(samples)).sqrt();
+        let floor = 1e-10 * norm.sqrt();
         let count = s.iter().take_while(|&&x| x > NEGLIGIBLE * s[0] && x > floor).count();
         if count == 0 {
             return Err(Error::input(
@@ -83,8 +107,8 @@ impl Modes {
                 "Σyx = 0: every class has the same mean image, so there is no mode to discover",
             ));
         }
-        let lambdas = moments::variances(samples, v.slice(ndarray::s![.., ..count]));
-        let shape @ [c, h, w] = samples.shape;
+        let lambdas = lambdas(v.slice(ndarray::s![.., ..count]));
+        let [c, h, w] = shape;
         let mut list = Vec::with_capacity(count);
         for (a, lambda) in lambdas.into_iter().enumerate() {
             let (mut u, mut v) = (u.column(a).to_owned(), v.column(a).to_owned());

@@ -128,12 +128,12 @@ pub fn integrate(
         if t >= end {
             return Ok(t);
         }
-        if !(h > 16.0 * f64::EPSILON * t.max(f64::MIN_POSITIVE)) {
+        if h.is_nan() || h <= 16.0 * f64::EPSILON * t.max(f64::MIN_POSITIVE) {
             return Err(fail(t, h, "the step has become too small to advance the time"));
         }
         h = h.min(end - t);
-        for stage in 0..6 {
-            combine(&y, &k, A[stage], h, &mut next);
+        for (stage, a) in A.iter().enumerate() {
+            combine(&y, &k, a, h, &mut next);
             let (_, rest) = k.split_at_mut(stage + 1);
             system.derivative(&next, &mut rest[0]);
         }
@@ -203,7 +203,7 @@ fn first_step(
     system: &mut impl System,
     y: &[f64],
     derivative: &[f64],
-    scratch: &mut Vec<f64>,
+    scratch: &mut [f64],
     accuracy: &Accuracy,
 ) -> f64 {
     let norm = |values: &mut dyn Iterator<Item = (f64, f64)>| {
@@ -261,8 +261,8 @@ mod tests {
             let mut between = 0.0f64;
             for i in 0..steps {
                 logistic(&y, &mut k[0]);
-                for stage in 0..6 {
-                    combine(&y, &k, A[stage], h, &mut next);
+                for (stage, a) in A.iter().enumerate() {
+                    combine(&y, &k, a, h, &mut next);
                     let (_, rest) = k.split_at_mut(stage + 1);
                     logistic(&next, &mut rest[0]);
                 }

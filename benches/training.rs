@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use domfreq::data::Samples;
 use domfreq::field::Source;
-use domfreq::model::{Draw, Fcnn, Lcnn, Network, Start};
+use domfreq::model::{self, Draw, Layout, Padding, Start};
 use domfreq::run::{Observer, Row, Snapshot};
 use domfreq::theory::{Modes, Moments};
 use domfreq::train::{self, Plan, Sgd};
@@ -72,11 +72,13 @@ fn median(values: &[f64]) -> f64 {
 /// Median over repeats of the milliseconds per step of ours.
 fn ours(samples: &Samples, modes: &Modes, moments: Option<&Moments>, convolutional: bool) -> f64 {
     let start = Start { draw: Draw::Gaussian(1e-3), seed: 0, modes, outputs: CLASSES };
-    let net: Box<dyn Network> = if convolutional {
-        Box::new(Lcnn::new(&start, 1, (SIDE, SIDE), Kind::Float, Device::Cpu).expect("a network"))
+    let layout = if convolutional {
+        Layout::Lcnn { channels: 1, layers: 1, size: (SIDE, SIDE), padding: Padding::Circular }
     } else {
-        Box::new(Fcnn::new(&start, HIDDEN, Kind::Float, Device::Cpu).expect("a network"))
+        Layout::Fcnn { hidden: HIDDEN }
     };
+    let weights = start.weights(layout).expect("weights");
+    let net = model::network(&weights, Kind::Float, Device::Cpu).expect("a network");
     let steps = if moments.is_some() { 300 } else { 5 };
     let plan = Plan { steps, eta: 1e-4, momentum: 0.0, batch: None, every: 1, snapshots: 0, seed: 0 };
     let mut space =

@@ -4,7 +4,7 @@ use ndarray::ArrayView2;
 use tch::{Device, Kind, Tensor};
 
 use crate::error::Result;
-use crate::model::{Network, convert};
+use crate::model::{Network, leaf};
 
 /// W1 `[h, d]`, W2 `[K, h]`.
 #[derive(Debug)]
@@ -19,14 +19,13 @@ impl Fcnn {
     /// # Errors
     /// [`crate::Error::Device`] when the device has no room.
     pub fn new(w1: ArrayView2<f64>, w2: ArrayView2<f64>, kind: Kind, device: Device) -> Result<Self> {
-        let leaf = |w| -> Result<Tensor> { Ok(convert::tensor(w, kind, device)?.set_requires_grad(true)) };
-        Ok(Self { w1: leaf(w1)?, w2: leaf(w2)? })
+        Ok(Self { w1: leaf(w1, kind, device)?, w2: leaf(w2, kind, device)? })
     }
 }
 
 impl Network for Fcnn {
-    fn parameters(&self) -> Vec<(&'static str, Tensor)> {
-        vec![("w1", self.w1.shallow_clone()), ("w2", self.w2.shallow_clone())]
+    fn parameters(&self) -> Vec<(String, Tensor)> {
+        vec![("w1".to_owned(), self.w1.shallow_clone()), ("w2".to_owned(), self.w2.shallow_clone())]
     }
 
     fn encode(&self, x: &Tensor) -> Tensor {

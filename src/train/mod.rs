@@ -70,7 +70,8 @@ pub struct Plan {
     pub batch: Option<usize>,
     /// Measure every so many updates (and at the first and the last).
     pub every: u64,
-    /// Number of snapshots after the first, evenly spaced and rounded to measured steps.
+    /// Number of snapshots after the first, evenly spaced and rounded to measured
+    /// steps. One more is taken where a mode is discovered.
     pub snapshots: u64,
     /// Seed of the order of minibatches.
     pub seed: u64,
@@ -101,7 +102,34 @@ const WATCH: u64 = 50;
 /// A loss this many times the first one does not come back.
 const LOST: f64 = 1e3;
 
-/// Trains `net` by `plan` and shows every measured step to `observer`.
+/// Which modes have been discovered: a_α has reached s_α/2 at a measured step.
+///
+/// It follows from the measured strengths alone, in their order, so that it need
+/// not be stored beside them.
+#[derive(Debug)]
+struct Discovered(Vec<bool>);
+
+impl Discovered {
+    fn new(modes: &Modes) -> Self {
+        Self(vec![false; modes.len()])
+    }
+
+    /// Whether the strengths `a` of the next measured step discover a mode. A mode
+    /// that falls back is not discovered again.
+    fn another(&mut self, modes: &Modes, a: &[f64]) -> bool {
+        let mut another = false;
+        for ((done, mode), a) in self.0.iter_mut().zip(&modes.list).zip(a) {
+            if !*done && *a >= 0.5 * mode.s {
+                (*done, another) = (true, true);
+            }
+        }
+        another
+    }
+}
+
+/// Trains `net` by `plan` and shows every measured step to `observer`; snapshots
+/// are those of the plan, and one at the first measured step at which a mode has
+/// reached half its strength, a_α ≥ s_α/2.
 ///
 /// # Errors
 /// [`Error::Diverged`] when the loss is no longer finite or has grown a
@@ -118,7 +146,7 @@ pub fn train(
     let (kind, device) = (parameters[0].kind(), parameters[0].device());
     let meter = Meter::new(modes, kind, device)?;
     let mut optimiser = Sgd::new(&parameters, plan.eta, plan.momentum);
-    let mut start = None;
+    let (mut start, mut discovered) = (None, Discovered::new(modes));
     for step in 0..=plan.steps {
         let measured = plan.measured(step);
         let look = measured || step.is_multiple_of(WATCH);
@@ -140,12 +168,12 @@ pub fn train(
             }
             if measured {
                 let mut accuracy = None;
-                if plan.snapshot(step) {
+                if discovered.another(modes, &a) || plan.snapshot(step) {
                     let map = convert::matrix(&tch::no_grad(|| net.end_to_end()))?;
                     accuracy = self::accuracy(samples, &map);
                     let weights = names.iter().zip(&parameters);
                     let weights: Result<_> =
-                        weights.map(|(n, w)| Ok(((*n).to_owned(), convert::array(w)?))).collect();
+                        weights.map(|(n, w)| Ok((n.clone(), convert::array(w)?))).collect();
                     observer.snapshot(&Snapshot { step, map, weights: weights? })?;
                 }
                 let batch = plan.batch.unwrap_or(samples.len());

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use ab_glyph::{Font, FontRef, GlyphId, PxScale, ScaleFont, point};
 use plotters::coord::Shift;
-use plotters::element::{BitMapElement, Circle, PathElement, Text};
+use plotters::element::{BitMapElement, Circle, PathElement, Polygon, Text};
 use plotters::prelude::{BitMapBackend, DrawingArea, DrawingBackend, IntoDrawingArea};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontDesc, FontFamily, FontStyle, FontTransform, RGBColor, ShapeStyle, TextStyle};
@@ -328,6 +328,15 @@ impl Canvas<'_> {
         self.draw(&Circle::new((fine(x), fine(y)), fine_width(radius), ShapeStyle::from(colour).filled()))
     }
 
+    /// A filled polygon.
+    ///
+    /// # Errors
+    /// See [`Canvas::line`].
+    pub fn polygon(&self, corners: &[(f64, f64)], colour: RGBColor) -> Result<()> {
+        let corners: Vec<_> = corners.iter().map(|&(x, y)| (fine(x), fine(y))).collect();
+        self.draw(&Polygon::new(corners, ShapeStyle::from(colour).filled()))
+    }
+
     /// The outline of a rectangle, `width` thick, centred on its edge.
     ///
     /// # Errors
@@ -602,6 +611,17 @@ mod tests {
         assert_eq!(cut_into_dashes(&path, 3.0, 2.0)[..2], expected);
         assert!(cut_into_dashes(&[], 3.0, 2.0).is_empty());
         assert_eq!(cut_into_dashes(&[(1.0, 2.0)], 3.0, 2.0), [vec![(1.0, 2.0)]]);
+    }
+
+    #[test]
+    fn polygon_is_filled_to_its_corners() {
+        let corners = [(10.0, 10.0), (40.0, 10.0), (40.0, 30.0), (10.0, 30.0)];
+        let picture = render(60, 40, |c| c.polygon(&corners, BLACK)).unwrap();
+        let (left, top, right, bottom) = ink(&picture).unwrap();
+        for (found, wanted) in [(left, 10), (top, 10), (right, 40), (bottom, 30)] {
+            assert!(found.abs_diff(wanted) <= 1, "{found} {wanted}");
+        }
+        assert_eq!(picture.pixel(25, 20), [0, 0, 0]);
     }
 
     #[test]

@@ -5,8 +5,16 @@
 //! and harms none. Sizes are in points on paper at [`style::DPI`].
 
 pub mod canvas;
+pub mod chart;
+pub mod curves;
+pub mod depth;
+pub mod dominance;
+pub mod index;
 pub mod modes;
+pub mod natural;
+pub mod order;
 pub mod png;
+pub mod speed;
 pub mod stages;
 pub mod style;
 mod viridis;

@@ -79,8 +79,8 @@ const NAME_LINE: f64 = 33.0;
 const LINE: f64 = 29.0;
 /// Left end of a colour bar: its first tick label hangs over.
 const KEY_INSET: f64 = MARGIN + 30.0;
-const KEY_HEIGHT: f64 = 98.0;
-const BAR: (f64, f64) = (380.0, 20.0);
+pub(super) const KEY_HEIGHT: f64 = 98.0;
+pub(super) const BAR: (f64, f64) = (380.0, 20.0);
 
 /// The full plane of a real image's energies from its half plane `[H, W/2 + 1]`,
 /// unshifted: the entry at (−r, −c) is that at (r, c).
@@ -178,7 +178,7 @@ fn index(share: f64, count: usize) -> usize {
 }
 
 /// Cells of equal size in their colours, framed.
-fn draw_cells(
+pub(super) fn draw_cells(
     canvas: &Canvas<'_>,
     cells: &Array2<RGBColor>,
     corner: (f64, f64),
@@ -262,7 +262,7 @@ fn draw_spectrum(
 }
 
 /// A colour bar with its label above and ticks (position 0..=1, text) below.
-fn draw_bar(
+pub(super) fn draw_bar(
     canvas: &Canvas<'_>,
     (x, y): (f64, f64),
     label: &str,

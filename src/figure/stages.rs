@@ -74,13 +74,13 @@ const LEFT: f64 = 112.0;
 const GAP: f64 = 62.0;
 const LEGEND_LINE: f64 = 36.0;
 /// Length of the line in a legend entry.
-const SWATCH: f64 = 48.0;
-const MEASURED: f64 = 2.2;
-const THEORY: f64 = 0.9;
-const DASH: (f64, f64) = (11.0, 9.0);
+pub(super) const SWATCH: f64 = 48.0;
+pub(super) const MEASURED: f64 = 2.2;
+pub(super) const THEORY: f64 = 0.9;
+pub(super) const DASH: (f64, f64) = (11.0, 9.0);
 
 /// Colours of mode `i`: the wide measured line and the thin theory over it.
-fn colours(i: usize, with_theory: bool) -> (RGBColor, RGBColor) {
+pub(super) fn colours(i: usize, with_theory: bool) -> (RGBColor, RGBColor) {
     let Some(&full) = PALETTE.get(i) else { return (REST, mix(REST, INK, 0.4)) };
     if with_theory { (mix(full, PAPER, 0.45), mix(full, INK, 0.35)) } else { (full, full) }
 }
@@ -141,9 +141,7 @@ fn check(panels: &[Panel]) -> Result<()> {
 }
 
 /// Range of a/s over all panels, with a margin. They share it, to be compared.
-fn strength_range(panels: &[Panel]) -> Result<(f64, f64)> {
-    let curves = panels.iter().flat_map(|p| &p.curves);
-    let values = curves.flat_map(|c| c.measured.iter().chain(c.theory.iter().flatten())).copied();
+pub(super) fn strength_range(values: impl Iterator<Item = f64>) -> Result<(f64, f64)> {
     let (low, high) = range("mode strengths", values)?.unwrap_or((0.0, 1.0));
     let margin = 0.05 * (high.max(1.0) - low.min(0.0));
     let (bottom, top) = ((low - margin).min(-0.05), (high + margin).max(1.1));
@@ -241,13 +239,13 @@ fn swatch(
     Ok(())
 }
 
-fn measured_mark(canvas: &Canvas<'_>, at: (f64, f64), colour: RGBColor) -> Result<()> {
+pub(super) fn measured_mark(canvas: &Canvas<'_>, at: (f64, f64), colour: RGBColor) -> Result<()> {
     canvas.dot(at, pt(2.3), PAPER)?;
     canvas.dot(at, pt(1.8), colour)
 }
 
 /// A ring that stays visible around a dot in the same place.
-fn theory_mark(canvas: &Canvas<'_>, (x, y): (f64, f64), colour: RGBColor) -> Result<()> {
+pub(super) fn theory_mark(canvas: &Canvas<'_>, (x, y): (f64, f64), colour: RGBColor) -> Result<()> {
     let circle: Vec<_> = (0..=32)
         .map(|i| (f64::from(i) / 32.0 * std::f64::consts::TAU).sin_cos())
         .map(|(s, c)| (x + pt(3.0) * c, y + pt(3.0) * s))
@@ -385,7 +383,8 @@ fn picture(panels: &[Panel]) -> Result<Picture> {
     };
     let width: f64 = if columns == 1 { 1000.0 } else { 1500.0 };
     let inner = (width - LEFT - RIGHT - 2.0 * MARGIN - GAP * (columns as f64 - 1.0)) / columns as f64;
-    let y = strength_range(panels)?;
+    let curves = panels.iter().flat_map(|p| &p.curves);
+    let y = strength_range(curves.flat_map(|c| c.measured.iter().chain(c.theory.iter().flatten())).copied())?;
     let has_theory = |p: &Panel| p.curves.iter().any(|c| c.theory.is_some());
     let any_theory = panels.iter().any(has_theory);
 

@@ -21,12 +21,15 @@ endif
 
 BIN        := $(or $(CARGO_TARGET_DIR),target)/release/domfreq
 
+COMMA      := ,
+
 # Figures on other data: DATA=parquet:PATH (or any --data SPEC), and options of
 # the data in DATA_FLAGS, such as DATA_FLAGS="--grey --limit 10000".
 DATA       ?=
 DATA_FLAGS ?=
 
-.PHONY: help setup build test test-core doc bench fig-stages clean
+FIGS       := fig-stages fig-speed fig-dominance fig-natural fig-depth fig-order
+.PHONY: help setup build test test-core doc bench clean figures $(FIGS)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -90,6 +93,66 @@ fig-stages: build ## Figure 1: discovery of the modes, FCNN and LCNN [DATA=SPEC 
 	    $(if $(DATA),--data "$(DATA)") $(DATA_FLAGS); \
 	done
 	$(BIN) figure stages $(RUNS)/$(STAGES)-fcnn $(RUNS)/$(STAGES)-lcnn --out $(FIGURES)/$(STAGES).png
+
+# $(call train,CONFIG,RUN,FLAGS): one run, its table kept out of the way.
+ON_DATA     = $(if $(DATA),--data "$(DATA)") $(DATA_FLAGS)
+train       = $(BIN) train --config assets/config/$(1).toml --out $(RUNS)/$(2) --force $(3) > /dev/null
+# Runs on other data stand beside those on the embedded ones, and so do figures.
+ALSO        = $(if $(DATA),-images)
+
+fig-speed: build ## how much faster a convolution is, over the concentration of modes [DATA=SPEC]
+	@mkdir -p $(FIGURES)
+ifdef DATA
+	for net in fcnn lcnn; do $(call train,speed,speed-images/$$net,--model $$net $(ON_DATA) --steps 12000); done
+	$(BIN) figure speed $(RUNS)/speed-images/* --out $(FIGURES)/speed-images.png
+else
+	for at in 8:1 8:2 8:4 8:8 8:16 8:30 16:1 16:2 16:4 16:8 16:16 16:32 16:64 16:126 \
+	          32:1 32:4 32:16 32:64 32:256 32:510; do \
+	  for net in fcnn lcnn; do \
+	    $(call train,speed,speed/$$at-$$net,--model $$net --data spread:size=$${at%:*}$(COMMA)frequencies=$${at#*:}); \
+	  done; \
+	done
+	$(BIN) figure speed $(RUNS)/speed/* --out $(FIGURES)/speed.png
+endif
+
+fig-dominance: build ## with which frequencies a mode is learned, over time and scale of weights [DATA=SPEC MODE=N]
+	@mkdir -p $(FIGURES)
+	for net in fcnn lcnn; do for scale in 1e-1 1e-2 1e-3 1e-4 1e-5 1e-6; do \
+	  $(call train,dominance,dominance$(ALSO)/$$net-$$scale,--model $$net --scale $$scale $(ON_DATA)); \
+	done; done
+	$(BIN) figure dominance --mode $(or $(MODE),1) --out $(FIGURES)/dominance$(ALSO).png \
+	  $(RUNS)/dominance$(ALSO)/fcnn-1e-3 $(RUNS)/dominance$(ALSO)/lcnn-1e-3 $(RUNS)/dominance$(ALSO)/*cnn-1e-[12456]
+
+fig-natural: build ## modes of natural images, what networks use for them, and when [DATA=SPEC]
+	@mkdir -p $(FIGURES)
+	$(call train,natural,natural$(ALSO)/fcnn,--model fcnn --theory mode$(COMMA)flow $(ON_DATA))
+	$(call train,natural,natural$(ALSO)/lcnn,--model lcnn --theory stationary$(COMMA)flow $(ON_DATA))
+	$(BIN) figure natural $(RUNS)/natural$(ALSO)/fcnn $(RUNS)/natural$(ALSO)/lcnn --out $(FIGURES)/natural$(ALSO).png
+
+# Scales at which all end-to-end maps start as that of one layer at 1e-3; steps
+# small enough for the sudden transitions of deep networks.
+DEPTH_ETA   = $(if $(DATA),,--eta 2.5e-4 --steps 14000)
+
+fig-depth: build ## 1 to 4 convolution layers: the deeper, the sparser in frequency [DATA=SPEC]
+	@mkdir -p $(FIGURES)
+	for at in 1:1e-3 2:4e-3 3:8e-3 4:1.2e-2; do \
+	  $(call train,depth,depth$(ALSO)/$${at%:*},--layers $${at%:*} --scale $${at#*:} $(DEPTH_ETA) $(ON_DATA)); \
+	done
+	$(BIN) figure depth $(RUNS)/depth$(ALSO)/* --out $(FIGURES)/depth$(ALSO).png
+
+fig-order: build ## half-times predicted and measured, on several data sets [DATA=SPEC adds one]
+	@mkdir -p $(FIGURES)
+	for net in fcnn lcnn; do \
+	  for data in leaves textures shapes; do \
+	    $(call train,order,order$(ALSO)/$$data-$$net,--model $$net --data $$data --size 16); \
+	  done; \
+	  $(call train,order,order$(ALSO)/spread-$$net,--model $$net --data spread); \
+	  $(if $(DATA),$(call train,order,order$(ALSO)/yours-$$net,--model $$net $(ON_DATA));) \
+	done
+	$(BIN) figure order $(RUNS)/order$(ALSO)/* --out $(FIGURES)/order$(ALSO).png
+
+figures: $(FIGS) ## all figures, and a page with them and their verdicts: figures/index.html
+	$(BIN) figure index $(FIGURES)
 
 clean: ## runs, figures and builds (not libtorch)
 	rm -rf $(RUNS) $(FIGURES)

@@ -4,9 +4,10 @@
 
 mod doctor;
 mod figure;
+mod forecast;
 mod inspect;
-#[cfg(feature = "torch")]
 mod memory;
+mod predict;
 #[cfg(feature = "torch")]
 mod record;
 #[cfg(feature = "torch")]
@@ -17,7 +18,7 @@ use std::io::Write;
 use anyhow::{Context, Result};
 use clap::CommandFactory;
 
-use crate::cli::{Cli, Command, Figure};
+use crate::cli::{Cli, Command};
 use crate::data::{self, Normalize, Samples, Spec};
 use crate::progress::say;
 use crate::run::config::DataConfig;
@@ -29,15 +30,14 @@ use crate::run::config::DataConfig;
 pub fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Inspect(args) => inspect::run(&args),
+        Command::Predict(args) => predict::run(&args),
         #[cfg(feature = "torch")]
         Command::Train(args) => train::run(&args),
         #[cfg(not(feature = "torch"))]
         Command::Train(_) => {
             anyhow::bail!("this domfreq was built without libtorch (feature `torch`): it cannot train")
         }
-        Command::Figure(args) => match args.figure {
-            Figure::Stages { runs, out } => figure::stages(&runs, &out),
-        },
+        Command::Figure(args) => figure::run(&args.figure),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

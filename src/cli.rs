@@ -6,7 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::data::Normalize;
 use crate::run::RunConfig;
-use crate::run::config::{DataConfig, Dtype, InitKind, Kernel, ModelKind, Size, SpaceKind};
+use crate::run::config::{DataConfig, Dtype, InitKind, Kernel, ModelKind, Size, SpaceKind, TheoryKind};
+use crate::theory::linear::Padding;
 
 /// Which frequencies of the images does a network use, when does it discover
 /// them, and what could have been known from the data alone?
@@ -23,6 +24,8 @@ pub struct Cli {
 pub enum Command {
     /// Modes of a data set: strengths, concentrations, dominant frequencies
     Inspect(InspectArgs),
+    /// Forecast when each mode will be learned, and with which frequencies, without training
+    Predict(Box<PredictArgs>),
     /// Train a linear network and record the discovery of each mode
     Train(Box<TrainArgs>),
     /// Draw a figure from run directories
@@ -40,7 +43,7 @@ pub enum Command {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
-    /// cosines, shapes, leaves or textures (each with `:key=value,…`), or
+    /// cosines, spread, shapes, leaves or textures (each with `:key=value,…`), or
     /// parquet:PATH, cifar:DIR, idx:IMAGES, folder:DIR, npz:FILE [default: cosines]
     #[arg(long, value_name = "SPEC")]
     pub data: Option<String>,
@@ -62,10 +65,10 @@ pub struct DataArgs {
     /// Keep these classes only, by name or index, comma-separated
     #[arg(long, value_delimiter = ',', value_name = "A,B,…")]
     pub classes: Vec<String>,
-    /// none, global, channel, imagenet or cifar10 [default: global; none for cosines]
+    /// none, global, channel, imagenet or cifar10 [default: global; none for cosines, spread]
     #[arg(long)]
     pub normalize: Option<Normalize>,
-    /// Subtract the mean of x (per pixel) and of y [default: true; false for cosines]
+    /// Subtract the mean of x (per pixel) and of y [default: true; false for cosines, spread]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub center: Option<bool>,
     /// Leave out images that do not decode, and count them, instead of stopping
@@ -112,6 +115,98 @@ pub struct InspectArgs {
     pub threads: usize,
 }
 
+/// Flags of every command that needs a network, trained or not.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Network")]
+pub struct NetworkArgs {
+    /// Network [default: lcnn]
+    #[arg(long)]
+    pub model: Option<ModelKind>,
+    /// Hidden units of the FCNN [default: 64]
+    #[arg(long)]
+    pub hidden: Option<usize>,
+    /// Kernels M of each layer of the LCNN [default: 1]
+    #[arg(long)]
+    pub channels: Option<usize>,
+    /// Convolution layers of the LCNN, 1 to 16; the more, the larger --scale should be [default: 1]
+    #[arg(long)]
+    pub layers: Option<usize>,
+    /// Kernel size of the LCNN: full, N or HxW [default: full]
+    #[arg(long)]
+    pub kernel: Option<Kernel>,
+    /// What the kernels meet beyond the edges: the other side, or zeros [default: circular]
+    #[arg(long)]
+    pub padding: Option<Padding>,
+    /// Initial weights [default: gaussian]
+    #[arg(long)]
+    pub init: Option<InitKind>,
+    /// Standard deviation of gaussian initial weights [default: 1e-3]
+    #[arg(long)]
+    pub scale: Option<f64>,
+    /// a/s at the start of a matched run [default: 1e-3]
+    #[arg(long)]
+    pub start: Option<f64>,
+    /// Seed of the weights, and of minibatches [default: 0]
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Step size η [default: 1/(200 g s₁), a hundredth of the fastest mode's time constant]
+    #[arg(long)]
+    pub eta: Option<f64>,
+    /// What to compute beside the measurement: auto (the simplest theory that
+    /// holds), none, or some of closed, mode, stationary, flow [default: auto]
+    #[arg(long, value_delimiter = ',', value_name = "A,B,…")]
+    pub theory: Vec<TheoryKind>,
+}
+
+impl NetworkArgs {
+    /// Puts what was said on the command line over `config`.
+    pub fn apply(&self, config: &mut RunConfig) {
+        set(&mut config.model.kind, &self.model);
+        set(&mut config.model.hidden, &self.hidden);
+        set(&mut config.model.channels, &self.channels);
+        set(&mut config.model.layers, &self.layers);
+        set(&mut config.model.kernel, &self.kernel);
+        set(&mut config.model.padding, &self.padding);
+        set(&mut config.init.kind, &self.init);
+        set(&mut config.init.scale, &self.scale);
+        set(&mut config.init.start, &self.start);
+        set(&mut config.run.seed, &self.seed);
+        config.train.eta = self.eta.or(config.train.eta);
+        if !self.theory.is_empty() {
+            config.measure.theory.clone_from(&self.theory);
+        }
+    }
+}
+
+/// `domfreq predict`.
+#[derive(Debug, Args)]
+pub struct PredictArgs {
+    /// Configuration file; flags change what it says
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print the forecast as one JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// The data set.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// The network.
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// Threads, all cores where 0 [default: 0]
+    #[arg(long, help_heading = "Machine")]
+    pub threads: Option<usize>,
+}
+
+impl PredictArgs {
+    /// Puts what was said on the command line over `config`.
+    pub fn apply(&self, config: &mut RunConfig) {
+        self.data.apply(&mut config.data);
+        self.network.apply(config);
+        set(&mut config.run.threads, &self.threads);
+    }
+}
+
 /// `domfreq train`.
 #[derive(Debug, Args)]
 pub struct TrainArgs {
@@ -130,36 +225,15 @@ pub struct TrainArgs {
     /// The data set.
     #[command(flatten)]
     pub data: DataArgs,
-    /// Network [default: lcnn]
-    #[arg(long, help_heading = "Network")]
-    pub model: Option<ModelKind>,
-    /// Hidden units of the FCNN [default: 64]
-    #[arg(long, help_heading = "Network")]
-    pub hidden: Option<usize>,
-    /// Kernels M of the LCNN [default: 1]
-    #[arg(long, help_heading = "Network")]
-    pub channels: Option<usize>,
-    /// Kernel size of the LCNN: full, N or HxW [default: full]
-    #[arg(long, help_heading = "Network")]
-    pub kernel: Option<Kernel>,
-    /// Initial weights [default: gaussian]
-    #[arg(long, help_heading = "Network")]
-    pub init: Option<InitKind>,
-    /// Standard deviation of gaussian initial weights [default: 1e-3]
-    #[arg(long, help_heading = "Network")]
-    pub scale: Option<f64>,
-    /// a/s at the start of a matched run [default: 1e-3]
-    #[arg(long, help_heading = "Network")]
-    pub start: Option<f64>,
+    /// The network.
+    #[command(flatten)]
+    pub network: NetworkArgs,
     /// Train from moments or from samples [default: moment]
     #[arg(long, help_heading = "Training")]
     pub space: Option<SpaceKind>,
     /// Number of updates [default: 2000]
     #[arg(long, help_heading = "Training")]
     pub steps: Option<u64>,
-    /// Step size η [default: 1/(200 g s₁), a hundredth of the fastest mode's time constant]
-    #[arg(long, help_heading = "Training")]
-    pub eta: Option<f64>,
     /// Momentum [default: 0]
     #[arg(long, help_heading = "Training")]
     pub momentum: Option<f64>,
@@ -169,12 +243,9 @@ pub struct TrainArgs {
     /// Measure every N updates [default: 1]
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub every: Option<u64>,
-    /// Number of spectra taken over the run [default: 50]
+    /// Number of spectra taken evenly over the run, beside those where a mode is discovered [default: 50]
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub snapshots: Option<u64>,
-    /// Seed of weights and minibatches [default: 0]
-    #[arg(long, help_heading = "Machine")]
-    pub seed: Option<u64>,
     /// auto, cpu, cuda or cuda:N [default: auto]
     #[arg(long, help_heading = "Machine")]
     pub device: Option<String>,
@@ -190,21 +261,13 @@ impl TrainArgs {
     /// Puts what was said on the command line over `config`.
     pub fn apply(&self, config: &mut RunConfig) {
         self.data.apply(&mut config.data);
-        set(&mut config.model.kind, &self.model);
-        set(&mut config.model.hidden, &self.hidden);
-        set(&mut config.model.channels, &self.channels);
-        set(&mut config.model.kernel, &self.kernel);
-        set(&mut config.init.kind, &self.init);
-        set(&mut config.init.scale, &self.scale);
-        set(&mut config.init.start, &self.start);
+        self.network.apply(config);
         set(&mut config.train.space, &self.space);
         set(&mut config.train.steps, &self.steps);
-        config.train.eta = self.eta.or(config.train.eta);
         set(&mut config.train.momentum, &self.momentum);
         config.train.batch = self.batch.or(config.train.batch);
         set(&mut config.measure.every, &self.every);
         set(&mut config.measure.snapshots, &self.snapshots);
-        set(&mut config.run.seed, &self.seed);
         set(&mut config.run.device, &self.device);
         set(&mut config.run.dtype, &self.dtype);
         set(&mut config.run.threads, &self.threads);
@@ -236,6 +299,61 @@ pub enum Figure {
         /// The PNG to write
         #[arg(long, value_name = "PNG")]
         out: PathBuf,
+    },
+    /// Discovery time LCNN / FCNN over the concentration of the first mode, from a run of each per data set
+    Speed {
+        /// Run directories
+        #[arg(required = true, value_name = "RUN")]
+        runs: Vec<PathBuf>,
+        /// The PNG to write
+        #[arg(long, value_name = "PNG")]
+        out: PathBuf,
+    },
+    /// With which frequencies a mode is learned, over time and over the scale of initial weights; the
+    /// first run of each network is shown over time
+    Dominance {
+        /// Run directories
+        #[arg(required = true, value_name = "RUN")]
+        runs: Vec<PathBuf>,
+        /// Which mode, the strongest being 1
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        mode: usize,
+        /// The PNG to write
+        #[arg(long, value_name = "PNG")]
+        out: PathBuf,
+    },
+    /// Modes of natural images, the networks' templates of them, and their curves, from a run of each network
+    Natural {
+        /// Run directories
+        #[arg(required = true, value_name = "RUN")]
+        runs: Vec<PathBuf>,
+        /// The PNG to write
+        #[arg(long, value_name = "PNG")]
+        out: PathBuf,
+    },
+    /// Stage curves and participation ratios over the number of convolution layers, a run per depth
+    Depth {
+        /// Run directories
+        #[arg(required = true, value_name = "RUN")]
+        runs: Vec<PathBuf>,
+        /// The PNG to write
+        #[arg(long, value_name = "PNG")]
+        out: PathBuf,
+    },
+    /// Predicted against measured half-times of all modes of all runs
+    Order {
+        /// Run directories
+        #[arg(required = true, value_name = "RUN")]
+        runs: Vec<PathBuf>,
+        /// The PNG to write
+        #[arg(long, value_name = "PNG")]
+        out: PathBuf,
+    },
+    /// A page index.html with all figures of a folder, their captions and verdicts
+    Index {
+        /// The folder
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
     },
 }
 

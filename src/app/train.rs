@@ -6,22 +6,23 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
-use ndarray::Array2;
 use tch::{Device, Kind};
 
+use super::forecast::{self, Forecasts, Known};
 use super::memory;
 use super::record::Recorder;
 use super::{print, print_json, samples, use_threads};
 use crate::cli::TrainArgs;
 use crate::data::Samples;
-use crate::model::{Draw, Fcnn, Lcnn, Network, Start, device};
+use crate::model::{self, Network, device};
 use crate::progress::{Progress, say};
-use crate::run::config::{Dtype, InitKind, ModelKind, SpaceKind};
+use crate::run::config::{Dtype, SpaceKind};
+use crate::run::dir::Templates;
 use crate::run::manifest::{DataRecord, Status};
 use crate::run::metrics::Writer;
 use crate::run::{Manifest, Metrics, RunConfig, RunDir, Summary};
 use crate::spectrum;
-use crate::theory::closed::{self, Forecast};
+use crate::theory::linear::{Layout, Padding};
 use crate::theory::{Modes, Moments, moments};
 use crate::train::{self, Plan, Space};
 
@@ -42,8 +43,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let mut clock = Clock::default();
     let samples = samples(&mut config.data)?;
     clock.lap("load");
-    let job = prepare(&mut config, &samples, device)?;
-    clock.lap("moments");
+    let job = prepare(&mut config, &samples, device, &mut clock)?;
     (config.run.threads, config.run.device) = (threads, name_of(device));
     let version = device::libtorch_version().unwrap_or_else(|| "unknown".to_owned());
     let record = record(&config, &samples);
@@ -122,11 +122,15 @@ struct Job<'a> {
     net: Box<dyn Network>,
     space: Box<dyn Space + 'a>,
     plan: Plan,
-    /// The closed form's curves, or why they do not apply.
-    theory: std::result::Result<Forecast, String>,
+    forecasts: Forecasts,
 }
 
-fn prepare<'a>(config: &mut RunConfig, samples: &'a Samples, device: Device) -> Result<Job<'a>> {
+fn prepare<'a>(
+    config: &mut RunConfig,
+    samples: &'a Samples,
+    device: Device,
+    clock: &mut Clock,
+) -> Result<Job<'a>> {
     let d = samples.x.ncols();
     let moments = if config.train.space == SpaceKind::Moment {
         // Once in double precision here, once in the run's for libtorch.
@@ -137,25 +141,29 @@ fn prepare<'a>(config: &mut RunConfig, samples: &'a Samples, device: Device) -> 
     } else {
         None
     };
-    let modes = match &moments {
-        Some(m) => Modes::from_cross(samples, m.yx.view())?,
-        None => Modes::new(samples)?,
-    };
-    let convolutional = config.model.kind == ModelKind::Lcnn;
-    let eta = *config.train.eta.get_or_insert_with(|| modes.gentle_eta(convolutional));
+    let yx = moments.as_ref().map_or_else(|| moments::cross(samples), |m| m.yx.clone());
+    let modes = Modes::from_cross(samples, yx.view())?;
+    clock.lap("moments");
     if config.train.batch.is_some_and(|b| b >= samples.len()) {
         config.train.batch = None;
     }
-    // A pass over the samples that only a matched start asks for.
-    let matched = config.init.kind == InitKind::Matched;
-    let obstacle = matched.then(|| obstacle(samples, &modes, convolutional)).flatten();
-    if let Some(why) = &obstacle {
-        // Without it a start "aligned with the modes" has no meaning.
-        let expected = "`gaussian`: a matched start needs modes that evolve by themselves";
-        return Err(crate::Error::input("init.kind", expected, format_args!("`matched`, but {why}")).into());
-    }
-    let theory = forecast(config, &modes, obstacle, eta);
-    let net = network(config, samples, &modes, device)?;
+    require_room(config.layout(modes.shape), modes.shape, samples.outputs())?;
+    let weights = forecast::weights(config, samples, &modes)?;
+    let eta = forecast::step_size(config, &modes, moments.as_ref(), &weights)?;
+    config.train.eta = Some(eta);
+    let forecasts = forecast::forecasts(&Known {
+        config,
+        samples,
+        modes: &modes,
+        yx: yx.view(),
+        moments: moments.as_ref(),
+        weights: &weights,
+        eta: Some(eta),
+        end: config.train.steps as f64 * eta,
+        until_learned: false,
+    })?;
+    clock.lap("theory");
+    let net = model::network(&weights, kind(config), device)?;
     let plan = Plan {
         steps: config.train.steps,
         eta,
@@ -166,7 +174,7 @@ fn prepare<'a>(config: &mut RunConfig, samples: &'a Samples, device: Device) -> 
         seed: config.run.seed,
     };
     let space = train::space(samples, moments.as_ref(), &plan, net.as_ref(), kind(config), device)?;
-    Ok(Job { modes, net, space, plan, theory })
+    Ok(Job { modes, net, space, plan, forecasts })
 }
 
 // Everything between the claim on the directory and the verdict on the run.
@@ -175,27 +183,40 @@ fn fill(config: &RunConfig, samples: &Samples, dir: &RunDir, mut job: Job) -> Re
     let [c, h, w] = job.modes.shape;
     let images = samples.x.view().into_shape_with_order((samples.len(), c, h, w))?;
     dir.write_modes(&job.modes, &spectrum::mean_energies(images))?;
-    if let Err(why) = &job.theory {
-        say(format_args!("no theory columns: {why}"));
-    }
+    forecast::say_all(&job.forecasts.notes);
     let progress = Progress::new(&format!("training {}", config.model.kind), job.plan.steps);
-    let forecast = job.theory.as_ref().ok();
+    let names = job.forecasts.names();
     let mut recorder = Recorder {
         dir,
         modes: &job.modes,
-        file: Writer::create(&dir.metrics(), job.modes.len(), forecast.is_some())?,
-        metrics: Metrics::new(job.modes.len(), forecast.is_some()),
-        forecast,
+        file: Writer::create(&dir.metrics(), job.modes.len(), &names)?,
+        metrics: Metrics::new(job.modes.len(), &names),
+        forecasts: &job.forecasts,
+        eta: job.plan.eta,
         progress: &progress,
         last: None,
+        used: vec![None; job.modes.len()],
     };
     train::train(job.net.as_ref(), job.space.as_mut(), &job.plan, samples, &job.modes, &mut recorder)?;
     recorder.file.sync()?;
-    if let Some(last) = &recorder.last {
+    if let Some((last, _)) = &recorder.last {
         dir.write_checkpoint(last)?;
     }
-    let theory = job.theory.as_ref().map_err(String::as_str);
-    let summary = Summary::new(&recorder.metrics, &job.modes, job.plan.eta, theory);
+    let Forecasts { list, notes } = &job.forecasts;
+    let flat = |t: &Templates| {
+        let rows = (job.modes.len(), job.modes.shape.iter().product::<usize>());
+        t.images.to_shape(rows).map(|images| images.into_owned())
+    };
+    let images = recorder.last.as_ref().map(|(_, templates)| flat(templates)).transpose()?;
+    let summary = Summary::new(
+        &recorder.metrics,
+        &job.modes,
+        job.plan.eta,
+        list,
+        &recorder.used,
+        images.as_ref().map(|i| i.view()),
+        notes.clone(),
+    );
     summary.write(&dir.summary())?;
     Ok(summary)
 }
@@ -207,58 +228,27 @@ fn kind(config: &RunConfig) -> Kind {
     }
 }
 
-fn network(config: &RunConfig, samples: &Samples, modes: &Modes, device: Device) -> Result<Box<dyn Network>> {
-    let draw = match config.init.kind {
-        InitKind::Gaussian => Draw::Gaussian(config.init.scale),
-        InitKind::Matched => Draw::Matched(config.init.start),
+// Weights drawn in double precision, then the run's, their gradients and a temporary.
+fn require_room(layout: Layout, [c, h, w]: [usize; 3], outputs: usize) -> crate::Result<()> {
+    let (key, weights, found) = match layout {
+        Layout::Fcnn { hidden } => {
+            let weights = hidden as u128 * (c * h * w + outputs) as u128;
+            ("model.hidden", weights, format!("that is {hidden} hidden units"))
+        }
+        Layout::Lcnn { channels, layers, size, padding } => {
+            // The end-to-end map of circular kernels has them on the images' grid.
+            let kernel = match padding {
+                Padding::Circular => h * w,
+                Padding::Zero => size.0.min(h) * size.1.min(w),
+            };
+            let m = channels as u128;
+            let later = m.saturating_mul(m).saturating_mul(((layers - 1) * kernel) as u128);
+            let weights = (m * (c * kernel + outputs * h * w) as u128).saturating_add(later);
+            let many = if layers == 1 { String::new() } else { format!(" in each of {layers} layers") };
+            ("model.channels", weights, format!("that is {channels} channels{many}"))
+        }
     };
-    let start = Start { draw, seed: config.run.seed, modes, outputs: samples.outputs() };
-    let [c, h, w] = modes.shape;
-    let kind = kind(config);
-    Ok(match config.model.kind {
-        ModelKind::Fcnn => {
-            let hidden = config.model.hidden;
-            // Drawn in double precision, then the weights, gradients and a temporary.
-            let weights = hidden as u128 * (c * h * w + samples.outputs()) as u128;
-            memory::require("model.hidden", weights * 24, &format!("that is {hidden} hidden units"))?;
-            Box::new(Fcnn::new(&start, hidden, kind, device)?)
-        }
-        ModelKind::Lcnn => {
-            let (size, channels) = (config.model.kernel.size((h, w)), config.model.channels);
-            let weights = channels as u128 * ((c + samples.outputs()) * h * w) as u128;
-            memory::require("model.channels", weights * 24, &format!("that is {channels} channels"))?;
-            Box::new(Lcnn::new(&start, channels, size, kind, device)?)
-        }
-    })
-}
-
-fn obstacle(samples: &Samples, modes: &Modes, convolutional: bool) -> Option<String> {
-    // Rows v_αᵀ Σxx, from the samples: Σxx itself may be too large to form.
-    let v = modes.v_rows();
-    let mapped: Array2<f64> = moments::response(samples, v.view());
-    let residuals: Vec<f64> = (modes.list.iter().zip(v.rows()).zip(mapped.rows()))
-        .map(|((m, v), image)| (&image - &(&v * m.lambda)).mapv(|x| x * x).sum().sqrt())
-        .collect();
-    closed::obstacle(modes, &residuals, convolutional)
-}
-
-fn forecast(
-    config: &RunConfig,
-    modes: &Modes,
-    obstacle: Option<String>,
-    eta: f64,
-) -> std::result::Result<Forecast, String> {
-    if config.init.kind != InitKind::Matched {
-        return Err("the closed form needs a matched start (init.kind = \"matched\")".to_owned());
-    }
-    if config.train.batch.is_some() || config.train.momentum != 0.0 {
-        return Err("the closed form is for full batches without momentum".to_owned());
-    }
-    if let Some(why) = obstacle {
-        return Err(format!("the closed form needs modes that evolve by themselves, but {why}"));
-    }
-    let convolutional = config.model.kind == ModelKind::Lcnn;
-    Forecast::new(modes, convolutional, config.init.start, eta).map_err(|e| e.to_string())
+    memory::require(key, weights.saturating_mul(24), &found)
 }
 
 fn table(summary: &Summary) -> String {
@@ -269,19 +259,32 @@ fn table(summary: &Summary) -> String {
     if let Some(accuracy) = summary.accuracy {
         let _ = write!(text, "; training accuracy {:.1} %", 100.0 * accuracy);
     }
-    let _ = writeln!(text, "\n");
-    let _ = writeln!(text, "mode         s   half-time (steps)   by theory   max |a - theory|/s");
+    let _ = write!(text, "\n\nmode         s   half-time (steps)   PR of v   PR used");
+    for theory in &summary.theories {
+        let _ = write!(text, "   {:>12}   max |a - {theory}|/s", format!("by {theory}"));
+    }
+    text.push('\n');
     for (i, m) in summary.modes.iter().enumerate() {
         let time = |t: Option<f64>| t.map_or_else(|| "-".to_owned(), |t| format!("{t:.1}"));
-        let _ = writeln!(
+        let used = time(m.measured.template.as_ref().map(|t| t.participation));
+        let _ = write!(
             text,
-            "{:4} {:9.4} {:>19} {:>11} {:>20}",
+            "{:4} {:9.4} {:>19} {:9.1} {used:>9}",
             i + 1,
             m.s,
             time(m.measured.t50),
-            time(m.predicted.as_ref().and_then(|p| p.t50)),
-            m.max_error.map_or_else(|| "-".to_owned(), |e| format!("{e:.1e}")),
+            m.participation
         );
+        for p in &m.predicted {
+            let error = p.max_error.map_or_else(|| "-".to_owned(), |e| format!("{e:.1e}"));
+            let _ = write!(
+                text,
+                "   {:>12}   {error:>width$}",
+                time(p.discovery.t50),
+                width = 12 + p.theory.len()
+            );
+        }
+        text.push('\n');
     }
     text
 }

@@ -6,8 +6,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::data::{Normalize, Options};
+use crate::data::{Normalize, Options, Spec};
 use crate::error::{Error, Result};
+use crate::theory::linear::{Layout, Padding};
 
 /// Everything that decides a run's result, and the device it is computed on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -95,10 +96,10 @@ impl DataConfig {
     }
 
     /// Fills in what the source decides where nothing else was said. Images are
-    /// centred and divided by one standard deviation; `cosines` are left as they
-    /// are, since only uncentred are its classes its modes.
+    /// centred and divided by one standard deviation; `cosines` and `spread` are
+    /// left as they are, since only uncentred are their classes their modes.
     pub fn resolve(&mut self) -> (Normalize, bool) {
-        let raw = self.spec == "cosines" || self.spec.starts_with("cosines:");
+        let raw = self.spec.parse::<Spec>().is_ok_and(|spec| spec.kind().classes_are_modes());
         let (normalize, center) = if raw { (Normalize::None, false) } else { (Normalize::Global, true) };
         (*self.normalize.get_or_insert(normalize), *self.center.get_or_insert(center))
     }
@@ -163,15 +164,28 @@ pub struct ModelConfig {
     pub kind: ModelKind,
     /// Hidden units of the FCNN.
     pub hidden: usize,
-    /// Kernels M of the LCNN.
+    /// Kernels M of each layer of the LCNN.
     pub channels: usize,
-    /// Kernel size of the LCNN: `full`, `5` or `5x3`.
+    /// Convolution layers L of the LCNN, 1 to 16. The more layers, the longer
+    /// small initial weights stay small: `init.scale` has to grow with them.
+    pub layers: usize,
+    /// Kernel size of the LCNN, in every layer: `full`, `5` or `5x3`.
     pub kernel: Kernel,
+    /// What the LCNN's kernels meet beyond the edges: `circular`, the other side
+    /// of the image; `zero`, zeros.
+    pub padding: Padding,
 }
 
 impl Default for ModelConfig {
     fn default() -> Self {
-        Self { kind: ModelKind::Lcnn, hidden: 64, channels: 1, kernel: Kernel::Full }
+        Self {
+            kind: ModelKind::Lcnn,
+            hidden: 64,
+            channels: 1,
+            layers: 1,
+            kernel: Kernel::Full,
+            padding: Padding::Circular,
+        }
     }
 }
 
@@ -254,6 +268,9 @@ impl<'de> Deserialize<'de> for Kernel {
     }
 }
 
+// More are of no use here, and each adds M² kernels.
+const MOST_LAYERS: usize = 16;
+
 /// `[init]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -290,7 +307,8 @@ pub struct TrainConfig {
     pub space: SpaceKind,
     /// Number of updates.
     pub steps: u64,
-    /// Step size η; without it 1/(200 g s₁), where 2 g s₁ is the fastest mode's rate.
+    /// Step size η; without it 1/(200 g s₁), where 2 g s₁ is the fastest mode's
+    /// rate in a network of one hidden layer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eta: Option<f64>,
     /// Momentum μ in [0, 1).
@@ -322,14 +340,35 @@ pub enum SpaceKind {
 pub struct MeasureConfig {
     /// A row of metrics every so many updates.
     pub every: u64,
-    /// Number of times the spectra are taken, evenly over the run.
+    /// Number of times the spectra are taken, evenly over the run; they are also
+    /// taken where a mode has reached half its strength.
     pub snapshots: u64,
+    /// Theories whose predictions stand beside the measurement.
+    pub theory: Vec<TheoryKind>,
 }
 
 impl Default for MeasureConfig {
     fn default() -> Self {
-        Self { every: 1, snapshots: 50 }
+        Self { every: 1, snapshots: 50, theory: vec![TheoryKind::Auto] }
     }
+}
+
+/// What is computed before training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum TheoryKind {
+    /// The simplest whose assumptions hold.
+    Auto,
+    /// Nothing.
+    None,
+    /// Logistic curves, from a matched start.
+    Closed,
+    /// Each mode alone, from the actual weights.
+    Mode,
+    /// Each frequency alone, from the actual weights.
+    Stationary,
+    /// The gradient flow, integrated.
+    Flow,
 }
 
 /// `[run]`.
@@ -411,7 +450,21 @@ impl RunConfig {
         at_least_one("measure.every", self.measure.every)?;
         at_least_one("model.hidden", self.model.hidden as u64)?;
         at_least_one("model.channels", self.model.channels as u64)?;
+        if !(1..=MOST_LAYERS).contains(&self.model.layers) {
+            return Err(Error::input("model.layers", format!("1 to {MOST_LAYERS}"), self.model.layers));
+        }
         self.train.batch.map_or(Ok(()), |b| at_least_one("train.batch", b as u64))
+    }
+
+    /// The architecture of the network for images of `shape` `[c, h, w]`. Whether
+    /// its kernels fit into them is for [`crate::theory::linear::Start::weights`]
+    /// to say.
+    pub fn layout(&self, [_, h, w]: [usize; 3]) -> Layout {
+        let ModelConfig { kind, hidden, channels, layers, kernel, padding } = self.model;
+        match kind {
+            ModelKind::Fcnn => Layout::Fcnn { hidden },
+            ModelKind::Lcnn => Layout::Lcnn { channels, layers, size: kernel.size((h, w)), padding },
+        }
     }
 }
 
@@ -492,7 +545,25 @@ mod tests {
         assert!(check("[init]\nstart = 1.0").starts_with("init.start"));
         assert!(check("[init]\nscale = nan").starts_with("init.scale"));
         assert!(check("[measure]\nevery = 0").starts_with("measure.every"));
+        for layers in [0, 17] {
+            let text = check(&format!("[model]\nlayers = {layers}"));
+            assert!(text.starts_with("model.layers") && text.contains("1 to 16"), "{text}");
+        }
+        assert!(message("[model]\npadding = \"mirror\"").contains("`circular` or `zero`"));
         assert!(RunConfig::default().check().is_ok());
+    }
+
+    #[test]
+    fn the_layout_is_that_of_the_keys() {
+        let layout = |text: &str| RunConfig::parse(text, "x").unwrap().layout([3, 8, 10]);
+        let circular = Padding::Circular;
+        let lcnn = |channels, layers, size, padding| Layout::Lcnn { channels, layers, size, padding };
+        assert_eq!(layout(""), lcnn(1, 1, (8, 10), circular));
+        assert_eq!(layout("[model]\nkind = \"fcnn\"\nhidden = 7\nlayers = 3"), Layout::Fcnn { hidden: 7 });
+        let text = "[model]\nchannels = 2\nlayers = 3\nkernel = \"5x3\"\npadding = \"zero\"";
+        assert_eq!(layout(text), lcnn(2, 3, (5, 3), Padding::Zero));
+        let config = RunConfig::parse(text, "x").unwrap();
+        assert_eq!(RunConfig::parse(&config.to_toml(), "x").unwrap(), config);
     }
 
     #[test]
@@ -501,6 +572,7 @@ mod tests {
             |spec: &str, center| DataConfig { spec: spec.into(), center, ..DataConfig::default() }.resolve();
         assert_eq!(resolve("cosines", None), (Normalize::None, false));
         assert_eq!(resolve("cosines:noise=1", Some(true)), (Normalize::None, true));
+        assert_eq!(resolve("spread:frequencies=1", None), (Normalize::None, false));
         assert_eq!(resolve("leaves", None), (Normalize::Global, true));
     }
 }

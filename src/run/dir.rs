@@ -3,7 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array1, Array2, Array3, ArrayView2, Axis};
+use ndarray::{Array1, Array2, Array3, Array4, ArrayD, ArrayView2, Axis};
 
 use crate::disk;
 use crate::error::{Error, Result};
@@ -155,6 +155,52 @@ impl RunDir {
         Ok((RunConfig::read(&self.config())?, metrics, s))
     }
 
+    /// An array of `arrays/modes.npz`, of those in double precision.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Input`] naming file and array.
+    pub fn modes_array(&self, name: &str) -> Result<ArrayD<f64>> {
+        arrays::read(&self.modes(), name)
+    }
+
+    /// `[c, h, w]` of the images.
+    ///
+    /// # Errors
+    /// As [`RunDir::modes_array`].
+    pub fn shape(&self) -> Result<[usize; 3]> {
+        let v = self.modes_array("v")?;
+        match *v.shape() {
+            [_, c, h, w] => Ok([c, h, w]),
+            _ => {
+                let place = format!("{}, array `v`", self.modes().display());
+                Err(Error::input(place, "axes [m, c, h, w]", format_args!("{:?}", v.shape())))
+            }
+        }
+    }
+
+    /// Steps of the snapshots that are there, ascending.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn snapshots(&self) -> Result<Vec<u64>> {
+        let place = self.root.join("arrays");
+        let entries = fs::read_dir(&place).map_err(Error::io(&place, "read"))?;
+        let mut steps: Vec<u64> = entries
+            .filter_map(|e| e.ok()?.file_name().into_string().ok())
+            .filter_map(|name| name.strip_prefix("spectra-")?.strip_suffix(".npz")?.parse().ok())
+            .collect();
+        steps.sort_unstable();
+        Ok(steps)
+    }
+
+    /// An array of the snapshot at `step`.
+    ///
+    /// # Errors
+    /// As [`RunDir::modes_array`].
+    pub fn spectra_array(&self, step: u64, name: &str) -> Result<ArrayD<f64>> {
+        arrays::read(&self.spectra(step), name)
+    }
+
     /// Writes `arrays/modes.npz`: s, lambda, rho, participation `[m]`, u `[K, m]`,
     /// v `[m, c, h, w]`, dominant `[m, 2]` (row, column), energies
     /// `[m, h, w/2+1]` (|v̂|² per half-plane entry, unitary DFT, summed over
@@ -184,32 +230,44 @@ impl RunDir {
             .write(&self.modes())
     }
 
-    /// Writes `arrays/spectra-XXXXXXXX.npz`: templates `[m, h, w/2+1]`, the
-    /// energies of u_αᵀE summed over channels, participation `[m]` of the same,
-    /// and for a convolutional network kernels `[M, c, h, w/2+1]`, the energies
-    /// of the kernels zero-padded to the image grid.
+    /// Writes `arrays/spectra-XXXXXXXX.npz`: images `[m, c, h, w]`, the templates
+    /// u_αᵀE; templates `[m, h, w/2+1]`, their energies summed over channels;
+    /// participation `[m]` of the same and, under `participation_<theory>`, what
+    /// each theory says of it (NaN where it says nothing); and for a
+    /// convolutional network kernels `[M, c, h, w/2+1]`, the energies of the
+    /// kernels zero-padded to the image grid, with kernels_2, …
+    /// `[M, M, h, w/2+1]` for its later layers.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn write_spectra(&self, modes: &Modes, snapshot: &Snapshot) -> Result<()> {
-        let [c, h, w] = modes.shape;
-        let templates = modes.u().t().dot(&snapshot.map);
-        let templates = templates
-            .into_shape_with_order((modes.len(), c, h, w))
-            .map_err(|e| Error::input("end-to-end map", "one column per pixel of the images", e))?;
-        let energies: Vec<Energies> =
-            templates.outer_iter().map(Energies::of_image).collect::<Result<_>>()?;
-        let values: Vec<_> = energies.iter().map(Energies::values).collect();
-        let participation = Array1::from_iter(energies.iter().map(|e| e.participation()));
+    pub fn write_spectra(
+        &self,
+        modes: &Modes,
+        snapshot: &Snapshot,
+        templates: &Templates,
+        predicted: &[(&str, Vec<f64>)],
+    ) -> Result<()> {
+        let [_, h, w] = modes.shape;
+        let values: Vec<_> = templates.energies.iter().map(Energies::values).collect();
+        let participation = Array1::from_iter(templates.energies.iter().map(|e| e.participation()));
         let mut npz = Npz::default()
+            .with("images", templates.images.view())
             .with("templates", stack(&values).view())
             .with("participation", participation.view());
-        if let Some((_, kernels)) = snapshot.weights.iter().find(|(name, _)| name == "kernels")
-            && let Ok(kernels) = kernels.view().into_dimensionality()
-        {
-            npz = npz.with("kernels", spectrum::kernel_energies(kernels, h, w)?.view());
+        for (theory, participation) in predicted {
+            let participation = ndarray::ArrayView1::from(participation);
+            npz = npz.with(&format!("participation_{theory}"), participation);
         }
-        npz.write(&self.root.join(format!("arrays/spectra-{:08}.npz", snapshot.step)))
+        for (name, kernels) in snapshot.weights.iter().filter(|(name, _)| name.starts_with("kernels")) {
+            if let Ok(kernels) = kernels.view().into_dimensionality() {
+                npz = npz.with(name, spectrum::kernel_energies(kernels, h, w)?.view());
+            }
+        }
+        npz.write(&self.spectra(snapshot.step))
+    }
+
+    fn spectra(&self, step: u64) -> PathBuf {
+        self.root.join(format!("arrays/spectra-{step:08}.npz"))
     }
 
     /// Writes `ckpt/step-XXXXXXXX/weights.npz`: the folder appears whole.
@@ -230,6 +288,31 @@ impl RunDir {
     }
 }
 
+/// The images that a network uses for the modes.
+#[derive(Clone, Debug)]
+pub struct Templates {
+    /// u_αᵀE `[m, c, h, w]`.
+    pub images: Array4<f64>,
+    /// Their energies, summed over channels.
+    pub energies: Vec<Energies>,
+}
+
+impl Templates {
+    /// Of the network in `snapshot`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a map of another number of pixels.
+    pub fn new(modes: &Modes, snapshot: &Snapshot) -> Result<Self> {
+        let [c, h, w] = modes.shape;
+        let images = modes.u().t().dot(&snapshot.map);
+        let images = images
+            .into_shape_with_order((modes.len(), c, h, w))
+            .map_err(|e| Error::input("end-to-end map", "one column per pixel of the images", e))?;
+        let energies = images.outer_iter().map(Energies::of_image).collect::<Result<_>>()?;
+        Ok(Self { images, energies })
+    }
+}
+
 fn stack(planes: &[ArrayView2<f64>]) -> Array3<f64> {
     ndarray::stack(Axis(0), planes).expect("planes of one grid")
 }
@@ -239,7 +322,6 @@ mod tests {
     use super::*;
     use crate::run::manifest::DataRecord;
     use crate::theory::tests_support::cosine_samples;
-    use ndarray::Array4;
 
     fn manifest() -> Manifest {
         Manifest::begin("x".into(), "CPU".into(), 1, 0, DataRecord::default())
@@ -294,9 +376,12 @@ mod tests {
         // The map that uses each mode with its own image.
         let map = modes.u().dot(&modes.v_rows());
         let snapshot = Snapshot { step: 40, map, weights: vec![("kernels".into(), kernels)] };
-        dir.write_spectra(&modes, &snapshot).unwrap();
+        let templates = Templates::new(&modes, &snapshot).unwrap();
+        dir.write_spectra(&modes, &snapshot, &templates, &[("mode", vec![1.0, f64::NAN])]).unwrap();
         let path = dir.root().join("arrays/spectra-00000040.npz");
         assert_eq!(arrays::read(&path, "kernels").unwrap().shape(), [3, 1, 6, 5]);
+        assert_eq!(arrays::read(&path, "images").unwrap().shape(), [2, 1, 6, 8]);
+        assert!(arrays::read(&path, "participation_mode").unwrap()[[1]].is_nan());
         let participation = arrays::read(&path, "participation").unwrap();
         assert!(participation.iter().all(|p| (p - 2.0).abs() < 1e-6));
         dir.write_checkpoint(&snapshot).unwrap();

@@ -40,7 +40,10 @@ pub trait Observer {
     /// Those of whoever records it; training then stops with them.
     fn row(&mut self, row: &Row) -> Result<()>;
 
-    /// The network itself, less often; comes before the row of the same step.
+    /// The network itself, at some measured steps: the first, the last, evenly
+    /// between them, and where a mode is discovered (a_α has reached s_α/2 since
+    /// the measured step before, for the first time). At most once a step, before
+    /// the row of the same step.
     ///
     /// # Errors
     /// As [`Observer::row`].

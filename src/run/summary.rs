@@ -1,15 +1,18 @@
 //! `summary.json`: what came out of a run, mode by mode.
 
+use std::ops::Range;
 use std::path::Path;
 
+use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::run::Metrics;
-use crate::theory::Modes;
-use crate::theory::closed::Forecast;
+use crate::spectrum::Energies;
 use crate::theory::curve::crossing;
+use crate::theory::subspace;
+use crate::theory::{Forecast, Mode, Modes};
 
 /// The outcome of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,12 +25,53 @@ pub struct Summary {
     pub loss: [f64; 2],
     /// Training accuracy at the end, where targets are classes.
     pub accuracy: Option<f64>,
-    /// Name of the theory in the metrics, or null.
-    pub theory: Option<String>,
-    /// Why there is no theory.
-    pub no_theory: Option<String>,
+    /// Names of the theories beside the measurement.
+    pub theories: Vec<String>,
+    /// What there is to know about the theories' assumptions, and why there is none.
+    pub notes: Vec<String>,
     /// The modes, strongest first.
     pub modes: Vec<ModeSummary>,
+    /// Modes of one strength, which are a subspace rather than directions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subspaces: Vec<Subspace>,
+}
+
+/// The outcome for modes of one strength. Times are in steps.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Subspace {
+    /// Which modes, counted from 1.
+    pub modes: Vec<usize>,
+    /// Half-time of their mean strength (1/m) Σ a, which does not depend on the basis.
+    pub t50: Option<f64>,
+    /// The same by each theory, in the order of `theories`; null beyond the last
+    /// measured step.
+    pub predicted: Vec<Option<f64>>,
+    /// Principal angles in degrees, ascending, between what the mode images v and
+    /// what the network's last templates u_αᵀE span.
+    pub angles: Option<Vec<f64>>,
+}
+
+impl Subspace {
+    // Of the modes `block`; `images`: the last templates `[m, d]`.
+    fn new(metrics: &Metrics, modes: &Modes, block: Range<usize>, images: Option<ArrayView2<f64>>) -> Self {
+        let level = 0.5 * modes.list[block.clone()].iter().map(|m| m.s).sum::<f64>() / block.len() as f64;
+        let half_time = |a: &[Vec<f64>]| {
+            let of_row = |r: usize| a[block.clone()].iter().map(|a| a[r]).sum::<f64>() / block.len() as f64;
+            let mean: Vec<f64> = (0..metrics.steps.len()).map(of_row).collect();
+            crossing(&metrics.steps, &mean, level)
+        };
+        let v = modes.v_rows();
+        let angles = images.and_then(|images| {
+            let rows = ndarray::s![block.start..block.end, ..];
+            subspace::principal_angles(v.slice(rows), images.slice(rows))
+        });
+        Self {
+            modes: block.clone().map(|i| i + 1).collect(),
+            t50: half_time(&metrics.a),
+            predicted: metrics.theories.iter().map(|t| half_time(&t.a)).collect(),
+            angles: angles.map(|a| a.into_iter().map(f64::to_degrees).collect()),
+        }
+    }
 }
 
 /// The outcome for one mode. Times are in steps.
@@ -41,76 +85,161 @@ pub struct ModeSummary {
     pub rho: f64,
     /// Participation ratio of v.
     pub participation: f64,
-    /// Strongest frequency of v: (row, column).
-    pub dominant: [i32; 2],
-    /// Measured times.
-    pub measured: Times,
-    /// Theory's times.
-    pub predicted: Option<Times>,
-    /// max |a − theory|/s over the measured steps.
-    pub max_error: Option<f64>,
-    /// mean |a − theory|/s over the measured steps.
-    pub mean_error: Option<f64>,
+    /// Frequencies of v: (row, column), the fewest that hold half of its energy.
+    pub dominant: Vec<[i32; 2]>,
+    /// Measured.
+    pub measured: Discovery,
+    /// What each theory predicted, in the order of `theories`.
+    pub predicted: Vec<Prediction>,
 }
 
-/// Steps at which a reaches shares of s; null where it never does.
+/// When a mode is discovered, and with which frequencies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Times {
-    /// 10 %.
+pub struct Discovery {
+    /// Step at which a reaches 10 % of s; null where it never does.
     pub t10: Option<f64>,
     /// 50 %: the half-time.
     pub t50: Option<f64>,
     /// 90 %.
     pub t90: Option<f64>,
+    /// The template u_αᵀE at the half-time.
+    pub template: Option<Template>,
 }
 
-impl Times {
-    /// Times of a curve `a` of a mode of strength `s`.
-    pub fn of(steps: &[f64], a: &[f64], s: f64) -> Self {
-        let at = |share: f64| crossing(steps, a, share * s);
-        Self { t10: at(0.1), t50: at(0.5), t90: at(0.9) }
+/// A theory's word on one mode.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// Name of the theory.
+    pub theory: String,
+    /// Times and template.
+    #[serde(flatten)]
+    pub discovery: Discovery,
+    /// max |a − theory|/s over the measured steps; null before anything is measured.
+    pub max_error: Option<f64>,
+    /// mean |a − theory|/s over the measured steps.
+    pub mean_error: Option<f64>,
+}
+
+/// The image that a network uses for a mode, by its frequencies.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Template {
+    /// Participation ratio of its energies, over the full plane.
+    pub participation: f64,
+    /// Its frequencies: the fewest that hold half of its energy.
+    pub dominant: Vec<[i32; 2]>,
+    /// Σ_k min(e(k), e_v(k)), both energies normalised to 1: 1 where template
+    /// and mode image have the same spectrum, 0 where they share no frequency.
+    pub overlap: f64,
+    /// Share of its energy at the frequencies that hold half of v's.
+    pub on_dominant: f64,
+}
+
+// Frequencies are listed up to this many.
+const LISTED: usize = 16;
+
+/// The fewest frequencies that hold half of the energy, as (row, column); 16 at most.
+pub fn dominant(energies: &Energies) -> Vec<[i32; 2]> {
+    energies.dominant_set(0.5).iter().take(LISTED).map(|k| [k.row, k.col]).collect()
+}
+
+impl Template {
+    /// Of the energies of a template for `mode`; None for a template of zeros.
+    pub fn new(energies: &Energies, mode: &Mode) -> Option<Self> {
+        let total = energies.total();
+        if total <= 0.0 || !total.is_finite() {
+            return None;
+        }
+        let grid = energies.grid();
+        let of_mode = mode.energies.values();
+        let shared = energies.values().indexed_iter().fold(0.0, |sum, ((r, c), e)| {
+            sum + grid.weight(c) * (e / total).min(of_mode[[r, c]] / mode.energies.total())
+        });
+        let strongest = mode.energies.dominant_set(0.5);
+        let on_dominant: f64 =
+            energies.folded().into_iter().filter(|(k, _)| strongest.contains(k)).map(|(_, e)| e).sum();
+        Some(Self {
+            participation: energies.participation(),
+            dominant: dominant(energies),
+            overlap: shared,
+            on_dominant: on_dominant / total,
+        })
+    }
+}
+
+impl Discovery {
+    /// Of a measured curve `a` of `mode`, and the template at its half-time.
+    pub fn measured(steps: &[f64], a: &[f64], mode: &Mode, template: Option<&Energies>) -> Self {
+        let at = |share: f64| crossing(steps, a, share * mode.s);
+        let template = template.and_then(|e| Template::new(e, mode));
+        Self { t10: at(0.1), t50: at(0.5), t90: at(0.9), template }
+    }
+
+    /// Of a theory, with steps of size `eta`: it may know more than was measured.
+    pub fn predicted(forecast: &dyn Forecast, index: usize, mode: &Mode, eta: f64) -> Self {
+        let at = |share: f64| forecast.time_to(index, share).map(|t| t / eta);
+        let template = forecast.discovered_with(index).and_then(|e| Template::new(&e, mode));
+        Self { t10: at(0.1), t50: at(0.5), t90: at(0.9), template }
+    }
+}
+
+impl ModeSummary {
+    /// Of `mode` without any measurement or prediction.
+    pub fn new(mode: &Mode, measured: Discovery, predicted: Vec<Prediction>) -> Self {
+        Self {
+            s: mode.s,
+            lambda: mode.lambda,
+            rho: mode.rho,
+            participation: mode.participation,
+            dominant: dominant(&mode.energies),
+            measured,
+            predicted,
+        }
     }
 }
 
 impl Summary {
-    /// Of a run's metrics.
+    /// Of a run's metrics; `templates` are the energies measured at the half-times,
+    /// `images` the last templates u_αᵀE `[m, d]`.
     pub fn new(
         metrics: &Metrics,
         modes: &Modes,
         eta: f64,
-        theory: std::result::Result<&Forecast, &str>,
+        forecasts: &[Box<dyn Forecast>],
+        templates: &[Option<Energies>],
+        images: Option<ArrayView2<f64>>,
+        notes: Vec<String>,
     ) -> Self {
-        let times = theory.ok().map(|f| [0.1, 0.5, 0.9].map(|share| f.steps_to(share)));
         let last = |v: &[f64]| v.last().copied().unwrap_or(f64::NAN);
         let summaries = modes.list.iter().enumerate().map(|(i, mode)| {
-            let (a, predicted) = (&metrics.a[i], metrics.theory.get(i));
-            let errors: Option<Vec<f64>> =
-                predicted.map(|p| a.iter().zip(p).map(|(a, p)| (a - p).abs() / mode.s).collect());
-            ModeSummary {
-                s: mode.s,
-                lambda: mode.lambda,
-                rho: mode.rho,
-                participation: mode.participation,
-                dominant: [mode.dominant.row, mode.dominant.col],
-                measured: Times::of(&metrics.steps, a, mode.s),
-                // From the theory itself: it knows them also beyond the last step.
-                predicted: times.as_ref().map(|t| Times {
-                    t10: Some(t[0][i]),
-                    t50: Some(t[1][i]),
-                    t90: Some(t[2][i]),
-                }),
-                max_error: errors.as_ref().map(|e| e.iter().fold(0.0, |m, x| x.max(m))),
-                mean_error: errors.as_ref().map(|e| e.iter().sum::<f64>() / e.len() as f64),
-            }
+            let a = &metrics.a[i];
+            let template = templates.get(i).and_then(Option::as_ref);
+            let predicted = forecasts.iter().zip(&metrics.theories).map(|(forecast, columns)| {
+                let pairs = a.iter().zip(&columns.a[i]);
+                let errors: Vec<f64> =
+                    pairs.filter(|(_, p)| p.is_finite()).map(|(a, p)| (a - p).abs() / mode.s).collect();
+                let any = !errors.is_empty();
+                Prediction {
+                    theory: forecast.theory().to_owned(),
+                    discovery: Discovery::predicted(forecast.as_ref(), i, mode, eta),
+                    max_error: any.then(|| errors.iter().fold(0.0, |m, x| x.max(m))),
+                    mean_error: any.then(|| errors.iter().sum::<f64>() / errors.len() as f64),
+                }
+            });
+            let predicted = predicted.collect();
+            ModeSummary::new(mode, Discovery::measured(&metrics.steps, a, mode, template), predicted)
         });
         Self {
             steps: last(&metrics.steps) as u64,
             eta,
             loss: [metrics.loss[0], last(&metrics.loss)],
             accuracy: Some(last(&metrics.accuracy)).filter(|a| a.is_finite()),
-            theory: theory.ok().map(|_| "closed form, finite steps".to_owned()),
-            no_theory: theory.err().map(str::to_owned),
+            theories: forecasts.iter().map(|f| f.theory().to_owned()).collect(),
+            notes,
             modes: summaries.collect(),
+            subspaces: subspace::blocks(modes)
+                .into_iter()
+                .map(|block| Subspace::new(metrics, modes, block, images))
+                .collect(),
         }
     }
 

@@ -1,0 +1,158 @@
+//! `domfreq figure`: figures read run directories only.
+//!
+//! Beside every PNG stands a JSON file with what the figure shows and the
+//! verdicts on it: numbers with the bars they are held to.
+
+mod depth;
+mod dominance;
+mod natural;
+mod order;
+mod speed;
+mod stages;
+mod verdict;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::cli::Figure;
+use crate::data::Spec;
+use crate::error::Error;
+use crate::figure::curves::{StageCurve, StagePanel};
+use crate::progress::say;
+use crate::run::config::{Kernel, ModelKind, SpaceKind};
+use crate::run::{Metrics, RunConfig, RunDir, Summary};
+use crate::theory::linear::Padding;
+
+use verdict::Note;
+
+pub fn run(figure: &Figure) -> Result<()> {
+    match figure {
+        Figure::Stages { runs, out } => finish(stages::draw(runs, out)?, out),
+        Figure::Speed { runs, out } => finish(speed::draw(runs, out)?, out),
+        Figure::Dominance { runs, mode, out } => finish(dominance::draw(runs, *mode, out)?, out),
+        Figure::Natural { runs, out } => finish(natural::draw(runs, out)?, out),
+        Figure::Depth { runs, out } => finish(depth::draw(runs, out)?, out),
+        Figure::Order { runs, out } => finish(order::draw(runs, out)?, out),
+        Figure::Index { dir } => verdict::index(dir),
+    }
+}
+
+// The verdicts go to stdout, they are the result in numbers; and beside the picture.
+fn finish(note: Note, out: &Path) -> Result<()> {
+    note.write(out)?;
+    say(format_args!("wrote {}", out.display()));
+    super::print(note.lines().as_bytes())
+}
+
+/// A finished run, as figures need it.
+struct Finished {
+    dir: RunDir,
+    config: RunConfig,
+    metrics: Metrics,
+    summary: Summary,
+}
+
+impl Finished {
+    fn open(root: &Path) -> Result<Self> {
+        let dir = RunDir::open(root)?;
+        let (config, metrics, _) = dir.read()?;
+        if !dir.summary().exists() {
+            let expected = "a run that has finished (this figure needs its summary.json)";
+            return Err(Error::input(root.display(), expected, "none").into());
+        }
+        let summary = Summary::read(&dir.summary())?;
+        if summary.modes.len() != metrics.a.len() {
+            let found = format!("{} and {} modes", summary.modes.len(), metrics.a.len());
+            return Err(Error::input(root.display(), "one run", found).into());
+        }
+        Ok(Self { dir, config, metrics, summary })
+    }
+
+    fn all(runs: &[PathBuf]) -> Result<Vec<Self>> {
+        runs.iter().map(|root| Self::open(root)).collect()
+    }
+
+    fn is(&self, kind: ModelKind) -> bool {
+        self.config.model.kind == kind
+    }
+
+    fn name(&self) -> &'static str {
+        match self.config.model.kind {
+            ModelKind::Fcnn => "FCNN",
+            ModelKind::Lcnn => "LCNN",
+        }
+    }
+
+    /// What the data are called, without the folder they are in.
+    fn data(&self) -> String {
+        let spec = &self.config.data.spec;
+        spec.parse::<Spec>().map_or_else(|_| spec.clone(), |s| s.short())
+    }
+
+    /// Curves of the first `modes` modes, with the theories of the run.
+    fn panel(&self, title: String, modes: usize, log_x: bool) -> StagePanel {
+        let relative = |a: &[f64], i: usize| a.iter().map(|v| v / self.summary.modes[i].s).collect();
+        let curves = (0..self.summary.modes.len().min(modes)).map(|i| StageCurve {
+            label: format!("mode {}", i + 1),
+            measured: relative(&self.metrics.a[i], i),
+            theory: (self.metrics.theories.iter())
+                .map(|t| (t.theory.clone(), relative(&t.a[i], i)))
+                .collect(),
+        });
+        StagePanel { title, steps: self.metrics.steps.clone(), curves: curves.collect(), log_x }
+    }
+}
+
+/// What network it was.
+fn title(config: &RunConfig) -> String {
+    match config.model.kind {
+        ModelKind::Fcnn => format!("FCNN, {} hidden units", config.model.hidden),
+        ModelKind::Lcnn => {
+            let kernel = match config.model.kernel {
+                Kernel::Full => "full-size".to_owned(),
+                Kernel::Fixed(size) => size.to_string(),
+            };
+            let (channels, layers) = (config.model.channels, config.model.layers);
+            let depth = if layers == 1 { String::new() } else { format!("{layers} layers of ") };
+            format!("LCNN, {depth}{channels} {kernel} kernel{}", plural(channels))
+        }
+    }
+}
+
+fn plural(n: usize) -> &'static str {
+    if n == 1 { "" } else { "s" }
+}
+
+fn subtitle(config: &RunConfig) -> String {
+    let source = config.data.spec.parse::<Spec>().map_or_else(|_| config.data.spec.clone(), |s| s.short());
+    let space = match config.train.space {
+        SpaceKind::Moment => "moment space",
+        SpaceKind::Sample => "sample space",
+    };
+    let eta = config.train.eta.map_or_else(String::new, |eta| format!(", η = {eta:.2e}"));
+    // Here and not in the title, which is cut where it is too long for its panel.
+    let padding = match (config.model.kind, config.model.padding) {
+        (ModelKind::Lcnn, Padding::Zero) => "zero padding, ",
+        _ => "",
+    };
+    format!("{padding}{source}{eta}, {space}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_say_what_the_network_is() {
+        let of = |text: &str| title(&RunConfig::parse(text, "x").expect("a configuration"));
+        assert_eq!(of(""), "LCNN, 1 full-size kernel");
+        assert_eq!(of("[model]\nkind = \"fcnn\"\nlayers = 3"), "FCNN, 64 hidden units");
+        assert_eq!(of("[model]\nlayers = 3\nchannels = 2"), "LCNN, 3 layers of 2 full-size kernels");
+        assert_eq!(of("[model]\nlayers = 2\nkernel = 3"), "LCNN, 2 layers of 1 3x3 kernel");
+        let below = |text: &str| subtitle(&RunConfig::parse(text, "x").expect("a configuration"));
+        assert_eq!(below(""), "cosines, moment space");
+        assert_eq!(below("[model]\npadding = \"zero\""), "zero padding, cosines, moment space");
+        assert_eq!(below("[model]\nkind = \"fcnn\"\npadding = \"zero\""), "cosines, moment space");
+    }
+}

@@ -1,0 +1,68 @@
+//! Figure 1: discovery of the modes, and the closed form where it holds.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::verdict::Note;
+use super::{subtitle, title};
+use crate::figure::stages::{self, Curve, Panel};
+use crate::run::{RunDir, Summary};
+use crate::theory::curve::crossing;
+
+/// Distance allowed between closed form and training, in units of s.
+const CLOSE: f64 = 0.005;
+
+pub fn draw(runs: &[PathBuf], out: &Path) -> Result<Note> {
+    let panels: Result<Vec<_>> = runs.iter().map(|root| panel(root)).collect();
+    let panels = panels?;
+    stages::draw(&panels, out)?;
+    let mut note = Note::new(
+        1,
+        "Discovery in stages",
+        "Strength a of each mode in units of its final value s, over the steps of gradient descent: \
+         measured (solid) and predicted (dashed), with half-times. Linear networks learn the modes of \
+         a data set one after the other, the strongest first.",
+    );
+    for (root, panel) in runs.iter().zip(&panels) {
+        // A run that was stopped has no summary, and can be drawn nevertheless.
+        let Ok(summary) = Summary::read(&RunDir::open(root)?.summary()) else { continue };
+        if summary.theories.first().is_some_and(|t| t == "closed") {
+            let worst = summary.modes.iter().filter_map(|m| m.predicted[0].max_error).fold(0.0, f64::max);
+            note.at_most(format!("{}: max |a − closed form|/s", panel.title), worst, CLOSE);
+        }
+        let times: Vec<f64> = panel.curves.iter().filter_map(|c| c.half_time).collect();
+        let ordered = times.windows(2).filter(|w| w[0] < w[1]).count() + 1;
+        if times.len() > 1 {
+            note.at_least(
+                format!("{}: modes discovered in the order of strength, of {}", panel.title, times.len()),
+                ordered as f64,
+                times.len() as f64,
+            );
+        }
+    }
+    Ok(note)
+}
+
+fn panel(root: &Path) -> Result<Panel> {
+    let (config, metrics, s) = RunDir::open(root)?.read()?;
+    let curves = s.iter().enumerate().map(|(i, &s)| {
+        let relative = |a: &Vec<f64>| -> Vec<f64> { a.iter().map(|v| v / s).collect() };
+        let (measured, theory) =
+            (relative(&metrics.a[i]), metrics.theories.first().map(|t| relative(&t.a[i])));
+        Curve {
+            label: format!("mode {}", i + 1),
+            note: format!("s = {s:.3}"),
+            half_time: crossing(&metrics.steps, &measured, 0.5),
+            theory_half_time: theory.as_ref().and_then(|t| crossing(&metrics.steps, t, 0.5)),
+            measured,
+            theory,
+        }
+    });
+    Ok(Panel {
+        title: title(&config),
+        subtitle: subtitle(&config),
+        curves: curves.collect(),
+        steps: metrics.steps,
+    })
+}

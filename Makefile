@@ -80,7 +80,7 @@ $(BENCH_ENV):
 	touch $@
 
 bench: $(READY) $(BENCH_ENV) ## speed, each with its Python peer's in the same run
-	$(CARGO) bench --locked --bench spectrum --bench training
+	$(CARGO) bench --locked --bench spectrum --bench theory --bench training
 
 # --- figures ------------------------------------------------------------------
 
@@ -133,7 +133,7 @@ fig-natural: build ## modes of natural images, what networks use for them, and w
 # small enough for the sudden transitions of deep networks.
 DEPTH_ETA   = $(if $(DATA),,--eta 2.5e-4 --steps 14000)
 
-fig-depth: build ## 1 to 4 convolution layers: the deeper, the sparser in frequency [DATA=SPEC]
+fig-depth: build ## 1 to 4 convolution layers: sparser in frequency than one [DATA=SPEC]
 	@mkdir -p $(FIGURES)
 	for at in 1:1e-3 2:4e-3 3:8e-3 4:1.2e-2; do \
 	  $(call train,depth,depth$(ALSO)/$${at%:*},--layers $${at%:*} --scale $${at#*:} $(DEPTH_ETA) $(ON_DATA)); \

@@ -149,11 +149,12 @@ pub struct NetworkArgs {
     /// Seed of the weights, and of minibatches [default: 0]
     #[arg(long)]
     pub seed: Option<u64>,
-    /// Step size η [default: 1/(200 g s₁), a hundredth of the fastest mode's time constant]
+    /// Step size η [default: 1/(200 max g s), a hundredth of the fastest mode's time constant;
+    /// less where large weights need it]
     #[arg(long)]
     pub eta: Option<f64>,
-    /// What to compute beside the measurement: auto (the simplest theory that
-    /// holds), none, or some of closed, mode, stationary, flow [default: auto]
+    /// What to compute beside the measurement: auto (the simplest theory for the
+    /// network; notes say how well it holds), none, or some of closed, mode, stationary, flow [default: auto]
     #[arg(long, value_delimiter = ',', value_name = "A,B,…")]
     pub theory: Vec<TheoryKind>,
 }
@@ -300,7 +301,7 @@ pub enum Figure {
         #[arg(long, value_name = "PNG")]
         out: PathBuf,
     },
-    /// Discovery time LCNN / FCNN over the concentration of the first mode, from a run of each per data set
+    /// Discovery time LCNN / FCNN over the concentration of each mode, from a run of each network per data set
     Speed {
         /// Run directories
         #[arg(required = true, value_name = "RUN")]
@@ -355,6 +356,21 @@ pub enum Figure {
         #[arg(value_name = "DIR")]
         dir: PathBuf,
     },
+}
+
+impl Figure {
+    /// The picture to write; None for the page of all.
+    pub fn out(&self) -> Option<&PathBuf> {
+        match self {
+            Figure::Stages { out, .. }
+            | Figure::Speed { out, .. }
+            | Figure::Dominance { out, .. }
+            | Figure::Natural { out, .. }
+            | Figure::Depth { out, .. }
+            | Figure::Order { out, .. } => Some(out),
+            Figure::Index { .. } => None,
+        }
+    }
 }
 
 /// `domfreq doctor`.

@@ -49,6 +49,7 @@ fn what_is_predicted_is_what_training_is_held_to() {
     if cfg!(not(feature = "torch")) {
         return;
     }
+    let mut compared = 0;
     let run = ["--steps", "4000", "--threads", "1", "--out", "r"];
     let summary = json(&ok(tmp.path(), &[&["train", "--json"], &data[..], &run[..]].concat()));
     for (forecast, mode) in
@@ -59,9 +60,11 @@ fn what_is_predicted_is_what_training_is_held_to() {
             // The flow is followed as far as each command needs it.
             if let (Some(before), Some(beside)) = (before, beside) {
                 assert!((before / beside - 1.0).abs() < 1e-3, "{before} {beside}");
+                compared += 1;
             }
         }
     }
+    assert!(compared >= 6, "only {compared} half-times were there to compare");
     let first = &summary["modes"][0];
     assert!(first["predicted"][1]["max_error"].as_f64().unwrap() < 0.01);
     assert!(first["measured"]["template"]["participation"].as_f64().unwrap() > 1.0);
@@ -90,7 +93,11 @@ fn mistakes_and_assumptions_are_named() {
     let alone = said(&["leaves:count=60", "--size", "8", "--theory", "mode"]);
     assert!(alone.err.contains("mode theory takes each mode alone"), "{}", alone.err);
     let deep = said(&["leaves:count=60", "--size", "8", "--padding", "zero"]);
-    assert!(deep.err.contains("measured only") && deep.code == Some(0), "{}", deep.err);
+    assert!(deep.err.contains("measured only") && deep.code == Some(1), "{}", deep.err);
+    bad("--model fcnn --hidden 2000000000", &["model.hidden", "GiB"]);
+    bad("--scale 1e-200", &["init.scale", "1e-100"]);
+    bad("--theory none,mode", &["measure.theory", "none"]);
+    bad("--theory none", &["a theory that applies"]);
     // Two classes with images of one strength: a subspace.
     let twins = said(&["cosines:amplitudes=1/1,size=8"]);
     assert!(twins.err.contains("same strength") && twins.code == Some(0), "{}", twins.err);

@@ -11,6 +11,7 @@ use crate::cli::PredictArgs;
 use crate::run::RunConfig;
 use crate::run::config::TheoryKind;
 use crate::run::summary::{Discovery, Prediction, dominant};
+use crate::theory::linear::{Layout, Padding};
 use crate::theory::{Modes, Moments, moments};
 
 #[derive(Serialize)]
@@ -45,7 +46,15 @@ pub fn run(args: &PredictArgs) -> Result<()> {
     config.check()?;
     use_threads(config.run.threads)?;
     let samples = samples(&mut config.data)?;
-    let needs_all = config.measure.theory.contains(&TheoryKind::Flow);
+    let exact = match config.layout(samples.shape) {
+        // What no approximate theory treats.
+        Layout::Lcnn { layers, size, padding: Padding::Circular, .. } => {
+            layers > 1 || size != (samples.shape[1], samples.shape[2])
+        }
+        _ => false,
+    };
+    let theory = &config.measure.theory;
+    let needs_all = theory.contains(&TheoryKind::Flow) || (exact && theory.contains(&TheoryKind::Auto));
     let all = if needs_all {
         let d = samples.x.ncols();
         let advice = format!("that is Σxx of d = {d} inputs; use another theory, or a smaller --size");
@@ -57,7 +66,8 @@ pub fn run(args: &PredictArgs) -> Result<()> {
     let yx = all.as_ref().map_or_else(|| moments::cross(&samples), |m| m.yx.clone());
     let modes = Modes::from_cross(&samples, yx.view())?;
     let weights = forecast::weights(&config, &samples, &modes)?;
-    let eta = forecast::step_size(&config, &modes, all.as_ref(), &weights)?;
+    let curvature = forecast::start_curvature(&config, &samples, &modes, &weights)?;
+    let eta = forecast::step_size(&config, &modes, curvature);
     let weakest = modes.list.last().map_or(1.0, |m| m.s);
     let known = Known {
         config: &config,
@@ -66,13 +76,18 @@ pub fn run(args: &PredictArgs) -> Result<()> {
         yx: yx.view(),
         moments: all.as_ref(),
         weights: &weights,
-        eta: Some(eta),
+        eta,
+        curvature,
         // A mode of strength s takes ln(s/a₀)/(2 g s): no start is so small that
         // this is not enough, but in deep networks, which linger at the start.
         end: 1e4 / weakest,
         until_learned: true,
     };
     let forecasts = forecast::forecasts(&known)?;
+    if forecasts.list.is_empty() {
+        let found = forecasts.notes.last().map_or("measure.theory = [\"none\"]", String::as_str);
+        return Err(crate::Error::input("predict", "a theory that applies", found).into());
+    }
     let report = report(&config, samples.len(), &modes, &forecasts, eta);
     if args.json {
         return print_json(&report);

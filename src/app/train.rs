@@ -22,7 +22,6 @@ use crate::run::manifest::{DataRecord, Status};
 use crate::run::metrics::Writer;
 use crate::run::{Manifest, Metrics, RunConfig, RunDir, Summary};
 use crate::spectrum;
-use crate::theory::linear::{Layout, Padding};
 use crate::theory::{Modes, Moments, moments};
 use crate::train::{self, Plan, Space};
 
@@ -147,9 +146,9 @@ fn prepare<'a>(
     if config.train.batch.is_some_and(|b| b >= samples.len()) {
         config.train.batch = None;
     }
-    require_room(config.layout(modes.shape), modes.shape, samples.outputs())?;
     let weights = forecast::weights(config, samples, &modes)?;
-    let eta = forecast::step_size(config, &modes, moments.as_ref(), &weights)?;
+    let curvature = forecast::start_curvature(config, samples, &modes, &weights)?;
+    let eta = forecast::step_size(config, &modes, curvature);
     config.train.eta = Some(eta);
     let forecasts = forecast::forecasts(&Known {
         config,
@@ -158,7 +157,8 @@ fn prepare<'a>(
         yx: yx.view(),
         moments: moments.as_ref(),
         weights: &weights,
-        eta: Some(eta),
+        eta,
+        curvature,
         end: config.train.steps as f64 * eta,
         until_learned: false,
     })?;
@@ -226,29 +226,6 @@ fn kind(config: &RunConfig) -> Kind {
         Dtype::F32 => Kind::Float,
         Dtype::F64 => Kind::Double,
     }
-}
-
-// Weights drawn in double precision, then the run's, their gradients and a temporary.
-fn require_room(layout: Layout, [c, h, w]: [usize; 3], outputs: usize) -> crate::Result<()> {
-    let (key, weights, found) = match layout {
-        Layout::Fcnn { hidden } => {
-            let weights = hidden as u128 * (c * h * w + outputs) as u128;
-            ("model.hidden", weights, format!("that is {hidden} hidden units"))
-        }
-        Layout::Lcnn { channels, layers, size, padding } => {
-            // The end-to-end map of circular kernels has them on the images' grid.
-            let kernel = match padding {
-                Padding::Circular => h * w,
-                Padding::Zero => size.0.min(h) * size.1.min(w),
-            };
-            let m = channels as u128;
-            let later = m.saturating_mul(m).saturating_mul(((layers - 1) * kernel) as u128);
-            let weights = (m * (c * kernel + outputs * h * w) as u128).saturating_add(later);
-            let many = if layers == 1 { String::new() } else { format!(" in each of {layers} layers") };
-            ("model.channels", weights, format!("that is {channels} channels{many}"))
-        }
-    };
-    memory::require(key, weights.saturating_mul(24), &found)
 }
 
 fn table(summary: &Summary) -> String {

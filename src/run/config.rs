@@ -307,8 +307,9 @@ pub struct TrainConfig {
     pub space: SpaceKind,
     /// Number of updates.
     pub steps: u64,
-    /// Step size η; without it 1/(200 g s₁), where 2 g s₁ is the fastest mode's
-    /// rate in a network of one hidden layer.
+    /// Step size η; without it 1/(200 max g s), 2 g s being a mode's rate in a
+    /// network of one hidden layer, or a tenth of the largest stable step at the
+    /// start where weights are large.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eta: Option<f64>,
     /// Momentum μ in [0, 1).
@@ -436,12 +437,20 @@ impl RunConfig {
         let at_least_one = |key: &str, v: u64| {
             if v >= 1 { Ok(()) } else { Err(Error::input(key, "at least 1", v)) }
         };
-        positive("init.scale", self.init.scale)?;
+        // Beyond, products of weights leave the range of double precision.
+        if !(1e-100..=1e3).contains(&self.init.scale) {
+            return Err(Error::input("init.scale", "1e-100 to 1e3", self.init.scale));
+        }
         if !(self.init.start > 0.0 && self.init.start < 1.0) {
             return Err(Error::input("init.start", "a share of s between 0 and 1", self.init.start));
         }
         if let Some(eta) = self.train.eta {
             positive("train.eta", eta)?;
+        }
+        let theory = &self.measure.theory;
+        if theory.is_empty() || (theory.contains(&TheoryKind::None) && theory.len() > 1) {
+            let found = if theory.is_empty() { "an empty list" } else { "`none` with others" };
+            return Err(Error::input("measure.theory", "`none` alone, or theories", found));
         }
         if !(0.0..1.0).contains(&self.train.momentum) {
             return Err(Error::input("train.momentum", "0 <= momentum < 1", self.train.momentum));

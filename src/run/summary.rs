@@ -114,9 +114,11 @@ pub struct Prediction {
     /// Times and template.
     #[serde(flatten)]
     pub discovery: Discovery,
-    /// max |a − theory|/s over the measured steps; null before anything is measured.
+    /// max |a − theory|/s over the measured steps; absent before anything is measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_error: Option<f64>,
     /// mean |a − theory|/s over the measured steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean_error: Option<f64>,
 }
 

@@ -100,14 +100,14 @@ impl Forecast for ClosedForm {
     }
 
     fn time_to(&self, mode: usize, share: f64) -> Option<f64> {
-        let c = &self.curves[mode];
+        let c = self.curves.get(mode)?;
         let t = self.eta.map_or_else(|| c.time_to(share), |eta| c.step_to(share, eta) * eta);
         Some(t.max(0.0))
     }
 
     /// A matched network uses the mode's image itself.
     fn discovered_with(&self, mode: usize) -> Option<Energies> {
-        Some(self.energies[mode].clone())
+        self.energies.get(mode).cloned()
     }
 
     fn template(&self, mode: usize, _t: f64) -> Option<Energies> {

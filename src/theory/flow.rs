@@ -194,7 +194,7 @@ pub fn maps(
 /// # Errors
 /// [`Error::Input`] for zero-padded convolutions.
 pub fn sharpness(modes: &Modes, moments: &Moments, weights: &Weights) -> Result<f64> {
-    const ITERATIONS: usize = 30;
+    const ITERATIONS: usize = 20;
     let (mut dynamics, y) = Dynamics::new(modes, moments, weights)?;
     let norm = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
     let scale = norm(&y);
@@ -242,7 +242,7 @@ impl Forecast for Flow {
     }
 
     fn time_to(&self, mode: usize, share: f64) -> Option<f64> {
-        let level = share * self.s[mode];
+        let level = share * self.s.get(mode)?;
         if self.pieces.first().is_some_and(|p| p.a[0][mode] >= level) {
             return Some(0.0);
         }
@@ -250,7 +250,7 @@ impl Forecast for Flow {
     }
 
     fn discovered_with(&self, mode: usize) -> Option<Energies> {
-        self.templates[mode].clone()
+        self.templates.get(mode)?.clone()
     }
 }
 

@@ -179,8 +179,9 @@ struct Pair {
 
 impl Pair {
     fn at(&self, t: f64) -> f64 {
-        let change = (-self.rate * t).exp_m1();
-        let g = 1.0 + change;
+        // Both by themselves: 1 + (g − 1) would round away a g that small weights need.
+        let x = self.rate * t;
+        let (g, change) = ((-x).exp(), (-x).exp_m1());
         let up = self.upper + self.lower * g - self.decay * change;
         let down = self.lower + self.upper * g - self.grow * change;
         let part = |x: f64, up: f64, down: f64| if x > 0.0 { x * (up / down) } else { 0.0 };
@@ -336,7 +337,10 @@ impl Stationary {
             self.times.extend(&batch);
             rows.extend(values.iter().flatten());
             let last = &rows[rows.len() - m..];
-            if t > self.end || last.iter().zip(&self.s).all(|(a, s)| (a - s).abs() <= 1e-3 * s) {
+            if t > self.end
+                || !t.is_finite()
+                || last.iter().zip(&self.s).all(|(a, s)| (a - s).abs() <= 1e-3 * s)
+            {
                 break;
             }
         }
@@ -384,7 +388,7 @@ impl Pair {
     // Time from which a is σ to rounding; None for a pair that never grows.
     fn settled(&self) -> Option<f64> {
         let start = self.grow + self.lower;
-        (start > 0.0).then(|| ((self.upper / start).ln().max(0.0) + 40.0) / self.rate)
+        (start > 0.0).then(|| ((self.upper.ln() - start.ln()).max(0.0) + 40.0) / self.rate)
     }
 }
 
@@ -707,6 +711,16 @@ mod tests {
                 before = a;
             }
             prop_assert!((pair.at(end) / sigma - 1.0).abs() < 1e-12);
+        }
+
+        #[test]
+        fn half_times_grow_with_the_logarithm_of_the_start(sigma in -6f64..6.0, grow in -250f64..-4.0) {
+            // Without Q: a = σ/(1 + (σ/A − 1) e^{−rate t}).
+            let sigma = 10f64.powf(sigma);
+            let start = sigma * 10f64.powf(grow);
+            let pair = pair(sigma, start, 0.0, None);
+            let half = (sigma / start - 1.0).ln() / pair.rate;
+            prop_assert!((pair.at(half) / sigma - 0.5).abs() < 1e-9, "{}", pair.at(half));
         }
     }
 }

@@ -43,7 +43,7 @@ pub fn draw(runs: &[PathBuf], out: &Path) -> Result<Note> {
     let mut note = Note::new(
         5,
         "Depth",
-        "Linear networks of L = 1, 2, 3, 4 convolution layers and a dense one: strengths of the modes over \
+        "Linear networks of L convolution layers and a dense one: strengths of the modes over \
          training, with the gradient flow (dashed), and how many frequencies the template of each mode has at \
          its half-time. Of modes with many frequencies of equal strength deep networks take one, 2 being the \
          participation ratio of a single cosine, and they take it more suddenly (Gunasekar et al. 2018).",
@@ -55,7 +55,7 @@ pub fn draw(runs: &[PathBuf], out: &Path) -> Result<Note> {
         let flow = run.summary.theories.iter().position(|t| t == "flow");
         if let Some(t) = flow {
             let errors = run.summary.modes[..count].iter().filter_map(|m| m.predicted[t].max_error);
-            note.at_most(format!("L = {layers}: max |a − flow|/s"), errors.fold(0.0, f64::max), 0.02);
+            note.at_most(format!("L = {layers}: max |a − flow|/s"), errors.fold(f64::NAN, f64::max), 0.02);
         }
     }
     // Over the modes that every depth has learned.

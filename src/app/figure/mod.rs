@@ -27,6 +27,11 @@ use crate::theory::linear::Padding;
 use verdict::Note;
 
 pub fn run(figure: &Figure) -> Result<()> {
+    if let Some(out) = figure.out()
+        && out.extension().is_none_or(|e| e != "png")
+    {
+        return Err(Error::input("--out", "a name that ends in .png", out.display()).into());
+    }
     match figure {
         Figure::Stages { runs, out } => finish(stages::draw(runs, out)?, out),
         Figure::Speed { runs, out } => finish(speed::draw(runs, out)?, out),

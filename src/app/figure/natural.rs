@@ -64,7 +64,8 @@ pub fn draw(runs: &[PathBuf], out: &Path) -> Result<Note> {
                 .iter()
                 .filter_map(|m| m.measured.t50.zip(m.predicted[t].discovery.t50))
                 .collect();
-            let worst = run.summary.modes.iter().filter_map(|m| m.predicted[t].max_error).fold(0.0, f64::max);
+            let worst =
+                run.summary.modes.iter().filter_map(|m| m.predicted[t].max_error).fold(f64::NAN, f64::max);
             if theory == "flow" {
                 note.at_most(format!("{name}: max |a − flow|/s"), worst, 0.01);
             } else {

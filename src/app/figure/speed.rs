@@ -17,13 +17,18 @@ use crate::theory::curve::spearman;
 const CLOSE: f64 = 0.02;
 
 pub fn draw(runs: &[PathBuf], out: &Path) -> Result<Note> {
-    // Pairs of runs on the same data, and the first mode of each.
+    // Pairs of runs on the same data.
     let mut pairs: BTreeMap<(usize, String), [Option<Finished>; 2]> = BTreeMap::new();
     for run in Finished::all(runs)? {
         let shape = run.dir.shape()?;
         let key = (shape[1] * shape[2], format!("{}×{} {}", shape[1], shape[2], run.config.data.spec));
         let side = usize::from(run.is(ModelKind::Lcnn));
-        pairs.entry(key).or_default()[side] = Some(run);
+        let place = &mut pairs.entry(key).or_default()[side];
+        if let Some(other) = place {
+            let found = format!("{} and {}", other.dir.root().display(), run.dir.root().display());
+            return Err(Error::input("figure speed", "one run of each network per data set", found).into());
+        }
+        *place = Some(run);
     }
     let mut sizes: BTreeMap<usize, SpeedSeries> = BTreeMap::new();
     for ((n, key), pair) in pairs {
@@ -59,14 +64,15 @@ pub fn draw(runs: &[PathBuf], out: &Path) -> Result<Note> {
     let mut note = Note::new(
         2,
         "How much faster a convolution is",
-        "One mode whose image spreads over 1 to many frequencies: its half-time in a convolutional network \
-         over that in a fully connected one, against its concentration ρ. Markers: measured; rings: mode \
-         theory, from the same initial weights; dashed: 1/ρ. Data and architecture set the speed together.",
+        "Half-time of a mode in a convolutional network over that in a fully connected one, against its \
+         concentration ρ (by default of single modes spread over 1 to many frequencies). Markers: measured; \
+         rings: theory, from the same initial weights; dashed: 1/ρ. Data and architecture set the speed \
+         together.",
     );
     let points: Vec<_> = data.sizes.iter().flat_map(|s| &s.points).copied().collect();
     if points.iter().all(|p| p.theory.is_some()) {
         let error = |p: &SpeedPoint| p.theory.map_or(f64::NAN, |t| (p.measured / t - 1.0).abs());
-        let worst = points.iter().map(error).fold(0.0, f64::max);
+        let worst = points.iter().map(error).fold(f64::NAN, f64::max);
         note.at_most(format!("largest error of the predicted ratio, {} modes", points.len()), worst, CLOSE);
     }
     let inverse: Vec<f64> = points.iter().map(|p| 1.0 / p.rho).collect();

@@ -27,18 +27,20 @@ pub fn draw(runs: &[PathBuf], out: &Path) -> Result<Note> {
     for (root, panel) in runs.iter().zip(&panels) {
         // A run that was stopped has no summary, and can be drawn nevertheless.
         let Ok(summary) = Summary::read(&RunDir::open(root)?.summary()) else { continue };
-        if summary.theories.first().is_some_and(|t| t == "closed") {
-            let worst = summary.modes.iter().filter_map(|m| m.predicted[0].max_error).fold(0.0, f64::max);
+        let alone = summary.theories.first().is_some_and(|t| t == "closed");
+        if alone {
+            let worst =
+                summary.modes.iter().filter_map(|m| m.predicted[0].max_error).fold(f64::NAN, f64::max);
             note.at_most(format!("{}: max |a − closed form|/s", panel.title), worst, CLOSE);
         }
         let times: Vec<f64> = panel.curves.iter().filter_map(|c| c.half_time).collect();
         let ordered = times.windows(2).filter(|w| w[0] < w[1]).count() + 1;
-        if times.len() > 1 {
-            note.at_least(
-                format!("{}: modes discovered in the order of strength, of {}", panel.title, times.len()),
-                ordered as f64,
-                times.len() as f64,
-            );
+        let what = format!("{}: modes discovered in the order of strength, of {}", panel.title, times.len());
+        // Modes that share frequencies or have nearly the same strength may change places.
+        if alone {
+            note.at_least(what, ordered as f64, times.len() as f64);
+        } else {
+            note.states(what, ordered as f64);
         }
     }
     Ok(note)

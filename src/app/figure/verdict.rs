@@ -47,11 +47,11 @@ impl Note {
     }
 
     pub fn at_most(&mut self, what: impl Into<String>, value: f64, bar: f64) {
-        self.push(what.into(), value, format!("at most {bar}"), Some(value <= bar));
+        self.push(what.into(), value, format!("at most {}", number(bar)), Some(value <= bar));
     }
 
     pub fn at_least(&mut self, what: impl Into<String>, value: f64, bar: f64) {
-        self.push(what.into(), value, format!("at least {bar}"), Some(value >= bar));
+        self.push(what.into(), value, format!("at least {}", number(bar)), Some(value >= bar));
     }
 
     /// A number that is held to nothing.
@@ -92,8 +92,8 @@ impl Verdict {
 
 // Three digits, as they are read.
 fn number(v: f64) -> String {
-    if v == 0.0 || (1e-2..1e5).contains(&v.abs()) {
-        let digits = (2 - v.abs().max(1e-2).log10().floor() as i32).clamp(0, 4) as usize;
+    if v == 0.0 || (1e-3..1e5).contains(&v.abs()) {
+        let digits = (2 - v.abs().max(1e-3).log10().floor() as i32).clamp(0, 5) as usize;
         let text = format!("{v:.digits$}");
         if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
     } else {
@@ -158,7 +158,7 @@ mod tests {
         note.states("ratio", 2.0);
         assert_eq!(
             note.lines(),
-            "verdict: pass: error: 1.0e-3 (at most 0.005)\nverdict: fail: correlation: 0.5 (at least 0.95)\n\
+            "verdict: pass: error: 0.001 (at most 0.005)\nverdict: fail: correlation: 0.5 (at least 0.95)\n\
              verdict: fail: correlation: not defined (at least 0.95)\nverdict: ratio: 2\n"
         );
     }

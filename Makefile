@@ -103,7 +103,7 @@ ALSO        = $(if $(DATA),-images)
 fig-speed: build ## how much faster a convolution is, over the concentration of modes [DATA=SPEC]
 	@mkdir -p $(FIGURES)
 ifdef DATA
-	for net in fcnn lcnn; do $(call train,speed,speed-images/$$net,--model $$net $(ON_DATA) --steps 12000); done
+	for net in fcnn lcnn; do $(call train,speed,speed-images/$$net,--model $$net $(ON_DATA) $(if $(findstring --steps,$(DATA_FLAGS)),,--steps 12000)); done
 	$(BIN) figure speed $(RUNS)/speed-images/* --out $(FIGURES)/speed-images.png
 else
 	for at in 8:1 8:2 8:4 8:8 8:16 8:30 16:1 16:2 16:4 16:8 16:16 16:32 16:64 16:126 \

@@ -55,7 +55,13 @@ pub fn draw(runs: &[PathBuf], out: &Path) -> Result<Note> {
         let flow = run.summary.theories.iter().position(|t| t == "flow");
         if let Some(t) = flow {
             let errors = run.summary.modes[..count].iter().filter_map(|m| m.predicted[t].max_error);
-            note.at_most(format!("L = {layers}: max |a − flow|/s"), errors.fold(f64::NAN, f64::max), 0.02);
+            // Where nothing was learned yet there is nothing to agree on.
+            let worst = if learned.is_empty() { f64::NAN } else { errors.fold(f64::NAN, f64::max) };
+            note.at_most(
+                format!("L = {layers}: max |a − flow|/s, {} modes learned", learned.len()),
+                worst,
+                0.02,
+            );
         }
     }
     // Over the modes that every depth has learned.

@@ -7,9 +7,11 @@ mod figure;
 mod forecast;
 mod inspect;
 mod memory;
+mod notes;
 mod predict;
 #[cfg(feature = "torch")]
 mod record;
+mod start;
 #[cfg(feature = "torch")]
 mod train;
 

@@ -25,7 +25,7 @@ pub enum Command {
     /// Modes of a data set: strengths, concentrations, dominant frequencies
     Inspect(InspectArgs),
     /// Forecast when each mode will be learned, and with which frequencies, without training
-    Predict(Box<PredictArgs>),
+    Predict(Box<ExperimentArgs>),
     /// Train a linear network and record the discovery of each mode
     Train(Box<TrainArgs>),
     /// Draw a figure from run directories
@@ -179,13 +179,13 @@ impl NetworkArgs {
     }
 }
 
-/// `domfreq predict`.
+/// Flags of `domfreq predict`, and of `domfreq train` too.
 #[derive(Debug, Args)]
-pub struct PredictArgs {
+pub struct ExperimentArgs {
     /// Configuration file; flags change what it says
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Print the forecast as one JSON object on stdout
+    /// Print the outcome as one JSON object on stdout
     #[arg(long)]
     pub json: bool,
     /// The data set.
@@ -199,7 +199,7 @@ pub struct PredictArgs {
     pub threads: Option<usize>,
 }
 
-impl PredictArgs {
+impl ExperimentArgs {
     /// Puts what was said on the command line over `config`.
     pub fn apply(&self, config: &mut RunConfig) {
         self.data.apply(&mut config.data);
@@ -211,24 +211,15 @@ impl PredictArgs {
 /// `domfreq train`.
 #[derive(Debug, Args)]
 pub struct TrainArgs {
-    /// Configuration file; flags change what it says
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    /// Data, network and what else a forecast needs.
+    #[command(flatten)]
+    pub experiment: ExperimentArgs,
     /// Run directory [default: runs/<name of the configuration file, or of the model>]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Replace the run that is in the run directory
     #[arg(long)]
     pub force: bool,
-    /// Print the summary as one JSON object on stdout
-    #[arg(long)]
-    pub json: bool,
-    /// The data set.
-    #[command(flatten)]
-    pub data: DataArgs,
-    /// The network.
-    #[command(flatten)]
-    pub network: NetworkArgs,
     /// Train from moments or from samples [default: moment]
     #[arg(long, help_heading = "Training")]
     pub space: Option<SpaceKind>,
@@ -253,16 +244,12 @@ pub struct TrainArgs {
     /// Precision [default: f32]
     #[arg(long, help_heading = "Machine")]
     pub dtype: Option<Dtype>,
-    /// Threads, all cores where 0 [default: 0]
-    #[arg(long, help_heading = "Machine")]
-    pub threads: Option<usize>,
 }
 
 impl TrainArgs {
     /// Puts what was said on the command line over `config`.
     pub fn apply(&self, config: &mut RunConfig) {
-        self.data.apply(&mut config.data);
-        self.network.apply(config);
+        self.experiment.apply(config);
         set(&mut config.train.space, &self.space);
         set(&mut config.train.steps, &self.steps);
         set(&mut config.train.momentum, &self.momentum);
@@ -271,7 +258,6 @@ impl TrainArgs {
         set(&mut config.measure.snapshots, &self.snapshots);
         set(&mut config.run.device, &self.device);
         set(&mut config.run.dtype, &self.dtype);
-        set(&mut config.run.threads, &self.threads);
     }
 }
 

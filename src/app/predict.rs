@@ -6,75 +6,44 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::forecast::{self, Forecasts, Known};
-use super::{memory, print, print_json, samples, use_threads};
-use crate::cli::PredictArgs;
+use super::{notes, print, print_json, samples, start, use_threads};
+use crate::cli::ExperimentArgs;
 use crate::run::RunConfig;
-use crate::run::config::TheoryKind;
-use crate::run::summary::{Discovery, Prediction, dominant};
-use crate::theory::linear::{Layout, Padding};
-use crate::theory::{Modes, Moments, moments};
+use crate::run::config::ModelConfig;
+use crate::run::summary::{Discovery, ModeSummary, Prediction};
+use crate::theory::{Mode, Modes, moments};
 
 #[derive(Serialize)]
 struct Report {
     data: String,
     samples: usize,
     shape: [usize; 3],
-    model: crate::run::config::ModelConfig,
+    model: ModelConfig,
     theories: Vec<String>,
     notes: Vec<String>,
     /// Step size that times in steps are for.
     eta: f64,
-    modes: Vec<ModeReport>,
+    modes: Vec<ModeSummary>,
 }
 
-#[derive(Serialize)]
-struct ModeReport {
-    s: f64,
-    lambda: f64,
-    rho: f64,
-    participation: f64,
-    dominant: Vec<[i32; 2]>,
-    predicted: Vec<Prediction>,
-}
-
-pub fn run(args: &PredictArgs) -> Result<()> {
-    let mut config = match &args.config {
-        Some(path) => RunConfig::read(path)?,
-        None => RunConfig::default(),
-    };
+pub fn run(args: &ExperimentArgs) -> Result<()> {
+    let mut config = RunConfig::read_or_default(args.config.as_deref())?;
     args.apply(&mut config);
     config.check()?;
     use_threads(config.run.threads)?;
     let samples = samples(&mut config.data)?;
-    let exact = match config.layout(samples.shape) {
-        // What no approximate theory treats.
-        Layout::Lcnn { layers, size, padding: Padding::Circular, .. } => {
-            layers > 1 || size != (samples.shape[1], samples.shape[2])
-        }
-        _ => false,
-    };
-    let theory = &config.measure.theory;
-    let needs_all = theory.contains(&TheoryKind::Flow) || (exact && theory.contains(&TheoryKind::Auto));
-    let all = if needs_all {
-        let d = samples.x.ncols();
-        let advice = format!("that is Σxx of d = {d} inputs; use another theory, or a smaller --size");
-        memory::require("measure.theory = \"flow\"", (d as u128).pow(2) * 8, &advice)?;
-        Some(Moments::new(&samples))
-    } else {
-        None
-    };
-    let yx = all.as_ref().map_or_else(|| moments::cross(&samples), |m| m.yx.clone());
+    let yx = moments::cross(&samples);
     let modes = Modes::from_cross(&samples, yx.view())?;
-    let weights = forecast::weights(&config, &samples, &modes)?;
-    let curvature = forecast::start_curvature(&config, &samples, &modes, &weights)?;
-    let eta = forecast::step_size(&config, &modes, curvature);
+    let weights = start::weights(&config, &samples, &modes)?;
+    let curvature = start::curvature(&config, &samples, &modes, &weights)?;
+    let eta = start::step_size(&config, &modes, curvature);
     let weakest = modes.list.last().map_or(1.0, |m| m.s);
     let known = Known {
         config: &config,
         samples: &samples,
         modes: &modes,
         yx: yx.view(),
-        moments: all.as_ref(),
+        moments: None,
         weights: &weights,
         eta,
         curvature,
@@ -92,26 +61,14 @@ pub fn run(args: &PredictArgs) -> Result<()> {
     if args.json {
         return print_json(&report);
     }
-    forecast::say_all(&report.notes);
+    notes::say_all(&report.notes);
     print(table(&report).as_bytes())
 }
 
 fn report(config: &RunConfig, samples: usize, modes: &Modes, forecasts: &Forecasts, eta: f64) -> Report {
-    let of_mode = |(i, mode): (usize, &crate::theory::Mode)| {
-        let predicted = forecasts.list.iter().map(|f| Prediction {
-            theory: f.theory().to_owned(),
-            discovery: Discovery::predicted(f.as_ref(), i, mode, eta),
-            max_error: None,
-            mean_error: None,
-        });
-        ModeReport {
-            s: mode.s,
-            lambda: mode.lambda,
-            rho: mode.rho,
-            participation: mode.participation,
-            dominant: dominant(&mode.energies),
-            predicted: predicted.collect(),
-        }
+    let of_mode = |(i, mode): (usize, &Mode)| {
+        let predicted = forecasts.list.iter().map(|f| Prediction::new(f.as_ref(), i, mode, eta));
+        ModeSummary::new(mode, Discovery::default(), predicted.collect())
     };
     Report {
         data: config.data.spec.clone(),

@@ -11,7 +11,7 @@ use tch::{Device, Kind};
 use super::forecast::{self, Forecasts, Known};
 use super::memory;
 use super::record::Recorder;
-use super::{print, print_json, samples, use_threads};
+use super::{notes, print, print_json, samples, start, use_threads};
 use crate::cli::TrainArgs;
 use crate::data::Samples;
 use crate::model::{self, Network, device};
@@ -26,10 +26,7 @@ use crate::theory::{Modes, Moments, moments};
 use crate::train::{self, Plan, Space};
 
 pub fn run(args: &TrainArgs) -> Result<()> {
-    let mut config = match &args.config {
-        Some(path) => RunConfig::read(path)?,
-        None => RunConfig::default(),
-    };
+    let mut config = RunConfig::read_or_default(args.experiment.config.as_deref())?;
     args.apply(&mut config);
     config.check()?;
     let threads = use_threads(config.run.threads)?;
@@ -57,7 +54,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
             manifest.end(Status::Finished, None);
             manifest.write(&dir.manifest())?;
             say(format_args!("wrote {}", dir.root().display()));
-            if args.json { print_json(&summary) } else { print(table(&summary).as_bytes()) }
+            if args.experiment.json { print_json(&summary) } else { print(table(&summary).as_bytes()) }
         }
         Err(e) => {
             manifest.end(Status::Failed, Some(format!("{e:#}")));
@@ -95,7 +92,7 @@ fn name_of(device: Device) -> String {
 
 fn directory(args: &TrainArgs, config: &RunConfig) -> PathBuf {
     args.out.clone().unwrap_or_else(|| {
-        let stem = args.config.as_deref().and_then(Path::file_stem);
+        let stem = args.experiment.config.as_deref().and_then(Path::file_stem);
         let name = stem.map_or_else(|| config.model.kind.to_string(), |s| s.to_string_lossy().into_owned());
         Path::new("runs").join(name)
     })
@@ -146,9 +143,9 @@ fn prepare<'a>(
     if config.train.batch.is_some_and(|b| b >= samples.len()) {
         config.train.batch = None;
     }
-    let weights = forecast::weights(config, samples, &modes)?;
-    let curvature = forecast::start_curvature(config, samples, &modes, &weights)?;
-    let eta = forecast::step_size(config, &modes, curvature);
+    let weights = start::weights(config, samples, &modes)?;
+    let curvature = start::curvature(config, samples, &modes, &weights)?;
+    let eta = start::step_size(config, &modes, curvature);
     config.train.eta = Some(eta);
     let forecasts = forecast::forecasts(&Known {
         config,
@@ -183,7 +180,7 @@ fn fill(config: &RunConfig, samples: &Samples, dir: &RunDir, mut job: Job) -> Re
     let [c, h, w] = job.modes.shape;
     let images = samples.x.view().into_shape_with_order((samples.len(), c, h, w))?;
     dir.write_modes(&job.modes, &spectrum::mean_energies(images))?;
-    forecast::say_all(&job.forecasts.notes);
+    notes::say_all(&job.forecasts.notes);
     let progress = Progress::new(&format!("training {}", config.model.kind), job.plan.steps);
     let names = job.forecasts.names();
     let mut recorder = Recorder {

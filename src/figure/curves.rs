@@ -4,8 +4,8 @@
 use super::canvas::SUB;
 use super::chart::{Axis, Key, Layer, Panel, Pen, Sign, Stroke};
 use super::stages::{MEASURED, THEORY, colours, strength_range};
-use super::style::{INK, REST, range};
-use crate::error::{Error, Result};
+use super::style::{INK, REST, ascending, series};
+use crate::error::Result;
 
 /// One network: the strengths of its modes over the steps.
 #[derive(Clone, Debug)]
@@ -63,22 +63,11 @@ fn place_of(names: &[&str], name: &str) -> usize {
 pub(super) fn check(panels: &[StagePanel]) -> Result<()> {
     for panel in panels {
         let place = format!("panel {:?}", panel.title);
-        if let Some(bad) = panel.steps.iter().find(|s| !s.is_finite() || **s < 0.0) {
-            return Err(Error::input(format!("{place}, steps"), "finite numbers from 0", bad));
-        }
-        if let Some(pair) = panel.steps.windows(2).find(|w| w[1] <= w[0]) {
-            let found = format!("{} after {}", pair[1], pair[0]);
-            return Err(Error::input(format!("{place}, steps"), "an ascending series", found));
-        }
+        ascending(&place, &panel.steps)?;
         for curve in &panel.curves {
             let place = format!("{place}, {:?}", curve.label);
-            for series in std::iter::once(&curve.measured).chain(curve.theory.iter().map(|t| &t.1)) {
-                if series.len() != panel.steps.len() {
-                    let expected = format!("{} values, one per step", panel.steps.len());
-                    return Err(Error::input(place, expected, series.len()));
-                }
-                range(&place, series.iter().copied())?;
-            }
+            let all = std::iter::once(&curve.measured).chain(curve.theory.iter().map(|t| &t.1));
+            series(&place, panel.steps.len(), all)?;
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use ndarray::Array2;
 
 use super::chart::{Axis, Block, FULL, Heat, Key, Layer, Marker, Panel, Pen, Sign, Stroke, picture};
 use super::stages::{MEASURED, THEORY, colours};
-use super::style::{DPI, INK, PALETTE, PAPER, REST, range};
+use super::style::{DPI, INK, PALETTE, PAPER, REST, range, series};
 use crate::error::{Error, Result};
 
 /// The figure of one mode.
@@ -82,13 +82,8 @@ pub fn draw(data: &Dominance, out: &Path) -> Result<()> {
     picture(&blocks(data)?, FULL)?.save(out, DPI)
 }
 
-fn same_length(place: &str, places: &[f64], measured: &[f64], theory: Option<&Vec<f64>>) -> Result<()> {
-    for series in std::iter::once(measured).chain(theory.map(Vec::as_slice)) {
-        if series.len() != places.len() {
-            return Err(Error::input(place, format!("{} values", places.len()), series.len()));
-        }
-        range(place, series.iter().copied())?;
-    }
+fn same_length(place: &str, places: &[f64], measured: &Vec<f64>, theory: Option<&Vec<f64>>) -> Result<()> {
+    series(place, places.len(), std::iter::once(measured).chain(theory))?;
     range(place, places.iter().copied()).map(|_| ())
 }
 

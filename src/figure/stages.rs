@@ -9,7 +9,7 @@ use super::canvas::{Canvas, Lettering, SUB, render, text_width};
 use super::png::Picture;
 use super::style::{
     BELOW, DPI, FROM_CORNER, GRID, INK, LABEL, LEFT_OF, PALETTE, PAPER, QUIET, REST, RIGHT_OF, SMALL, TITLE,
-    fit, letters, mix, pt, range, split_at_gaps, thin, tick_labels, ticks, wrap,
+    ascending, fit, letters, mix, pt, range, series, split_at_gaps, thin, tick_labels, ticks, wrap,
 };
 use crate::error::{Error, Result};
 
@@ -114,22 +114,10 @@ fn check(panels: &[Panel]) -> Result<()> {
         if panel.curves.is_empty() || panel.steps.is_empty() {
             return Err(Error::input(place, "at least one curve and one step", "none"));
         }
-        if let Some(bad) = panel.steps.iter().find(|s| !s.is_finite() || **s < 0.0) {
-            return Err(Error::input(format!("{place}, steps"), "finite numbers from 0", bad));
-        }
-        if let Some(pair) = panel.steps.windows(2).find(|w| w[1] <= w[0]) {
-            let found = format!("{} after {}", pair[1], pair[0]);
-            return Err(Error::input(format!("{place}, steps"), "an ascending series", found));
-        }
+        ascending(&place, &panel.steps)?;
         for curve in &panel.curves {
             let place = format!("{place}, {:?}", curve.label);
-            for series in std::iter::once(&curve.measured).chain(&curve.theory) {
-                if series.len() != panel.steps.len() {
-                    let expected = format!("{} values, one per step", panel.steps.len());
-                    return Err(Error::input(place, expected, series.len()));
-                }
-                range(&place, series.iter().copied())?;
-            }
+            series(&place, panel.steps.len(), std::iter::once(&curve.measured).chain(&curve.theory))?;
             for time in curve.half_time.iter().chain(&curve.theory_half_time) {
                 if !time.is_finite() || *time < 0.0 {
                     return Err(Error::input(format!("{place}, half-time"), "a finite step from 0", time));

@@ -142,6 +142,36 @@ pub fn range(place: &str, values: impl IntoIterator<Item = f64>) -> Result<Optio
     Ok(found)
 }
 
+/// Refuses steps that are negative, not finite or do not ascend.
+///
+/// # Errors
+/// [`Error::Input`] naming `place`.
+pub fn ascending(place: &str, steps: &[f64]) -> Result<()> {
+    if let Some(bad) = steps.iter().find(|s| !s.is_finite() || **s < 0.0) {
+        return Err(Error::input(format!("{place}, steps"), "finite numbers from 0", bad));
+    }
+    if let Some(pair) = steps.windows(2).find(|w| w[1] <= w[0]) {
+        let found = format!("{} after {}", pair[1], pair[0]);
+        return Err(Error::input(format!("{place}, steps"), "an ascending series", found));
+    }
+    Ok(())
+}
+
+/// Refuses series of another length than `count`, one value per step, and
+/// infinite values.
+///
+/// # Errors
+/// [`Error::Input`] naming `place`.
+pub fn series<'a>(place: &str, count: usize, all: impl IntoIterator<Item = &'a Vec<f64>>) -> Result<()> {
+    for values in all {
+        if values.len() != count {
+            return Err(Error::input(place, format!("{count} values, one per step"), values.len()));
+        }
+        range(place, values.iter().copied())?;
+    }
+    Ok(())
+}
+
 /// Runs of consecutive points without a NaN in them.
 pub fn split_at_gaps(points: impl IntoIterator<Item = (f64, f64)>) -> Vec<Vec<(f64, f64)>> {
     let mut runs = vec![Vec::new()];

@@ -354,6 +354,20 @@ impl Default for MeasureConfig {
     }
 }
 
+impl TheoryKind {
+    /// As it stands in configurations and in the columns of metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            TheoryKind::Auto => "auto",
+            TheoryKind::None => "none",
+            TheoryKind::Closed => "closed",
+            TheoryKind::Mode => "mode",
+            TheoryKind::Stationary => "stationary",
+            TheoryKind::Flow => "flow",
+        }
+    }
+}
+
 /// What is computed before training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -403,6 +417,14 @@ pub enum Dtype {
 }
 
 impl RunConfig {
+    /// [`RunConfig::read`] of the file that is named, the defaults where none is.
+    ///
+    /// # Errors
+    /// As [`RunConfig::read`].
+    pub fn read_or_default(path: Option<&Path>) -> Result<Self> {
+        path.map_or_else(|| Ok(Self::default()), Self::read)
+    }
+
     /// Reads a configuration file; keys that it does not give have their defaults.
     ///
     /// # Errors

@@ -87,14 +87,15 @@ pub struct ModeSummary {
     pub participation: f64,
     /// Frequencies of v: (row, column), the fewest that hold half of its energy.
     pub dominant: Vec<[i32; 2]>,
-    /// Measured.
+    /// Measured; nothing in a forecast.
+    #[serde(default, skip_serializing_if = "Discovery::is_empty")]
     pub measured: Discovery,
     /// What each theory predicted, in the order of `theories`.
     pub predicted: Vec<Prediction>,
 }
 
 /// When a mode is discovered, and with which frequencies.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Discovery {
     /// Step at which a reaches 10 % of s; null where it never does.
     pub t10: Option<f64>,
@@ -139,8 +140,8 @@ pub struct Template {
 // Frequencies are listed up to this many.
 const LISTED: usize = 16;
 
-/// The fewest frequencies that hold half of the energy, as (row, column); 16 at most.
-pub fn dominant(energies: &Energies) -> Vec<[i32; 2]> {
+// The fewest frequencies that hold half of the energy, as (row, column).
+fn dominant(energies: &Energies) -> Vec<[i32; 2]> {
     energies.dominant_set(0.5).iter().take(LISTED).map(|k| [k.row, k.col]).collect()
 }
 
@@ -169,6 +170,10 @@ impl Template {
 }
 
 impl Discovery {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Of a measured curve `a` of `mode`, and the template at its half-time.
     pub fn measured(steps: &[f64], a: &[f64], mode: &Mode, template: Option<&Energies>) -> Self {
         let at = |share: f64| crossing(steps, a, share * mode.s);
@@ -184,8 +189,32 @@ impl Discovery {
     }
 }
 
+impl Prediction {
+    /// Of mode `index`, before anything is measured.
+    pub fn new(forecast: &dyn Forecast, index: usize, mode: &Mode, eta: f64) -> Self {
+        Self {
+            theory: forecast.theory().to_owned(),
+            discovery: Discovery::predicted(forecast, index, mode, eta),
+            max_error: None,
+            mean_error: None,
+        }
+    }
+
+    // Beside the strengths `a` and what the theory said of them.
+    fn beside(self, a: &[f64], predicted: &[f64], s: f64) -> Self {
+        let pairs = a.iter().zip(predicted).filter(|(_, p)| p.is_finite());
+        let errors: Vec<f64> = pairs.map(|(a, p)| (a - p).abs() / s).collect();
+        let any = !errors.is_empty();
+        Self {
+            max_error: any.then(|| errors.iter().fold(0.0, |m, x| x.max(m))),
+            mean_error: any.then(|| errors.iter().sum::<f64>() / errors.len() as f64),
+            ..self
+        }
+    }
+}
+
 impl ModeSummary {
-    /// Of `mode` without any measurement or prediction.
+    /// Of `mode`, its measurement and predictions.
     pub fn new(mode: &Mode, measured: Discovery, predicted: Vec<Prediction>) -> Self {
         Self {
             s: mode.s,
@@ -216,16 +245,7 @@ impl Summary {
             let a = &metrics.a[i];
             let template = templates.get(i).and_then(Option::as_ref);
             let predicted = forecasts.iter().zip(&metrics.theories).map(|(forecast, columns)| {
-                let pairs = a.iter().zip(&columns.a[i]);
-                let errors: Vec<f64> =
-                    pairs.filter(|(_, p)| p.is_finite()).map(|(a, p)| (a - p).abs() / mode.s).collect();
-                let any = !errors.is_empty();
-                Prediction {
-                    theory: forecast.theory().to_owned(),
-                    discovery: Discovery::predicted(forecast.as_ref(), i, mode, eta),
-                    max_error: any.then(|| errors.iter().fold(0.0, |m, x| x.max(m))),
-                    mean_error: any.then(|| errors.iter().sum::<f64>() / errors.len() as f64),
-                }
+                Prediction::new(forecast.as_ref(), i, mode, eta).beside(a, &columns.a[i], mode.s)
             });
             let predicted = predicted.collect();
             ModeSummary::new(mode, Discovery::measured(&metrics.steps, a, mode, template), predicted)

@@ -21,7 +21,7 @@ use std::ops::ControlFlow;
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
-use ndarray::{Array2, Array4, ArrayView3, Ix3};
+use ndarray::{Array2, Array4};
 use rustfft::num_complex::Complex;
 
 use crate::error::{Error, Result};
@@ -87,14 +87,8 @@ impl Flow {
     ) -> Result<Self> {
         let (mut dynamics, state) = Dynamics::new(modes, moments, weights)?;
         let m = modes.len();
-        let size = state.iter().map(|x| x * x).sum::<f64>() / state.len().max(1) as f64;
-        let accuracy = Accuracy {
-            relative: follow.tolerance,
-            // Growth starts from the initial weights: they must be followed too.
-            absolute: follow.tolerance * size.sqrt().max(1e-150),
-            most_steps: follow.most_steps,
-        };
-        let mut meter = Meter::new(modes, moments);
+        let accuracy = accuracy(&state, follow.tolerance, follow.most_steps);
+        let meter = Meter::new(modes, moments);
         let mut flow = Self {
             s: modes.list.iter().map(|mode| mode.s).collect(),
             pieces: Vec::new(),
@@ -148,6 +142,12 @@ impl Flow {
     }
 }
 
+// Growth starts from the initial weights: they must be followed too.
+fn accuracy(state: &[f64], relative: f64, most_steps: usize) -> Accuracy {
+    let size = state.iter().map(|x| x * x).sum::<f64>() / state.len().max(1) as f64;
+    Accuracy { relative, absolute: relative * size.sqrt().max(f64::MIN_POSITIVE), most_steps }
+}
+
 /// End-to-end map E `[K, d]` of the gradient flow from `weights` at each of
 /// `times`, ascending.
 ///
@@ -161,12 +161,7 @@ pub fn maps(
     tolerance: f64,
 ) -> Result<Vec<Array2<f64>>> {
     let (mut dynamics, state) = Dynamics::new(modes, moments, weights)?;
-    let size = state.iter().map(|x| x * x).sum::<f64>() / state.len().max(1) as f64;
-    let accuracy = Accuracy {
-        relative: tolerance,
-        absolute: tolerance * size.sqrt().max(1e-150),
-        most_steps: 1_000_000,
-    };
+    let accuracy = accuracy(&state, tolerance, 1_000_000);
     let net = dynamics.net.clone();
     let mut out = Vec::with_capacity(times.len());
     let mut left = times.iter().copied().peekable();
@@ -176,14 +171,13 @@ pub fn maps(
     let Some(&end) = times.last().filter(|end| **end > 0.0) else { return Ok(out) };
     let mut scratch = vec![0.0; state.len()];
     ode::integrate(&mut dynamics, state, end, accuracy, |step| {
-        while let Some(t) = left.next_if(|t| *t <= step.t + step.h * (1.0 + 1e-12)) {
+        // The last step may end a rounding short of the last time.
+        while let Some(t) = left.next_if(|t| *t <= (step.t + step.h) * (1.0 + 8.0 * f64::EPSILON)) {
             step.at(((t - step.t) / step.h).clamp(0.0, 1.0), &mut scratch);
             out.push(net.end_to_end(&scratch));
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    // Rounding of the last step's end.
-    out.extend(left.map(|_| net.end_to_end(&scratch)));
     Ok(out)
 }
 
@@ -453,6 +447,26 @@ impl Lcnn {
         }
         out
     }
+
+    // The entries of a gradient on the whole grid that belong to small kernels.
+    fn cut(&self, gradient: &[C], (a, b): (usize, usize), target: &mut [f64]) {
+        let (columns, (top, left)) = (self.w / 2 + 1, origin(self.size, (self.h, self.w)));
+        let mut half = Array2::zeros((self.h, columns));
+        for i in 0..a {
+            for j in 0..b {
+                for (f, z) in half.iter_mut().enumerate() {
+                    *z = gradient[(f * a + i) * b + j];
+                }
+                let plane = spectrum::irfft2(half.view(), self.w);
+                for r in 0..self.size.0 {
+                    for s in 0..self.size.1 {
+                        target[((i * b + j) * self.size.0 + r) * self.size.1 + s] =
+                            plane[[(r + self.h - top) % self.h, (s + self.w - left) % self.w]];
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn complex(pairs: &[f64]) -> impl Iterator<Item = C> + '_ {
@@ -550,20 +564,16 @@ impl<'a> Dynamics<'a> {
 
     // R = Σyx − E Σxx.
     fn residual(&self, map: &Array2<f64>) -> Array2<f64> {
-        let mut out = self.moments.yx.clone();
+        let mut out = self.moments.yx.as_standard_layout().into_owned();
         let (k, d) = out.dim();
-        let map = map.as_slice().expect("made here in standard order");
-        let mut standard = out.as_standard_layout().into_owned();
-        let target = standard.as_slice_mut().expect("standard layout");
         matmul(
-            MatMut::from_row_major_slice_mut(target, k, d),
+            MatMut::from_row_major_slice_mut(out.as_slice_mut().expect("standard layout"), k, d),
             Accum::Add,
-            MatRef::from_row_major_slice(map, k, d),
+            MatRef::from_row_major_slice(map.as_slice().expect("made here in standard order"), k, d),
             self.xx,
             -1.0,
             par(),
         );
-        out = standard;
         out
     }
 }
@@ -624,28 +634,6 @@ impl System for Dynamics<'_> {
     }
 }
 
-impl Lcnn {
-    // The entries of a gradient on the whole grid that belong to small kernels.
-    fn cut(&self, gradient: &[C], (a, b): (usize, usize), target: &mut [f64]) {
-        let (columns, (top, left)) = (self.w / 2 + 1, origin(self.size, (self.h, self.w)));
-        let mut half = Array2::zeros((self.h, columns));
-        for i in 0..a {
-            for j in 0..b {
-                for (f, z) in half.iter_mut().enumerate() {
-                    *z = gradient[(f * a + i) * b + j];
-                }
-                let plane = spectrum::irfft2(half.view(), self.w);
-                for r in 0..self.size.0 {
-                    for s in 0..self.size.1 {
-                        target[((i * b + j) * self.size.0 + r) * self.size.1 + s] =
-                            plane[[(r + self.h - top) % self.h, (s + self.w - left) % self.w]];
-                    }
-                }
-            }
-        }
-    }
-}
-
 /// Reads a_α = u_αᵀ E Σxx v_α off a state, without forming E.
 struct Meter {
     /// u_α `[m, K]`.
@@ -663,10 +651,8 @@ impl Meter {
         let grid = Grid::new(h, w);
         let spectra = probe.columns().into_iter().map(|column| {
             let images = column.to_owned().into_shape_with_order((c, h, w)).expect("d = c·h·w");
-            let half = |image: ArrayView3<f64>| -> Vec<Vec<C>> {
-                image.outer_iter().map(|plane| spectrum::rfft2(plane).into_iter().collect()).collect()
-            };
-            let planes = half(images.view().into_dimensionality::<Ix3>().expect("three axes"));
+            let planes: Vec<Vec<C>> =
+                images.outer_iter().map(|plane| spectrum::rfft2(plane).into_iter().collect()).collect();
             let weight = |f: usize| grid.weight(f % (w / 2 + 1));
             (0..planes[0].len())
                 .flat_map(|f| planes.iter().map(move |p| (f, p[f])))
@@ -677,7 +663,7 @@ impl Meter {
         Self { u: modes.u().t().to_owned(), probe, spectra }
     }
 
-    fn strengths(&mut self, net: &Net, state: &[f64]) -> Vec<f64> {
+    fn strengths(&self, net: &Net, state: &[f64]) -> Vec<f64> {
         match net {
             Net::Fcnn { hidden, d, k } => {
                 let (w1, w2) = state.split_at(hidden * d);

@@ -822,8 +822,8 @@ pub struct Parts {
     of: Vec<(usize, f64)>,
 }
 
-/// The strong single-frequency parts of modes that have several: of each mode the
-/// frequencies that hold half of its energy, four at most. None for a fully
+/// The strong single-frequency parts of modes that have several: of each mode up to
+/// four, those of more than 1 % of its energy. None for a fully
 /// connected network, for which frequencies do not matter.
 pub fn parts(modes: &Modes, weights: &Weights) -> Parts {
     const MOST: usize = 4;
@@ -900,9 +900,9 @@ impl fmt::Display for Assumptions {
             let (i, j) = (self.pair.0 + 1, self.pair.1 + 1);
             write!(f, "modes {i} and {j} share {:.0} % of their spectra, ", 100.0 * self.overlap)?;
         }
-        write!(f, "mode {} is an eigenvector of Σxx only up to {:.1e} λ", self.mode + 1, self.residual)?;
+        write!(f, "mode {} is no eigenvector of Σxx (residual {:.1e} λ)", self.mode + 1, self.residual)?;
         if self.leak > 0.0 {
-            write!(f, ", parts of modes leak {:.0} % into others through Σxx", 100.0 * self.leak)?;
+            write!(f, ", what is learned at one frequency leaks to others through Σxx ({:.1e})", self.leak)?;
         }
         Ok(())
     }
@@ -1359,7 +1359,7 @@ mod tests {
         assert!(bad.overlap > 0.3 && bad.overlap <= 1.0 && (bad.residual, bad.mode) == (2.0, 1));
         let said = bad.to_string();
         assert!(
-            said.contains("mode 2 is an eigenvector of Σxx only up to 2.0e0 λ") && said.contains("share"),
+            said.contains("mode 2 is no eigenvector of Σxx (residual 2.0e0 λ)") && said.contains("share"),
             "{said}"
         );
     }

@@ -15,7 +15,7 @@ use crate::spectrum::{Energies, Grid};
 use crate::theory::curve::spearman;
 
 /// Rows of the heat maps.
-const ROWS: usize = 24;
+const ROWS: usize = 14;
 
 pub fn draw(runs: &[PathBuf], mode: usize, out: &Path) -> Result<Note> {
     let runs = Finished::all(runs)?;
@@ -82,7 +82,8 @@ pub fn draw(runs: &[PathBuf], mode: usize, out: &Path) -> Result<Note> {
         "Energy of the template uᵀE, the image that a network uses for one mode, over frequencies (strongest of \
          the mode on top) and steps, for a fully connected and a convolutional network, beside the mode's own \
          spectrum. Below, how many frequencies the template has (participation ratio), over time and against \
-         the scale ε of the initial weights: measured (solid) and predicted (dashed).",
+         the scale ε of the initial weights: measured (solid) and predicted (dashed; of a fully connected network \
+         the theory knows the part along the mode only).",
     );
     let used = |run: &Finished| {
         run.summary.modes[index].measured.template.as_ref().map_or(f64::NAN, |t| t.participation)

@@ -102,10 +102,19 @@ impl Finished {
             label: format!("mode {}", i + 1),
             measured: relative(&self.metrics.a[i], i),
             theory: (self.metrics.theories.iter())
-                .map(|t| (t.theory.clone(), relative(&t.a[i], i)))
+                .map(|t| (in_words(&t.theory), relative(&t.a[i], i)))
                 .collect(),
         });
         StagePanel { title, steps: self.metrics.steps.clone(), curves: curves.collect(), log_x }
+    }
+}
+
+/// A theory as legends name it: "mode" alone stands for the modes.
+fn in_words(theory: &str) -> String {
+    match theory {
+        "closed" => "closed form".to_owned(),
+        "flow" => "gradient flow".to_owned(),
+        other => format!("{other} theory"),
     }
 }
 

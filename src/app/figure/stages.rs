@@ -7,7 +7,8 @@ use anyhow::Result;
 use super::verdict::Note;
 use super::{subtitle, title};
 use crate::figure::stages::{self, Curve, Panel};
-use crate::run::{RunDir, Summary};
+use crate::run::config::ModelKind;
+use crate::run::{RunConfig, RunDir, Summary};
 use crate::theory::curve::crossing;
 
 /// Distance allowed between closed form and training, in units of s.
@@ -42,6 +43,16 @@ pub fn draw(runs: &[PathBuf], out: &Path) -> Result<Note> {
         } else {
             note.states(what, ordered as f64);
         }
+    }
+    // The claim of the figure, in the time of the flow: √(n/2) for cosines.
+    let first = |root: &PathBuf| -> Option<(ModelKind, f64)> {
+        let dir = RunDir::open(root).ok()?;
+        let (config, summary) = (RunConfig::read(&dir.config()).ok()?, Summary::read(&dir.summary()).ok()?);
+        Some((config.model.kind, summary.modes[0].measured.t50? * summary.eta))
+    };
+    let times: Vec<_> = runs.iter().filter_map(first).collect();
+    if let [(ModelKind::Fcnn, fcnn), (ModelKind::Lcnn, lcnn)] = times[..] {
+        note.states("half-time of mode 1, FCNN / LCNN at the same step size", fcnn / lcnn);
     }
     Ok(note)
 }

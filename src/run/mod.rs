@@ -9,6 +9,7 @@
 pub mod arrays;
 pub mod config;
 pub mod dir;
+pub mod events;
 pub mod manifest;
 pub mod metrics;
 pub mod observer;
@@ -16,6 +17,7 @@ pub mod summary;
 
 pub use config::RunConfig;
 pub use dir::RunDir;
+pub use events::Events;
 pub use manifest::Manifest;
 pub use metrics::Metrics;
 pub use observer::{Observer, Row, Snapshot};

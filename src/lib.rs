@@ -11,7 +11,7 @@
 //!   training samples; the half-time is where a_α = s_α/2 ([`theory`]).
 //!
 //! # Modules
-//! [`field`] → [`spectrum`] → [`data`], [`theory`] → [`run`] → `model` → `train`;
+//! [`field`] → [`spectrum`] → [`data`], [`weights`], [`theory`] → [`run`] → `model` → `train`;
 //! [`figure`] reads run directories; [`app`] wires everything to [`cli`].
 //! `model` and `train` need libtorch (feature `torch`), nothing else does.
 //!
@@ -37,5 +37,6 @@ pub mod spectrum;
 pub mod theory;
 #[cfg(feature = "torch")]
 pub mod train;
+pub mod weights;
 
 pub use error::{Error, Result};

@@ -1,0 +1,415 @@
+//! Weights as files hold them: named tensors, in order, without libtorch.
+//!
+//! A [`StateDict`] says nothing of the file it came from; [`safetensors`] reads
+//! and writes one.
+
+pub mod safetensors;
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::io::Write;
+
+use crate::error::{Error, Result};
+
+macro_rules! dtypes {
+    ($($(#[$doc:meta])* $variant:ident: $item:ty = $name:literal;)*) => {
+        /// Type of the numbers of a tensor: those that PyTorch has for real
+        /// numbers, integers and truth values.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Dtype {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Dtype {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// Bytes of one number.
+            pub const fn size(self) -> usize {
+                match self {
+                    $(Self::$variant => size_of::<$item>(),)*
+                }
+            }
+
+            /// Its name in safetensors files ("F32").
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+
+        /// The numbers of a tensor, the last axis fastest. Half precision is kept
+        /// as its bits, so that nothing is rounded between two files.
+        #[derive(Clone, Debug)]
+        pub enum Data {
+            $($(#[$doc])* $variant(Vec<$item>),)*
+        }
+
+        impl Data {
+            /// Type of the numbers.
+            pub const fn dtype(&self) -> Dtype {
+                match self {
+                    $(Self::$variant(_) => Dtype::$variant,)*
+                }
+            }
+
+            /// How many numbers.
+            pub const fn len(&self) -> usize {
+                match self {
+                    $(Self::$variant(v) => v.len(),)*
+                }
+            }
+
+            /// The numbers of `bytes`, little-endian; bytes left over at the end are dropped.
+            pub fn from_le_bytes(dtype: Dtype, bytes: &[u8]) -> Self {
+                match dtype {
+                    $(Dtype::$variant => {
+                        let items = bytes.as_chunks().0;
+                        Self::$variant(items.iter().map(|b| <$item>::from_le_bytes(*b)).collect())
+                    })*
+                }
+            }
+
+            /// Writes the numbers, little-endian.
+            ///
+            /// # Errors
+            /// Those of `out`.
+            pub fn write_le_bytes(&self, out: &mut dyn Write) -> std::io::Result<()> {
+                // In pieces: a call per number would be slow, a copy of everything large.
+                const PIECE: usize = 1 << 14;
+                let mut bytes = Vec::new();
+                match self {
+                    $(Self::$variant(v) => for piece in v.chunks(PIECE) {
+                        bytes.resize(piece.len() * size_of::<$item>(), 0);
+                        for (bytes, value) in bytes.as_chunks_mut().0.iter_mut().zip(piece) {
+                            *bytes = value.to_le_bytes();
+                        }
+                        out.write_all(&bytes)?;
+                    })*
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+dtypes! {
+    /// 64-bit floating point.
+    F64: f64 = "F64";
+    /// 32-bit floating point.
+    F32: f32 = "F32";
+    /// IEEE half precision (bits).
+    F16: u16 = "F16";
+    /// The upper half of a 32-bit floating point number (bits).
+    Bf16: u16 = "BF16";
+    /// 64-bit integer.
+    I64: i64 = "I64";
+    /// 32-bit integer.
+    I32: i32 = "I32";
+    /// 16-bit integer.
+    I16: i16 = "I16";
+    /// 8-bit integer.
+    I8: i8 = "I8";
+    /// Byte.
+    U8: u8 = "U8";
+    /// Truth value, one byte; 0 is false.
+    Bool: u8 = "BOOL";
+}
+
+impl fmt::Display for Dtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Data {
+    /// Without numbers.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of all numbers.
+    pub const fn bytes(&self) -> usize {
+        self.len() * self.dtype().size()
+    }
+}
+
+/// A tensor with the name of the parameter (or buffer) it is the value of.
+#[derive(Clone, Debug)]
+pub struct NamedTensor {
+    name: String,
+    shape: Vec<usize>,
+    data: Data,
+}
+
+impl NamedTensor {
+    /// A tensor of `shape` (`[]` for a single number), row-major.
+    ///
+    /// # Errors
+    /// [`Error::Input`] naming the tensor when `data` has other than Π `shape` numbers.
+    pub fn new(name: impl Into<String>, shape: Vec<usize>, data: Data) -> Result<Self> {
+        let name = name.into();
+        if volume(&shape) != Some(data.len()) {
+            let expected = format!("the numbers of shape {}", shape_text(&shape));
+            return Err(Error::input(format!("tensor {}", shown(&name)), expected, data.len()));
+        }
+        Ok(Self { name, shape, data })
+    }
+
+    /// Its name ("layer1.0.conv1.weight").
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Lengths of its axes; `[]` is a single number.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Its numbers, row-major.
+    pub fn data(&self) -> &Data {
+        &self.data
+    }
+
+    /// Its parts: name, shape, numbers.
+    pub fn into_parts(self) -> (String, Vec<usize>, Data) {
+        (self.name, self.shape, self.data)
+    }
+}
+
+/// An ordered list of tensors, each with a name of its own.
+#[derive(Clone, Debug, Default)]
+pub struct StateDict {
+    tensors: Vec<NamedTensor>,
+    places: HashMap<String, usize>,
+}
+
+impl StateDict {
+    /// Without tensors.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a tensor behind the others.
+    ///
+    /// # Errors
+    /// [`Error::Input`] naming the tensor when there is one of that name.
+    pub fn push(&mut self, tensor: NamedTensor) -> Result<()> {
+        if self.places.contains_key(&tensor.name) {
+            let place = format!("tensor {}", shown(&tensor.name));
+            return Err(Error::input(place, "a name of its own", "another tensor of that name"));
+        }
+        self.places.insert(tensor.name.clone(), self.tensors.len());
+        self.tensors.push(tensor);
+        Ok(())
+    }
+
+    /// The tensor of that name.
+    pub fn get(&self, name: &str) -> Option<&NamedTensor> {
+        self.places.get(name).map(|&at| &self.tensors[at])
+    }
+
+    /// The tensors, in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, NamedTensor> {
+        self.tensors.iter()
+    }
+
+    /// How many tensors.
+    pub fn len(&self) -> usize {
+        self.tensors.len()
+    }
+
+    /// Without tensors.
+    pub fn is_empty(&self) -> bool {
+        self.tensors.is_empty()
+    }
+
+    /// Bytes of the numbers of all tensors.
+    pub fn bytes(&self) -> usize {
+        self.iter().map(|t| t.data.bytes()).sum()
+    }
+
+    /// Checks names and shapes against those that `model` ("resnet18") has;
+    /// `place` is where the tensors come from. The order does not matter.
+    ///
+    /// # Errors
+    /// One [`Error::Input`] with all that is missing, unexpected or of another shape.
+    pub fn check_names(
+        &self,
+        place: impl fmt::Display,
+        model: &str,
+        expected: &[(String, Vec<usize>)],
+    ) -> Result<()> {
+        let known: HashSet<_> = expected.iter().map(|(name, _)| name.as_str()).collect();
+        let missing =
+            expected.iter().filter(|(name, _)| self.get(name).is_none()).map(|(name, _)| shown(name));
+        let unexpected = self.iter().filter(|t| !known.contains(t.name())).map(|t| shown(&t.name));
+        let misshapen = expected.iter().filter_map(|(name, shape)| {
+            let found = self.get(name).filter(|t| t.shape != *shape)?;
+            let [found, shape] = [&found.shape, shape].map(|s| shape_text(s));
+            Some(format!("{} {found} instead of {shape}", shown(name)))
+        });
+        let found: Vec<_> = [
+            counted("missing", missing.collect()),
+            counted("unexpected", unexpected.collect()),
+            counted("misshapen", misshapen.collect()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if found.is_empty() {
+            return Ok(());
+        }
+        Err(Error::input(place, format!("the {} tensors of {model}", expected.len()), found.join(", ")))
+    }
+}
+
+impl<'a> IntoIterator for &'a StateDict {
+    type Item = &'a NamedTensor;
+    type IntoIter = std::slice::Iter<'a, NamedTensor>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl IntoIterator for StateDict {
+    type Item = NamedTensor;
+    type IntoIter = std::vec::IntoIter<NamedTensor>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.tensors.into_iter()
+    }
+}
+
+// "3 missing (a, b, c)"
+fn counted(what: &str, list: Vec<String>) -> Option<String> {
+    const SHOWN: usize = 8;
+    let more = if list.len() > SHOWN { ", …" } else { "" };
+    let first = list[..list.len().min(SHOWN)].join(", ");
+    (!list.is_empty()).then(|| format!("{} {what} ({first}{more})", list.len()))
+}
+
+// Numbers of a tensor; none where they cannot be counted.
+fn volume(shape: &[usize]) -> Option<usize> {
+    shape.iter().try_fold(1usize, |all, &side| all.checked_mul(side))
+}
+
+// Names and shapes come from files: an error must neither steer the terminal nor fill it.
+fn shown(name: &str) -> String {
+    const MOST: usize = 120;
+    if name.is_empty() {
+        return "\"\"".to_owned();
+    }
+    let mut text = String::new();
+    for c in name.chars().take(MOST) {
+        match c {
+            '"' | '\'' | '\\' => text.push(c),
+            _ => text.extend(c.escape_debug()),
+        }
+    }
+    if name.chars().nth(MOST).is_some() {
+        text.push('…');
+    }
+    text
+}
+
+fn shape_text(shape: &[usize]) -> String {
+    const MOST: usize = 10;
+    let sides: Vec<_> = shape.iter().take(MOST).map(usize::to_string).collect();
+    format!("[{}{}]", sides.join(","), if shape.len() > MOST { ",…" } else { "" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn zeros(name: &str, shape: &[usize]) -> NamedTensor {
+        NamedTensor::new(name, shape.to_vec(), Data::F32(vec![0.0; shape.iter().product()])).unwrap()
+    }
+
+    fn dict(tensors: &[(&str, &[usize])]) -> StateDict {
+        let mut dict = StateDict::new();
+        tensors.iter().for_each(|(name, shape)| dict.push(zeros(name, shape)).unwrap());
+        dict
+    }
+
+    fn wanted(tensors: &[(&str, &[usize])]) -> Vec<(String, Vec<usize>)> {
+        tensors.iter().map(|(name, shape)| (name.to_string(), shape.to_vec())).collect()
+    }
+
+    #[test]
+    fn holds_tensors_in_order_under_their_names() {
+        let mut dict = dict(&[("b", &[2, 3]), ("a", &[]), ("", &[0, 4])]);
+        assert_eq!(dict.iter().map(NamedTensor::name).collect::<Vec<_>>(), ["b", "a", ""]);
+        assert_eq!((dict.len(), dict.bytes()), (3, 28));
+        assert_eq!(dict.get("b").unwrap().shape(), [2, 3]);
+        assert!(dict.get("c").is_none());
+        let text = dict.push(zeros("a", &[7])).unwrap_err().to_string();
+        assert!(text.starts_with("tensor a: expected a name of its own"), "{text}");
+        assert_eq!((dict.len(), dict.get("a").unwrap().data().len()), (3, 1));
+    }
+
+    #[test]
+    fn a_shape_has_its_numbers() {
+        let refuse = |shape: &[usize], count| {
+            NamedTensor::new("w", shape.to_vec(), Data::I64(vec![0; count])).unwrap_err().to_string()
+        };
+        assert_eq!(refuse(&[2, 3], 5), "tensor w: expected the numbers of shape [2,3], found 5");
+        refuse(&[], 0);
+        refuse(&[0], 1);
+        refuse(&[usize::MAX, 2], 0);
+        assert!(refuse(&[2; 70], 0).contains("[2,2,2,2,2,2,2,2,2,2,…]"));
+    }
+
+    #[test]
+    fn bytes_and_numbers() {
+        let bytes: Vec<u8> = (0..80).collect();
+        for &dtype in Dtype::ALL {
+            let data = Data::from_le_bytes(dtype, &bytes);
+            assert_eq!((data.dtype(), data.len(), data.bytes()), (dtype, 80 / dtype.size(), 80));
+            let mut back = Vec::new();
+            data.write_le_bytes(&mut back).unwrap();
+            assert_eq!(back, bytes);
+        }
+        let Data::I16(values) = Data::from_le_bytes(Dtype::I16, &[1, 0, 0xff, 0xff, 9]) else {
+            panic!("I16")
+        };
+        assert_eq!(values, [1, -1]);
+        // More than one piece.
+        let large = Data::I32((0..40_000).collect());
+        let mut back = Vec::new();
+        large.write_le_bytes(&mut back).unwrap();
+        let Data::I32(values) = Data::from_le_bytes(Dtype::I32, &back) else { panic!("I32") };
+        assert!(values.into_iter().eq(0..40_000));
+    }
+
+    #[test]
+    fn names_are_checked_in_one_message() {
+        let dict = dict(&[("conv1.weight", &[64, 3, 7, 7]), ("linear.weight", &[10]), ("bn.bias", &[64])]);
+        let same = wanted(&[("bn.bias", &[64]), ("conv1.weight", &[64, 3, 7, 7]), ("linear.weight", &[10])]);
+        dict.check_names("w.safetensors", "a net", &same).unwrap();
+        let expected =
+            wanted(&[("conv1.weight", &[64, 3, 3, 3]), ("bn.bias", &[64]), ("fc.weight", &[10, 512])]);
+        assert_eq!(
+            dict.check_names("w.safetensors", "resnet18", &expected).unwrap_err().to_string(),
+            "w.safetensors: expected the 3 tensors of resnet18, found 1 missing (fc.weight), \
+             1 unexpected (linear.weight), 1 misshapen (conv1.weight [64,3,7,7] instead of [64,3,3,3])"
+        );
+        let many: Vec<_> = (0..9).map(|i| (format!("l{i}"), vec![1])).collect();
+        assert_eq!(
+            StateDict::new().check_names("w", "m", &many).unwrap_err().to_string(),
+            "w: expected the 9 tensors of m, found 9 missing (l0, l1, l2, l3, l4, l5, l6, l7, …)"
+        );
+        StateDict::new().check_names("w", "m", &[]).unwrap();
+    }
+
+    #[test]
+    fn names_stay_readable() {
+        assert_eq!(shown("größe.weight"), "größe.weight");
+        assert_eq!(shown("a\u{1b}[31m\n"), "a\\u{1b}[31m\\n");
+        assert_eq!(shown(""), "\"\"");
+        assert_eq!(shown(&"é".repeat(500)).chars().count(), 121);
+    }
+}

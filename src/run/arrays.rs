@@ -55,9 +55,26 @@ impl Npz {
 /// # Errors
 /// [`Error::Io`], and [`Error::Input`] naming the file and the array.
 pub fn read(path: &Path, name: &str) -> Result<ArrayD<f64>> {
+    by_name(path, &mut open(path)?, name)
+}
+
+/// As [`read`]; None where the file has no array of this name.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_if_there(path: &Path, name: &str) -> Result<Option<ArrayD<f64>>> {
+    let mut zip = open(path)?;
+    let names = zip.names().map_err(|e| Error::input(path.display(), "an .npz file", e))?;
+    names.iter().any(|n| n == name).then(|| by_name(path, &mut zip, name)).transpose()
+}
+
+fn open(path: &Path) -> Result<NpzReader<File>> {
     let file = File::open(path).map_err(Error::io(path, "read"))?;
+    NpzReader::new(file).map_err(|e| Error::input(path.display(), "an .npz file", e))
+}
+
+fn by_name(path: &Path, zip: &mut NpzReader<File>, name: &str) -> Result<ArrayD<f64>> {
     let place = format!("{}, array `{name}`", path.display());
-    let mut zip = NpzReader::new(file).map_err(|e| Error::input(path.display(), "an .npz file", e))?;
     zip.by_name::<ndarray::OwnedRepr<f64>, IxDyn>(name)
         .map_err(|e| Error::input(place, "an array of float64", e))
 }
@@ -78,6 +95,8 @@ mod tests {
         assert!(back[[1, 1]].is_nan() && back[[1, 0]] == 3.0);
         assert!(read(&path, "b").unwrap_err().to_string().contains("a.npz, array `b`"));
         assert!(read(&path, "n").is_err());
+        assert_eq!(read_if_there(&path, "a").unwrap().map(|a| a.len()), Some(4));
+        assert!(read_if_there(&path, "b").unwrap().is_none() && read_if_there(&path, "n").is_err());
         std::fs::write(&path, b"no zip").unwrap();
         assert!(read(&path, "a").unwrap_err().to_string().contains("a.npz: expected an .npz file"));
     }

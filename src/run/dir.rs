@@ -4,6 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2, Array3, Array4, ArrayD, ArrayView2, Axis};
+use serde::{Deserialize, Serialize};
 
 use crate::disk;
 use crate::error::{Error, Result};
@@ -87,7 +88,7 @@ impl RunDir {
                 fs::remove_dir_all(&path).map_err(Error::io(&path, "remove"))?;
             }
         }
-        for path in [self.metrics(), self.summary(), self.config()] {
+        for path in [self.metrics(), self.eval(), self.steps(), self.summary(), self.config()] {
             if path.exists() {
                 fs::remove_file(&path).map_err(Error::io(&path, "remove"))?;
             }
@@ -127,6 +128,17 @@ impl RunDir {
     /// `metrics.csv`.
     pub fn metrics(&self) -> PathBuf {
         self.root.join("metrics.csv")
+    }
+
+    /// `eval.csv`: step, epoch, loss, accuracy, ema_loss, ema_accuracy on
+    /// samples held out.
+    pub fn eval(&self) -> PathBuf {
+        self.root.join("eval.csv")
+    }
+
+    /// `steps.csv`: step, epoch, loss, accuracy, eta of every update.
+    pub fn steps(&self) -> PathBuf {
+        self.root.join("steps.csv")
     }
 
     /// `summary.json`.
@@ -199,6 +211,41 @@ impl RunDir {
     /// As [`RunDir::modes_array`].
     pub fn spectra_array(&self, step: u64, name: &str) -> Result<ArrayD<f64>> {
         arrays::read(&self.spectra(step), name)
+    }
+
+    /// As [`RunDir::spectra_array`]; None where that was not measured at `step`.
+    ///
+    /// # Errors
+    /// As [`RunDir::modes_array`].
+    pub fn spectra_array_if_there(&self, step: u64, name: &str) -> Result<Option<ArrayD<f64>>> {
+        arrays::read_if_there(&self.spectra(step), name)
+    }
+
+    fn layers_file(&self) -> PathBuf {
+        self.root.join("arrays/layers.json")
+    }
+
+    /// Names of the layers that the spectra are of; None where there are none.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Input`].
+    pub fn layers(&self) -> Result<Option<Layers>> {
+        let path = self.layers_file();
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = fs::read_to_string(&path).map_err(Error::io(&path, "read"))?;
+        let wrong = |e| Error::input(path.display(), "names of `kernels` and `activations`", e);
+        serde_json::from_str(&text).map(Some).map_err(wrong)
+    }
+
+    /// Writes `arrays/layers.json`.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_layers(&self, layers: &Layers) -> Result<()> {
+        let text = serde_json::to_string_pretty(layers).expect("names have a JSON form");
+        disk::write_bytes(&self.layers_file(), text.as_bytes())
     }
 
     /// Writes `arrays/modes.npz`: s, lambda, rho, participation `[m]`, u `[K, m]`,
@@ -288,6 +335,15 @@ impl RunDir {
     }
 }
 
+/// Names of a deep network's layers, in the order of the arrays in its spectra.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layers {
+    /// Of kernel_centroid and kernel_participation.
+    pub kernels: Vec<String>,
+    /// Of activation_centroid.
+    pub activations: Vec<String>,
+}
+
 /// The images that a network uses for the modes.
 #[derive(Clone, Debug)]
 pub struct Templates {
@@ -364,6 +420,18 @@ mod tests {
     }
 
     #[test]
+    fn layers_read_back_and_absence_is_no_error() {
+        let tmp = tempfile::tempdir().unwrap();
+        let dir = RunDir::create(&tmp.path().join("r"), false, &manifest()).unwrap();
+        assert_eq!(dir.layers().unwrap(), None);
+        let layers = Layers { kernels: vec!["conv1".into(), "fc".into()], activations: vec!["conv1".into()] };
+        dir.write_layers(&layers).unwrap();
+        assert_eq!(dir.layers().unwrap(), Some(layers));
+        fs::write(dir.layers_file(), "{}").unwrap();
+        assert!(dir.layers().unwrap_err().to_string().contains("layers.json"));
+    }
+
+    #[test]
     fn arrays_have_the_shapes_they_promise() {
         let tmp = tempfile::tempdir().unwrap();
         let dir = RunDir::create(&tmp.path().join("r"), false, &manifest()).unwrap();
@@ -382,6 +450,8 @@ mod tests {
         assert_eq!(arrays::read(&path, "kernels").unwrap().shape(), [3, 1, 6, 5]);
         assert_eq!(arrays::read(&path, "images").unwrap().shape(), [2, 1, 6, 8]);
         assert!(arrays::read(&path, "participation_mode").unwrap()[[1]].is_nan());
+        assert!(dir.spectra_array_if_there(40, "images").unwrap().is_some());
+        assert!(dir.spectra_array_if_there(40, "jacobian").unwrap().is_none());
         let participation = arrays::read(&path, "participation").unwrap();
         assert!(participation.iter().all(|p| (p - 2.0).abs() < 1e-6));
         dir.write_checkpoint(&snapshot).unwrap();

@@ -3,20 +3,19 @@
 //! (mode_1…mode_m). Empty cells were not measured. Numbers are written so that
 //! they read back exactly.
 
-use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::run::Row;
+use crate::run::table::{Table, TableWriter};
 
-/// Appends rows to a new file.
+const FIRST: [&str; 4] = ["step", "epoch", "loss", "accuracy"];
+
+/// Appends rows to the file.
 #[derive(Debug)]
 pub struct Writer {
-    file: File,
-    path: PathBuf,
-    line: String,
+    table: TableWriter,
+    row: Vec<Option<f64>>,
 }
 
 impl Writer {
@@ -25,41 +24,35 @@ impl Writer {
     /// # Errors
     /// [`Error::Io`], also when the file exists: another run is writing there.
     pub fn create(path: &Path, modes: usize, theories: &[&str]) -> Result<Self> {
-        let file =
-            OpenOptions::new().append(true).create_new(true).open(path).map_err(Error::io(path, "create"))?;
-        let mut line = "step,epoch,loss,accuracy".to_owned();
-        for prefix in std::iter::once(&"a").chain(theories) {
-            for i in 1..=modes {
-                let _ = write!(line, ",{prefix}_{i}");
-            }
-        }
-        let mut writer = Self { file, path: path.to_path_buf(), line };
-        writer.put()?;
-        Ok(writer)
+        let table = TableWriter::create(path, &names(modes, theories))?;
+        Ok(Self { table, row: Vec::new() })
+    }
+
+    /// Goes on with the file as it was when [`Writer::position`] was `bytes`.
+    ///
+    /// # Errors
+    /// As [`TableWriter::resume`].
+    pub fn resume(path: &Path, modes: usize, theories: &[&str], bytes: u64) -> Result<Self> {
+        let table = TableWriter::resume(path, &names(modes, theories), bytes)?;
+        Ok(Self { table, row: Vec::new() })
     }
 
     /// Appends one row; `predicted` has the values of each theory after each
     /// other, one per mode.
     ///
     /// # Errors
-    /// [`Error::Io`]: a full disk, mostly.
+    /// As [`TableWriter::append`].
     pub fn append(&mut self, row: &Row, predicted: &[f64]) -> Result<()> {
-        self.line.clear();
-        let _ = write!(self.line, "{},{},{:?},", row.step, row.epoch, row.loss);
-        if let Some(accuracy) = row.accuracy {
-            let _ = write!(self.line, "{accuracy}");
-        }
-        for value in row.a.iter().chain(predicted) {
-            // What a theory was not followed to is not a number.
-            let _ = if value.is_nan() { write!(self.line, ",") } else { write!(self.line, ",{value:?}") };
-        }
-        self.put()
+        self.row.clear();
+        self.row.extend([Some(row.step as f64), Some(row.epoch), Some(row.loss), row.accuracy]);
+        // What a theory was not followed to is NaN: an empty cell.
+        self.row.extend(row.a.iter().chain(predicted).map(|v| Some(*v)));
+        self.table.append(&self.row)
     }
 
-    // A line goes out in one call, so that a kill leaves whole lines.
-    fn put(&mut self) -> Result<()> {
-        self.line.push('\n');
-        self.file.write_all(self.line.as_bytes()).map_err(Error::io(&self.path, "write"))
+    /// Length of the file in bytes: where [`Writer::resume`] goes on from here.
+    pub fn position(&self) -> u64 {
+        self.table.position()
     }
 
     /// Makes sure that the rows are on the disk.
@@ -67,8 +60,27 @@ impl Writer {
     /// # Errors
     /// [`Error::Io`].
     pub fn sync(&self) -> Result<()> {
-        self.file.sync_all().map_err(Error::io(&self.path, "write"))
+        self.table.sync()
     }
+}
+
+fn names(modes: usize, theories: &[&str]) -> Vec<String> {
+    let curves = std::iter::once(&"a").chain(theories);
+    let curves = curves.flat_map(|name| (1..=modes).map(move |i| format!("{name}_{i}")));
+    FIRST.iter().map(|n| (*n).to_owned()).chain(curves).collect()
+}
+
+// Number of modes and names of the theories.
+fn parse(header: &[String]) -> Option<(usize, Vec<String>)> {
+    let curves = header.strip_prefix(FIRST.map(str::to_owned).as_slice())?;
+    let modes = curves.iter().take_while(|c| c.starts_with("a_")).count();
+    let theories: Option<Vec<&str>> = match modes {
+        0 => None,
+        _ => curves[modes..].chunks(modes).map(|group| group[0].strip_suffix("_1")).collect(),
+    };
+    let theories = theories?;
+    let known = names(modes, &theories) == header;
+    known.then(|| (modes, theories.into_iter().map(str::to_owned).collect()))
 }
 
 /// The columns of a `metrics.csv`.
@@ -121,49 +133,14 @@ impl Metrics {
     /// # Errors
     /// [`Error::Io`], and [`Error::Input`] naming the line that is not what it should be.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(Error::io(path, "read"))?;
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        let mut lines = whole.lines().enumerate();
-        let place = |i: usize| format!("{}, line {}", path.display(), i + 1);
-        let header: Vec<_> = lines.next().map_or("", |(_, line)| line).split(',').collect();
-        let modes = header.iter().filter(|c| c.starts_with("a_")).count();
         let expected = "the columns step, epoch, loss, accuracy, a_1…a_m and as many of each theory";
-        let wrong = || Error::input(place(0), expected, header.join(","));
-        if header.len() < 5 || header[..4] != ["step", "epoch", "loss", "accuracy"] || modes == 0 {
-            return Err(wrong());
-        }
-        let mut names = Vec::new();
-        for group in header[4..].chunks(modes) {
-            let name = group[0].strip_suffix("_1").ok_or_else(wrong)?;
-            let whole = (1..=modes).all(|i| group.get(i - 1).is_some_and(|c| **c == format!("{name}_{i}")));
-            if !whole || (name == "a") != names.is_empty() {
-                return Err(wrong());
-            }
-            names.push(name);
-        }
-        let mut metrics = Self::new(modes, &names[1..]);
-        for (i, line) in lines {
-            let cells: Vec<_> = line.split(',').collect();
-            if cells.len() != header.len() {
-                return Err(Error::input(place(i), format_args!("{} cells", header.len()), cells.len()));
-            }
-            let number = |column: usize| {
-                let cell = cells[column];
-                if cell.is_empty() {
-                    return Ok(f64::NAN);
-                }
-                let wrong =
-                    |_| Error::input(place(i), format_args!("a number in column {}", header[column]), cell);
-                cell.parse::<f64>().map_err(wrong)
-            };
-            metrics.steps.push(number(0)?);
-            metrics.loss.push(number(2)?);
-            metrics.accuracy.push(number(3)?);
-            let predicted = metrics.theories.iter_mut().flat_map(|t| &mut t.a);
-            for (column, values) in metrics.a.iter_mut().chain(predicted).enumerate() {
-                values.push(number(4 + column)?);
-            }
-        }
+        let (table, (modes, theories)) = Table::read_as(path, |header| parse(header).ok_or(expected))?;
+        let mut columns = table.into_columns().into_iter();
+        let mut take = |n: usize| columns.by_ref().take(n).collect::<Vec<_>>();
+        let [steps, _, loss, accuracy] = take(4).try_into().unwrap_or_default();
+        let a = take(modes);
+        let theories = theories.into_iter().map(|theory| Predicted { theory, a: take(modes) }).collect();
+        let metrics = Self { steps, loss, accuracy, a, theories };
         if metrics.steps.is_empty() {
             return Err(Error::input(path.display(), "at least one measured step", "none"));
         }
@@ -208,6 +185,21 @@ mod tests {
         std::fs::write(&path, &text[..text.len() - 4]).unwrap();
         assert_eq!(Metrics::read(&path).unwrap().steps, [0.0]);
         assert!(Writer::create(&path, 2, &["mode", "flow"]).unwrap_err().to_string().contains("metrics.csv"));
+    }
+
+    #[test]
+    fn a_resumed_run_goes_on_where_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("metrics.csv");
+        let mut w = Writer::create(&path, 1, &[]).unwrap();
+        w.append(&row(0, &[0.1]), &[]).unwrap();
+        let position = w.position();
+        w.append(&row(1, &[0.2]), &[]).unwrap();
+        drop(w);
+        assert!(Writer::resume(&path, 2, &[], position).unwrap_err().to_string().contains("line 1"));
+        Writer::resume(&path, 1, &[], position).unwrap().append(&row(2, &[0.3]), &[]).unwrap();
+        let metrics = Metrics::read(&path).unwrap();
+        assert_eq!((metrics.steps, metrics.a), (vec![0.0, 2.0], vec![vec![0.1, 0.3]]));
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! A run and its directory, the only state there is.
 //!
 //! `config.toml` (fully resolved), `manifest.json` (what ran where, on which
-//! data), `metrics.csv` (a row per measured step), `arrays/*.npz` (modes, and
-//! spectra per snapshot: `numpy.load` reads them), `ckpt/step-XXXXXXXX/`
-//! (the last weights), `summary.json` (half-times, errors against theory). Everything but `metrics.csv` is written beside its place and
-//! renamed; `metrics.csv` grows by whole lines.
+//! data), `metrics.csv` (a row per measured step), `eval.csv` and `steps.csv`
+//! (held-out samples, and every update; deep networks only), `arrays/*.npz`
+//! (modes, and spectra per snapshot: `numpy.load` reads them), `arrays/layers.json`
+//! (which layers these are of), `ckpt/step-XXXXXXXX/` (the last weights),
+//! `summary.json` (half-times, errors against theory). Tables grow by whole
+//! lines; everything else is written beside its place and renamed.
 
 pub mod arrays;
 pub mod config;
@@ -14,11 +16,13 @@ pub mod manifest;
 pub mod metrics;
 pub mod observer;
 pub mod summary;
+pub mod table;
 
 pub use config::RunConfig;
-pub use dir::RunDir;
 pub use events::Events;
+pub use dir::{Layers, RunDir};
 pub use manifest::Manifest;
 pub use metrics::Metrics;
 pub use observer::{Observer, Row, Snapshot};
 pub use summary::Summary;
+pub use table::{Table, TableWriter};

@@ -134,8 +134,12 @@ impl Marker {
 pub struct Axis {
     /// What it measures, with its unit; may be empty.
     pub label: String,
-    /// Logarithmic: values from 0 downwards have no place on it.
+    /// Logarithmic: values from 0 downwards have no place on it, unless `zero`
+    /// gives one to 0 itself.
     pub log: bool,
+    /// On a logarithmic axis: where 0 stands, and the smallest positive value.
+    /// The axis is broken between them.
+    pub zero: Option<(f64, f64)>,
     /// From left to right or from bottom to top; descending turns the axis
     /// around. `None`: what the data needs.
     pub range: Option<(f64, f64)>,
@@ -149,7 +153,7 @@ pub struct Axis {
 impl Axis {
     /// A linear axis over what the data needs.
     pub fn linear(label: impl Into<String>) -> Self {
-        Self { label: label.into(), log: false, range: None, named: None, labelled: true }
+        Self { label: label.into(), log: false, zero: None, range: None, named: None, labelled: true }
     }
 
     /// A logarithmic one.
@@ -160,6 +164,13 @@ impl Axis {
     /// From `low` to `high`.
     pub fn within(self, low: f64, high: f64) -> Self {
         Self { range: Some((low, high)), ..self }
+    }
+
+    /// From 0, which gets a tenth of the axis, over `first` (both positive) to
+    /// `last`: for a logarithmic axis.
+    pub fn from_zero(self, first: f64, last: f64) -> Self {
+        let place = first * (first / last).min(0.5).powf(0.1);
+        Self { zero: Some((place, first)), ..self }.within(place, last)
     }
 
     /// With these ticks.
@@ -178,7 +189,7 @@ impl Axis {
         match self.log {
             false => v,
             true if v > 0.0 => v.log10(),
-            true => f64::NAN,
+            true => self.zero.filter(|_| v == 0.0).map_or(f64::NAN, |z| z.0.log10()),
         }
     }
 
@@ -579,6 +590,11 @@ fn axis_ticks(axis: &Axis, span: (f64, f64), count: usize) -> Ticks {
         let placed = places.iter().map(|(v, name)| (axis.along(*v), name.clone()));
         return Ticks { major: placed.filter(|p| p.0 >= low && p.0 <= high).collect(), minor: Vec::new() };
     }
+    if let Some((place, first)) = axis.zero.filter(|_| axis.log) {
+        let mut found = log_ticks(first.log10(), high, count);
+        found.major.insert(0, (place.log10(), "0".to_owned()));
+        return found;
+    }
     if axis.log {
         return log_ticks(low, high, count);
     }
@@ -717,10 +733,22 @@ impl<'a> Placed<'a> {
         }
         if let Some(heat) = self.panel.heat() {
             canvas.frame((left, self.top), (self.width, self.height), INK, pt(0.4))?;
-            return self.draw_heat_bar(canvas, heat);
+            self.draw_heat_bar(canvas, heat)?;
+            return self.draw_break(canvas);
         }
         // The axes last: a curve at the edge must not eat into them.
-        canvas.line(&[(left, self.top), (left, bottom), (right, bottom)], INK, pt(0.6))
+        canvas.line(&[(left, self.top), (left, bottom), (right, bottom)], INK, pt(0.6))?;
+        self.draw_break(canvas)
+    }
+
+    /// Two strokes across the x axis between 0 and the first positive value.
+    fn draw_break(&self, canvas: &Canvas<'_>) -> Result<()> {
+        let Some((place, first)) = self.panel.x.zero else { return Ok(()) };
+        let (x, y) = self.place(0.5 * (place.log10() + first.log10()), self.y.0);
+        canvas.line(&[(x - 2.5, y), (x + 2.5, y)], PAPER, pt(1.0))?;
+        [x - 4.0, x + 4.0]
+            .iter()
+            .try_for_each(|x| canvas.line(&[(x - 3.0, y + 7.0), (x + 3.0, y - 7.0)], INK, pt(0.5)))
     }
 
     /// Ticks of the x axis, where they are, and which of them get a label: every
@@ -1310,6 +1338,22 @@ pub(super) mod tests {
         assert_eq!(borders(&Axis::log(""), &[0.0, 1.0, 100.0]), (1, vec![-1.0, 1.0, 3.0]));
         assert_eq!(borders(&Axis::linear(""), &[3.0]), (0, vec![2.5, 3.5]));
         assert_eq!(borders(&Axis::log(""), &[0.0]), (1, vec![]));
+        let from_zero = Axis::log("").from_zero(1.0, 1e10);
+        assert_eq!(borders(&from_zero, &[0.0, 1.0, 100.0]), (0, vec![-1.5, -0.5, 1.0, 3.0]));
+    }
+
+    #[test]
+    fn a_logarithmic_axis_that_starts_at_zero() {
+        let axis = Axis::log("").from_zero(100.0, 1e4);
+        let span = axis.span("", std::iter::empty(), None).unwrap();
+        let found = axis_ticks(&axis, span, 6);
+        assert_eq!(texts(&found), ["0", "100", "1000", "10\u{2009}000"]);
+        assert!((axis.along(0.0) - 1.8).abs() < 1e-12 && found.major[0].0 == axis.along(0.0));
+        assert!(found.minor.iter().all(|m| *m >= 2.0), "nothing between 0 and the first value");
+        assert!(axis.along(-1.0).is_nan() && Axis::log("").along(0.0).is_nan());
+        // One positive value only.
+        let span = Axis::log("").from_zero(5.0, 5.0).span("", std::iter::empty(), None).unwrap();
+        assert!(span.0 < span.1);
     }
 
     proptest! {

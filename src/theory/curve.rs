@@ -1,5 +1,7 @@
 //! Reading discovery times off a curve, and comparing two lists of them.
 
+use rand::Rng;
+
 /// First crossing of `level` by a curve given at ascending `steps`, by linear
 /// interpolation; None where the curve never gets there. A curve that starts at
 /// or above the level crosses it at its first step.
@@ -32,10 +34,51 @@ pub fn spearman(x: &[f64], y: &[f64]) -> f64 {
     pearson(&ranks(&x), &ranks(&y))
 }
 
+// Of values without a NaN; infinite ones have their rank too.
 fn ranks(values: &[f64]) -> Vec<f64> {
-    let below = |v: f64| values.iter().filter(|w| **w < v).count();
-    let equal = |v: f64| values.iter().filter(|w| **w == v).count();
-    values.iter().map(|v| below(*v) as f64 + 0.5 * (equal(*v) as f64 + 1.0)).collect()
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_unstable_by(|a, b| values[*a].total_cmp(&values[*b]));
+    let (mut ranks, mut below) = (vec![0.0; values.len()], 0.0);
+    for equal in order.chunk_by(|a, b| values[*a] == values[*b]) {
+        let count = equal.len() as f64;
+        equal.iter().for_each(|i| ranks[*i] = below + 0.5 * (count + 1.0));
+        below += count;
+    }
+    ranks
+}
+
+/// How often [`spearman_interval`] draws.
+const RESAMPLES: usize = 2000;
+
+/// The middle `share` (0 to 1) of [`spearman`] over bootstraps of the pairs; None
+/// for fewer than five pairs, of which there are too few resamples, and where the
+/// correlation is not defined. Generators of one state draw the same pairs.
+pub fn spearman_interval(x: &[f64], y: &[f64], share: f64, rng: &mut impl Rng) -> Option<(f64, f64)> {
+    let n = x.len().min(y.len());
+    if n < 5 || spearman(x, y).is_nan() {
+        return None;
+    }
+    let mut resampled = || {
+        let pairs = (0..n).map(|_| rng.random_range(0..n)).map(|i| (x[i], y[i]));
+        let (x, y): (Vec<f64>, Vec<f64>) = pairs.unzip();
+        spearman(&x, &y)
+    };
+    let values: Vec<f64> = (0..RESAMPLES).map(|_| resampled()).collect();
+    Some((quantile(&values, 0.5 - 0.5 * share), quantile(&values, 0.5 + 0.5 * share)))
+}
+
+/// The value below which a share `q` (0 to 1) of the values lies, between two of
+/// them by linear interpolation; NaN are left out. NaN for no value.
+pub fn quantile(values: &[f64], q: f64) -> f64 {
+    let mut sorted: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let at = q.clamp(0.0, 1.0) * sorted.len().saturating_sub(1) as f64;
+    let (below, above) = (at.floor() as usize, at.ceil() as usize);
+    match (sorted.get(below), sorted.get(above)) {
+        (Some(low), Some(high)) if above > below => low + (high - low) * at.fract(),
+        (Some(low), _) => *low,
+        _ => f64::NAN,
+    }
 }
 
 #[cfg(test)]
@@ -52,6 +95,10 @@ mod tests {
         // Ranks 1, 2.5, 2.5, 4 against 1, 2, 3, 4: 4.5/√(4.5 · 5).
         let tied = spearman(&[1.0, 2.0, 2.0, 3.0], &[1.0, 2.0, 3.0, 4.0]);
         assert!((tied - (4.5f64 / 5.0).sqrt()).abs() < 1e-15, "{tied}");
+        // What never happens comes last, all of it with one rank.
+        let never = f64::INFINITY;
+        let censored = spearman(&[1.0, 2.0, 3.0, 4.0], &[5.0, 6.0, never, never]);
+        assert!((censored - (4.5f64 / 5.0).sqrt()).abs() < 1e-15, "{censored}");
         assert!(pearson(&[1.0], &[1.0]).is_nan() && spearman(&[1.0, 1.0], &[1.0, 2.0]).is_nan());
     }
 
@@ -63,5 +110,30 @@ mod tests {
         assert_eq!(crossing(&steps, &[0.0, 0.1, 0.2, 0.3], 0.5), None);
         assert_eq!(crossing(&steps, &[0.0, f64::NAN, 0.8, 1.0], 0.5), Some(20.0));
         assert_eq!(crossing(&[], &[], 0.5), None);
+    }
+
+    #[test]
+    fn quantiles_by_hand() {
+        let values = [4.0, 1.0, f64::NAN, 2.0, 3.0];
+        assert_eq!([0.0, 0.5, 0.75, 1.0].map(|q| quantile(&values, q)), [1.0, 2.5, 3.25, 4.0]);
+        assert_eq!(quantile(&[7.0], 0.3), 7.0);
+        assert!(quantile(&[f64::NAN], 0.5).is_nan());
+    }
+
+    #[test]
+    fn the_interval_of_a_correlation_is_around_it_and_repeats() {
+        let x: Vec<f64> = (0..40).map(f64::from).collect();
+        let y: Vec<f64> = x.iter().map(|x| x + 12.0 * (3.7 * x).sin()).collect();
+        let interval = |y: &[f64]| spearman_interval(&x, y, 0.95, &mut crate::seed::rng(0, "test", 0));
+        let (low, high) = interval(&y).unwrap();
+        let middle = spearman(&x, &y);
+        assert!(low < middle && middle < high && low > 0.4 && high < 1.0, "{low} {middle} {high}");
+        // Fisher's approximation of the standard error.
+        let fisher = 2.0 * 1.96 * (1.0 - middle * middle) * (1.06 / 37.0f64).sqrt();
+        assert!(((high - low) / fisher - 1.0).abs() < 0.5, "{} {fisher}", high - low);
+        assert_eq!(interval(&y), interval(&y));
+        assert_eq!(interval(&x), Some((1.0, 1.0)));
+        assert_eq!(interval(&x[..4]), None);
+        assert_eq!(interval(&[1.0; 40]), None);
     }
 }

@@ -336,6 +336,16 @@ pub enum Figure {
         #[arg(long, value_name = "PNG")]
         out: PathBuf,
     },
+    /// A deep network: when it discovers the modes, in which order, and with which frequencies; the run may
+    /// still be going on
+    Resnet {
+        /// Run directory
+        #[arg(value_name = "RUN")]
+        run: PathBuf,
+        /// The PNG to write
+        #[arg(long, value_name = "PNG")]
+        out: PathBuf,
+    },
     /// A page index.html with all figures of a folder, their captions and verdicts
     Index {
         /// The folder
@@ -353,7 +363,8 @@ impl Figure {
             | Figure::Dominance { out, .. }
             | Figure::Natural { out, .. }
             | Figure::Depth { out, .. }
-            | Figure::Order { out, .. } => Some(out),
+            | Figure::Order { out, .. }
+            | Figure::Resnet { out, .. } => Some(out),
             Figure::Index { .. } => None,
         }
     }

@@ -14,6 +14,7 @@ pub mod modes;
 pub mod natural;
 pub mod order;
 pub mod png;
+pub mod resnet;
 pub mod speed;
 pub mod stages;
 pub mod style;

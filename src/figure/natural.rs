@@ -55,14 +55,16 @@ pub fn draw(data: &Natural, out: &Path) -> Result<()> {
     picture(&blocks(data)?, FULL)?.save(out, DPI)
 }
 
+/// An image and its spectrum, with the participation ratio under it.
+pub(super) fn pair(image: &Array2<f64>, spectrum: &Array2<f64>, ratio: Option<f64>) -> [Option<Tile>; 2] {
+    let caption = ratio.filter(|r| r.is_finite()).map_or_else(String::new, |r| format!("PR = {r:.1}"));
+    [
+        Some(Tile { image: image.clone(), look: Look::Signed, caption: String::new() }),
+        Some(Tile { image: spectrum.clone(), look: Look::Decades(DECADES), caption }),
+    ]
+}
+
 fn row(mode: &NaturalMode, networks: [bool; 2]) -> Result<(String, Vec<Option<Tile>>)> {
-    let pair = |image: &Array2<f64>, spectrum: &Array2<f64>, ratio: Option<f64>| {
-        let caption = ratio.filter(|r| r.is_finite()).map_or_else(String::new, |r| format!("PR = {r:.1}"));
-        [
-            Some(Tile { image: image.clone(), look: Look::Signed, caption: String::new() }),
-            Some(Tile { image: spectrum.clone(), look: Look::Decades(DECADES), caption }),
-        ]
-    };
     if let Some(bad) = mode.participation.iter().flatten().find(|r| r.is_infinite()) {
         let place = format!("figure of natural images, {:?}", mode.label);
         return Err(Error::input(place, "a finite participation ratio", bad));
@@ -75,6 +77,25 @@ fn row(mode: &NaturalMode, networks: [bool; 2]) -> Result<(String, Vec<Option<Ti
         }
     }
     Ok((mode.label.clone(), tiles))
+}
+
+/// What the colours of [`pair`] say.
+pub(super) fn bars() -> Block {
+    let powers = (0..=DECADES).map(|k| {
+        let power = power_of_ten(k - DECADES);
+        let text = match k {
+            0 => format!("≤{power}"),
+            DECADES => "1".to_owned(),
+            _ => power,
+        };
+        (f64::from(k) / f64::from(DECADES), text)
+    });
+    let signs = [(0.0, "−1".to_owned()), (0.5, "0".to_owned()), (1.0, "1".to_owned())];
+    let (image, energy) = ("pixel / largest |pixel| of the image", "energy / largest of the spectrum");
+    Block::Bars(vec![
+        Bar { label: image.to_owned(), marks: signs.to_vec(), look: Look::Signed },
+        Bar { label: energy.to_owned(), marks: powers.collect(), look: Look::Decades(DECADES) },
+    ])
 }
 
 fn blocks(data: &Natural) -> Result<Vec<Block>> {
@@ -95,21 +116,7 @@ fn blocks(data: &Natural) -> Result<Vec<Block>> {
     let side = if shown.len() > 4 { 172.0 } else { 205.0 };
     let mut blocks = vec![Block::Tiles(Tiles { groups, columns, rows: rows?, side })];
 
-    let powers = (0..=DECADES).map(|k| {
-        let power = power_of_ten(k - DECADES);
-        let text = match k {
-            0 => format!("≤{power}"),
-            DECADES => "1".to_owned(),
-            _ => power,
-        };
-        (f64::from(k) / f64::from(DECADES), text)
-    });
-    let signs = [(0.0, "−1".to_owned()), (0.5, "0".to_owned()), (1.0, "1".to_owned())];
-    let (image, energy) = ("pixel / largest |pixel| of the image", "energy / largest of the spectrum");
-    blocks.push(Block::Bars(vec![
-        Bar { label: image.to_owned(), marks: signs.to_vec(), look: Look::Signed },
-        Bar { label: energy.to_owned(), marks: powers.collect(), look: Look::Decades(DECADES) },
-    ]));
+    blocks.push(bars());
     let mut notes = vec!["spectra: frequency zero in the middle".to_owned()];
     if shown.iter().any(|m| m.participation.iter().any(Option::is_some)) {
         notes.insert(0, "PR: participation ratio of the spectrum above".to_owned());

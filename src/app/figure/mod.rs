@@ -7,6 +7,7 @@ mod depth;
 mod dominance;
 mod natural;
 mod order;
+mod resnet;
 mod speed;
 mod stages;
 mod verdict;
@@ -39,6 +40,7 @@ pub fn run(figure: &Figure) -> Result<()> {
         Figure::Natural { runs, out } => finish(natural::draw(runs, out)?, out),
         Figure::Depth { runs, out } => finish(depth::draw(runs, out)?, out),
         Figure::Order { runs, out } => finish(order::draw(runs, out)?, out),
+        Figure::Resnet { run, out } => finish(resnet::draw(run, out)?, out),
         Figure::Index { dir } => verdict::index(dir),
     }
 }

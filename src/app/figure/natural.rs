@@ -106,14 +106,14 @@ impl Templates {
 }
 
 // Image `index` of `[m, c, h, w]`, averaged over channels.
-fn grey(images: &ArrayD<f64>, index: usize) -> Result<Array2<f64>> {
+pub(super) fn grey(images: &ArrayD<f64>, index: usize) -> Result<Array2<f64>> {
     let image = images.index_axis(Axis(0), index).to_owned();
     let plane = image.mean_axis(Axis(0)).expect("at least one channel");
     Ok(plane.into_dimensionality()?)
 }
 
 // Spectrum `index` of `[m, h, w/2+1]` over the full plane, frequency zero in the middle.
-fn full(energies: &ArrayD<f64>, index: usize, width: usize) -> Result<Array2<f64>> {
+pub(super) fn full(energies: &ArrayD<f64>, index: usize, width: usize) -> Result<Array2<f64>> {
     let half = energies.index_axis(Axis(0), index).into_dimensionality()?;
     Ok(shift_to_centre(mirror(half, width).view()))
 }

@@ -17,7 +17,7 @@ use domfreq::theory::linear::{Draw, Layout, Padding, Start, Weights};
 use domfreq::theory::mode::ModeTheory;
 use domfreq::theory::stationary::{InputSpectrum, Stationary};
 use domfreq::theory::{Forecast, Modes, Moments};
-use domfreq::train::{self, Plan};
+use domfreq::train::linear::{self as train, Plan};
 use tch::{Device, Kind};
 
 fn samples(grey: bool) -> Samples {

@@ -16,7 +16,7 @@ use domfreq::field::Source;
 use domfreq::model::{self, Draw, Layout, Padding, Start};
 use domfreq::run::{Observer, Row, Snapshot};
 use domfreq::theory::{Modes, Moments};
-use domfreq::train::{self, Plan, Sgd};
+use domfreq::train::linear::{self as train, Plan, Sgd};
 use ndarray::{Array1, Array2};
 use rand_distr::{Distribution, StandardNormal};
 use tch::{Device, Kind};
@@ -43,6 +43,7 @@ fn samples() -> Samples {
         y,
         shape: [1, SIDE, SIDE],
         y_mean: Array1::from_elem(CLASSES, 0.1),
+        offset: Array1::zeros(SIDE * SIDE),
         scale: vec![1.0],
         centred: true,
         labels: None,

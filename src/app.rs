@@ -3,14 +3,16 @@
 //! Results go to stdout, everything else to stderr.
 
 mod doctor;
+#[cfg(feature = "torch")]
+mod evaluate;
 mod figure;
 mod forecast;
+#[cfg(feature = "torch")]
+mod images;
 mod inspect;
 mod memory;
 mod notes;
 mod predict;
-#[cfg(feature = "torch")]
-mod record;
 mod start;
 #[cfg(feature = "torch")]
 mod train;
@@ -22,6 +24,7 @@ use clap::CommandFactory;
 
 use crate::cli::{Cli, Command};
 use crate::data::{self, Normalize, Samples, Spec};
+use crate::field::ImageSet;
 use crate::progress::say;
 use crate::run::config::DataConfig;
 
@@ -35,9 +38,11 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Predict(args) => predict::run(&args),
         #[cfg(feature = "torch")]
         Command::Train(args) => train::run(&args),
+        #[cfg(feature = "torch")]
+        Command::Evaluate(args) => evaluate::run(&args),
         #[cfg(not(feature = "torch"))]
-        Command::Train(_) => {
-            anyhow::bail!("this domfreq was built without libtorch (feature `torch`): it cannot train")
+        Command::Train(_) | Command::Evaluate(_) => {
+            anyhow::bail!("this domfreq was built without libtorch (feature `torch`): it runs no networks")
         }
         Command::Figure(args) => figure::run(&args.figure),
         Command::Doctor(args) => doctor::run(&args),
@@ -82,8 +87,12 @@ fn use_threads(threads: usize) -> Result<usize> {
 /// Reads and prepares the data of `config`, which is resolved on the way.
 fn samples(config: &mut DataConfig) -> Result<Samples> {
     let spec: Spec = config.spec.parse()?;
+    prepared(data::load(&spec, &config.options())?, config)
+}
+
+/// Prepares `set` as `config` says, which is resolved on the way.
+fn prepared(set: ImageSet, config: &mut DataConfig) -> Result<Samples> {
     let (normalize, center): (Normalize, bool) = config.resolve();
-    let set = data::load(&spec, &config.options())?;
     if set.source.skipped > 0 {
         say(format_args!("{} images did not decode and were left out (--skip-bad)", set.source.skipped));
     }

@@ -6,7 +6,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::data::Normalize;
 use crate::run::RunConfig;
-use crate::run::config::{DataConfig, Dtype, InitKind, Kernel, ModelKind, Size, SpaceKind, TheoryKind};
+use crate::run::config::{
+    DataConfig, Dtype, InitKind, Kernel, LossKind, ModelKind, OptimKind, ScheduleKind, Shortcut, Size,
+    SpaceKind, Stem, TheoryKind, When,
+};
 use crate::theory::linear::Padding;
 
 /// Which frequencies of the images does a network use, when does it discover
@@ -26,8 +29,10 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Forecast when each mode will be learned, and with which frequencies, without training
     Predict(Box<ExperimentArgs>),
-    /// Train a linear network and record the discovery of each mode
+    /// Train a network and record the discovery of each mode
     Train(Box<TrainArgs>),
+    /// Loss and accuracy of a deep network on images, from a run or a file of weights
+    Evaluate(Box<EvaluateArgs>),
     /// Draw a figure from run directories
     Figure(FigureArgs),
     /// What libtorch, CUDA, threads and SIMD were found here, and what is missing
@@ -167,8 +172,8 @@ impl NetworkArgs {
         set(&mut config.model.channels, &self.channels);
         set(&mut config.model.layers, &self.layers);
         set(&mut config.model.kernel, &self.kernel);
-        set(&mut config.model.padding, &self.padding);
-        set(&mut config.init.kind, &self.init);
+        config.model.padding = self.padding.or(config.model.padding);
+        config.init.kind = self.init.or(config.init.kind);
         set(&mut config.init.scale, &self.scale);
         set(&mut config.init.start, &self.start);
         set(&mut config.run.seed, &self.seed);
@@ -241,9 +246,151 @@ pub struct TrainArgs {
     /// auto, cpu, cuda or cuda:N [default: auto]
     #[arg(long, help_heading = "Machine")]
     pub device: Option<String>,
-    /// Precision [default: f32]
+    /// Precision; bf16 is for deep networks, weights stay in single precision [default: f32]
     #[arg(long, help_heading = "Machine")]
     pub dtype: Option<Dtype>,
+    /// What only deep networks have.
+    #[command(flatten)]
+    pub deep: DeepArgs,
+}
+
+/// Switches of deep networks.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SwitchArgs {
+    /// Whether there are nonlinearities [default: true]
+    #[arg(long, value_name = "BOOL")]
+    pub nonlinear: Option<bool>,
+    /// Whether convolutions are followed by batch norm [default: true]
+    #[arg(long, value_name = "BOOL")]
+    pub norm: Option<bool>,
+    /// Shortcuts of CIFAR ResNets where the size changes [default: a]
+    #[arg(long)]
+    pub shortcut: Option<Shortcut>,
+    /// First layers of ResNets 18 to 152 [default: cifar for images below 64 pixels]
+    #[arg(long)]
+    pub stem: Option<Stem>,
+}
+
+impl SwitchArgs {
+    /// Puts what was said on the command line over `config`.
+    pub fn apply(&self, config: &mut RunConfig) {
+        set(&mut config.model.nonlinear, &self.nonlinear);
+        set(&mut config.model.norm, &self.norm);
+        set(&mut config.model.shortcut, &self.shortcut);
+        config.model.stem = self.stem.or(config.model.stem);
+    }
+}
+
+/// `domfreq evaluate`.
+#[derive(Debug, Args)]
+pub struct EvaluateArgs {
+    /// Run directory (its newest checkpoint), or a safetensors file of weights
+    #[arg(value_name = "RUN|FILE")]
+    pub source: PathBuf,
+    /// The network that a file's weights are of
+    #[arg(long)]
+    pub model: Option<ModelKind>,
+    /// Switches of that network.
+    #[command(flatten)]
+    pub network: SwitchArgs,
+    /// The images; for a file normalised by `imagenet` and from the split `test`, unless told otherwise.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Also write all logits and labels to this .npz
+    #[arg(long, value_name = "NPZ")]
+    pub logits: Option<PathBuf>,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// auto, cpu, cuda or cuda:N [default: auto]
+    #[arg(long, help_heading = "Machine")]
+    pub device: Option<String>,
+    /// Threads, all cores where 0 [default: 0]
+    #[arg(long, help_heading = "Machine")]
+    pub threads: Option<usize>,
+}
+
+/// Flags of `domfreq train` for deep networks.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Deep networks")]
+pub struct DeepArgs {
+    /// Go on with the run in the run directory where it was stopped or killed; begin it where there is none
+    #[arg(long)]
+    pub resume: bool,
+    /// Passes over the data, instead of --steps [default: 10]
+    #[arg(long)]
+    pub epochs: Option<f64>,
+    /// Begin with the weights of this safetensors file
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// Switches of the network.
+    #[command(flatten)]
+    pub switches: SwitchArgs,
+    /// Update rule [default: sgd]
+    #[arg(long)]
+    pub optim: Option<OptimKind>,
+    /// What is minimised [default: cross-entropy]
+    #[arg(long)]
+    pub loss: Option<LossKind>,
+    /// Weight decay [default: 5e-4]
+    #[arg(long)]
+    pub weight_decay: Option<f64>,
+    /// Course of η [default: cosine]
+    #[arg(long)]
+    pub schedule: Option<ScheduleKind>,
+    /// Epochs of linear warm-up [default: 0]
+    #[arg(long, value_name = "EPOCHS")]
+    pub warmup: Option<f64>,
+    /// Decay of a running mean of the weights [default: none is kept]
+    #[arg(long)]
+    pub ema: Option<f64>,
+    /// Random crops of images with so many zeros around [default: 0]
+    #[arg(long, value_name = "PIXELS")]
+    pub crop: Option<usize>,
+    /// Flip half of the images
+    #[arg(long)]
+    pub flip: bool,
+    /// Evaluate on this split as training goes
+    #[arg(long, value_name = "SPLIT")]
+    pub eval: Option<String>,
+    /// Look into the network every epoch, or --looks times: evenly, or by a constant factor [default: epoch]
+    #[arg(long)]
+    pub probe: Option<When>,
+    /// Number of looks [default: 30]
+    #[arg(long, value_name = "N")]
+    pub looks: Option<u64>,
+    /// Training images that are looked at [default: a twentieth, 256 to 2,048]
+    #[arg(long, value_name = "N")]
+    pub probe_samples: Option<usize>,
+    /// How many of these for Jacobians [default: a sixteenth]
+    #[arg(long, value_name = "N")]
+    pub jacobians: Option<usize>,
+    /// Epochs between two checkpoints [default: 1]
+    #[arg(long, value_name = "EPOCHS")]
+    pub checkpoint: Option<f64>,
+}
+
+impl DeepArgs {
+    /// Puts what was said on the command line over `config`.
+    fn apply(&self, config: &mut RunConfig) {
+        config.train.epochs = self.epochs.or(config.train.epochs);
+        config.init.weights = self.weights.clone().or(config.init.weights.take());
+        self.switches.apply(config);
+        set(&mut config.optim.kind, &self.optim);
+        set(&mut config.optim.loss, &self.loss);
+        set(&mut config.optim.weight_decay, &self.weight_decay);
+        set(&mut config.optim.schedule, &self.schedule);
+        set(&mut config.optim.warmup, &self.warmup);
+        config.optim.ema = self.ema.or(config.optim.ema);
+        set(&mut config.augment.crop, &self.crop);
+        config.augment.flip |= self.flip;
+        config.eval.split = self.eval.clone().or(config.eval.split.take());
+        set(&mut config.probe.when, &self.probe);
+        set(&mut config.probe.count, &self.looks);
+        config.probe.samples = self.probe_samples.or(config.probe.samples);
+        config.probe.jacobians = self.jacobians.or(config.probe.jacobians);
+        set(&mut config.checkpoint.every, &self.checkpoint);
+    }
 }
 
 impl TrainArgs {
@@ -251,13 +398,20 @@ impl TrainArgs {
     pub fn apply(&self, config: &mut RunConfig) {
         self.experiment.apply(config);
         set(&mut config.train.space, &self.space);
-        set(&mut config.train.steps, &self.steps);
-        set(&mut config.train.momentum, &self.momentum);
+        config.train.steps = self.steps.or(config.train.steps);
+        config.train.momentum = self.momentum.or(config.train.momentum);
         config.train.batch = self.batch.or(config.train.batch);
         set(&mut config.measure.every, &self.every);
         set(&mut config.measure.snapshots, &self.snapshots);
         set(&mut config.run.device, &self.device);
         set(&mut config.run.dtype, &self.dtype);
+        self.deep.apply(config);
+        // What was said last of how long to train counts.
+        if self.steps.is_some() && self.deep.epochs.is_none() {
+            config.train.epochs = None;
+        } else if self.deep.epochs.is_some() && self.steps.is_none() {
+            config.train.steps = None;
+        }
     }
 }
 
@@ -404,7 +558,7 @@ mod tests {
         let Command::Train(args) = cli.command else { panic!("parsed as another command") };
         let mut config = RunConfig::parse("[train]\neta = 0.1\nsteps = 7\n[data]\nlimit = 3\n", "x").unwrap();
         args.apply(&mut config);
-        assert_eq!((config.train.eta, config.train.steps, config.data.limit), (Some(0.5), 7, Some(3)));
+        assert_eq!((config.train.eta, config.train.steps, config.data.limit), (Some(0.5), Some(7), Some(3)));
         assert_eq!(config.data.classes, ["a", "b"]);
         assert_eq!((config.data.grey, config.data.center), (true, Some(false)));
     }

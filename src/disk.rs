@@ -18,7 +18,7 @@ pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::io::R
     };
     let err = |action| move |e| Error::io(path, action)(plain(e));
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".domfreq-").suffix(".tmp");
+    builder.prefix(BESIDE.0).suffix(BESIDE.1);
     #[cfg(unix)]
     builder.permissions(readable(0o666));
     let file = builder.tempfile_in(dir).map_err(err("create"))?;
@@ -29,6 +29,25 @@ pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::io::R
     file.persist(path).map_err(|e| err("replace")(e.error))?;
     // The rename itself must survive a power cut; not every file system can sync a directory.
     let _ = File::open(dir).and_then(|d| d.sync_all());
+    Ok(())
+}
+
+// Start and end of the names of files that are being written.
+const BESIDE: (&str, &str) = (".domfreq-", ".tmp");
+
+/// Removes what killed processes have left half-written in `dir`, which no other
+/// process may be writing to.
+///
+/// # Errors
+/// [`Error::Io`] naming the file or the directory.
+pub fn sweep(dir: &Path) -> Result<()> {
+    for entry in fs::read_dir(dir).map_err(Error::io(dir, "read"))?.filter_map(std::result::Result::ok) {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(BESIDE.0) && name.ends_with(BESIDE.1) {
+            fs::remove_file(entry.path()).map_err(Error::io(entry.path(), "remove"))?;
+        }
+    }
     Ok(())
 }
 
@@ -80,6 +99,10 @@ mod tests {
         assert!(failed.unwrap_err().to_string().contains("a.txt"));
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        fs::write(dir.path().join(".domfreq-abc.tmp"), b"ha").unwrap();
+        sweep(dir.path()).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert_eq!(fs::read(&path).unwrap(), b"two");
     }
 
     #[test]

@@ -57,6 +57,34 @@ pub enum Error {
     /// libtorch, or the device asked for, is not usable.
     #[error("{0}")]
     Device(String),
+    /// A run was asked to stop, and can be gone on with.
+    #[error("stopped by {signal} after step {step}; the checkpoint is written, `--resume` goes on from it")]
+    Stopped {
+        /// The signal's name.
+        signal: &'static str,
+        /// Updates made.
+        step: u64,
+    },
+}
+
+/// Exit code of a run that was asked to stop and can be gone on with (EX_TEMPFAIL
+/// of sysexits.h): a batch job that sees it may queue itself again.
+pub const STOPPED: u8 = 75;
+
+#[cfg(feature = "torch")]
+impl From<tch::TchError> for Error {
+    fn from(e: tch::TchError) -> Self {
+        let text = e.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        // What CUDA's and the CPU's allocators say.
+        let full = ["out of memory", "can't allocate memory"].iter().any(|words| text.contains(words));
+        let hint = if full {
+            "; a smaller train.batch, or a larger optim.accumulate, needs less memory; the last checkpoint stands"
+        } else {
+            ""
+        };
+        Self::Device(format!("libtorch failed: {first}{hint}"))
+    }
 }
 
 impl Error {

@@ -11,9 +11,9 @@
 //!   training samples; the half-time is where a_α = s_α/2 ([`theory`]).
 //!
 //! # Modules
-//! [`field`] → [`spectrum`] → [`data`], [`weights`], [`theory`] → [`run`] → `model` → `train`;
-//! [`figure`] reads run directories; [`app`] wires everything to [`cli`].
-//! `model` and `train` need libtorch (feature `torch`), nothing else does.
+//! [`field`] → [`spectrum`] → [`data`], [`weights`], [`theory`] → [`run`] → `model` → `train`
+//! → `probe`; [`figure`] reads run directories; [`app`] wires everything to [`cli`].
+//! `model`, `train` and `probe` need libtorch (feature `torch`), nothing else does.
 //!
 //! Source of the theory: Pinson, Lenaerts & Ginis, "Linear CNNs Discover the
 //! Statistical Structure of the Dataset Using Only the Most Dominant
@@ -30,6 +30,8 @@ pub mod field;
 pub mod figure;
 #[cfg(feature = "torch")]
 pub mod model;
+#[cfg(feature = "torch")]
+pub mod probe;
 pub mod progress;
 pub mod run;
 pub mod seed;

@@ -23,6 +23,7 @@ pub struct Progress {
 struct Plain {
     start: Instant,
     next: Duration,
+    before: u64,
 }
 
 const FIRST_LINE: Duration = Duration::from_secs(3);
@@ -38,7 +39,7 @@ impl Progress {
             bar.set_message(label.to_owned());
             Self { bar, label: label.to_owned(), plain: None }
         } else {
-            let plain = Plain { start: Instant::now(), next: FIRST_LINE };
+            let plain = Plain { start: Instant::now(), next: FIRST_LINE, before: 0 };
             Self {
                 bar: ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden()),
                 label: label.to_owned(),
@@ -61,10 +62,19 @@ impl Progress {
         let elapsed = plain.start.elapsed();
         if elapsed >= plain.next {
             let (done, total) = (self.bar.position(), self.bar.length().unwrap_or(0));
-            let rate = done as f64 / elapsed.as_secs_f64();
+            let rate = (done - plain.before.min(done)) as f64 / elapsed.as_secs_f64();
             let left = total.saturating_sub(done) as f64 / rate;
             say(format_args!("{}: {done}/{total}, {rate:.0}/s, {left:.0} s left", self.label));
             plain.next = elapsed + LINE_EVERY;
+        }
+    }
+
+    /// Says that `position` units were done before; they do not count for the rate.
+    pub fn begin_at(&self, position: u64) {
+        self.bar.set_position(position);
+        self.bar.reset_eta();
+        if let Some(Ok(mut plain)) = self.plain.as_ref().map(Mutex::lock) {
+            plain.before = position;
         }
     }
 

@@ -1,18 +1,31 @@
 //! The binary as a user meets it. Index: `inspect` (numbers, JSON, pictures),
 //! `predict` (forecasts), `bad_input` (one clear error each), `train` (run
-//! directories) and `figures` (both need feature `torch`), `readme` (its commands
-//! run), `golden_flow` (the gradient flow is SciPy's), `cifar` (numbers on the
-//! real images; skipped where they are not).
+//! directories of linear networks), `resnet` (those of deep ones) and `figures`
+//! (these need feature `torch`), `readme` (its commands
+//! run), `golden_flow` (the gradient flow is SciPy's), `golden_resnet` and
+//! `golden_descent` (networks and training are PyTorch's), `cifar` (numbers on
+//! the real images; skipped where they are not).
 
 mod bad_input;
 mod cifar;
 #[cfg(feature = "torch")]
 mod figures;
+#[cfg(feature = "torch")]
+#[path = "golden/formula.rs"]
+mod formula;
+#[cfg(feature = "torch")]
+#[path = "golden/descent/test.rs"]
+mod golden_descent;
 #[path = "golden/flow/test.rs"]
 mod golden_flow;
+#[cfg(feature = "torch")]
+#[path = "golden/resnet/test.rs"]
+mod golden_resnet;
 mod inspect;
 mod predict;
 mod readme;
+#[cfg(feature = "torch")]
+mod resnet;
 mod support;
 #[cfg(feature = "torch")]
 mod train;

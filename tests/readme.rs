@@ -32,7 +32,9 @@ fn domfreq_commands_run() {
     );
     for command in all {
         // Without libtorch there is no training, and no run to draw.
-        if cfg!(not(feature = "torch")) && (command.contains(" train ") || command.contains(" figure ")) {
+        if cfg!(not(feature = "torch"))
+            && [" train ", " figure ", " evaluate "].iter().any(|c| command.contains(c))
+        {
             continue;
         }
         let output = std::process::Command::new("bash")

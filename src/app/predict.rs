@@ -30,6 +30,7 @@ pub fn run(args: &ExperimentArgs) -> Result<()> {
     let mut config = RunConfig::read_or_default(args.config.as_deref())?;
     args.apply(&mut config);
     config.check()?;
+    config.resolve();
     use_threads(config.run.threads)?;
     let samples = samples(&mut config.data)?;
     let yx = moments::cross(&samples);

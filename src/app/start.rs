@@ -16,14 +16,14 @@ use crate::theory::{Modes, Moments, closed, flow, moments};
 /// do not evolve by themselves.
 pub fn weights(config: &RunConfig, samples: &Samples, modes: &Modes) -> Result<Weights> {
     let draw = match config.init.kind {
-        InitKind::Gaussian => Draw::Gaussian(config.init.scale),
-        InitKind::Matched => Draw::Matched(config.init.start),
+        Some(InitKind::Matched) => Draw::Matched(config.init.start),
+        _ => Draw::Gaussian(config.init.scale),
     };
     let start = Start { draw, seed: config.run.seed, modes, outputs: samples.outputs() };
-    let layout = config.layout(modes.shape);
+    let layout = config.layout(modes.shape)?;
     require_room(layout, modes.shape, samples.outputs())?;
     let weights = start.weights(layout)?;
-    if config.init.kind == InitKind::Matched {
+    if config.init.kind == Some(InitKind::Matched) {
         // A pass over the samples: Σxx itself may be too large to form.
         let mapped = moments::response(samples, modes.v_rows().view());
         let obstacle = closed::obstacle(modes, &residuals(modes, &mapped), convolutional(config));
@@ -76,7 +76,7 @@ pub fn step_size(config: &RunConfig, modes: &Modes, curvature: f64) -> f64 {
 pub fn curvature(config: &RunConfig, samples: &Samples, modes: &Modes, weights: &Weights) -> Result<f64> {
     const ENOUGH: usize = 2048;
     const SMALL: f64 = 3e-3;
-    let small = config.init.kind == InitKind::Matched || config.init.scale <= SMALL;
+    let small = config.init.kind == Some(InitKind::Matched) || config.init.scale <= SMALL;
     let zero = matches!(weights, Weights::Lcnn { padding: Padding::Zero, .. });
     if small || zero || samples.x.ncols() > 4096 {
         return Ok(0.0);

@@ -78,6 +78,8 @@ pub struct Samples {
     pub shape: [usize; 3],
     /// What was subtracted from y `[K]`: zeros where y is not centred.
     pub y_mean: Array1<f64>,
+    /// What was subtracted from the pixels `[d]` before the division by `scale`.
+    pub offset: Array1<f64>,
     /// What x was divided by, one value per channel.
     pub scale: Vec<f64>,
     /// Whether x and y were centred.
@@ -153,6 +155,7 @@ pub fn prepare(set: ImageSet, normalize: Normalize, center: bool) -> Result<Samp
         .map_err(|e| Error::input("data", "images in [N, C, H, W] order", e))?;
 
     let mut scale = vec![1.0; c];
+    let mut offset = Array1::zeros(c * n);
     if let Some((mean, std)) = normalize.named() {
         if c != 3 {
             return Err(Error::input(
@@ -167,9 +170,11 @@ pub fn prepare(set: ImageSet, normalize: Normalize, center: bool) -> Result<Samp
             }
         });
         scale = std.iter().map(|&s| f64::from(s)).collect();
+        offset = Array1::from_shape_fn(c * n, |i| f64::from(mean[i / n]));
     }
     if center {
         let mean = column_sums(x.view(), f64::from) / p as f64;
+        offset.iter_mut().zip(&mean).enumerate().for_each(|(i, (o, m))| *o += scale[i / n] * m);
         for_rows(&mut x, |row| {
             for (v, m) in row.iter_mut().zip(&mean) {
                 *v = (f64::from(*v) - m) as f32;
@@ -192,7 +197,7 @@ pub fn prepare(set: ImageSet, normalize: Normalize, center: bool) -> Result<Samp
         crate::field::Targets::Classes { labels, names } => (Some(labels), names),
         crate::field::Targets::Real(_) => (None, (0..k).map(|i| i.to_string()).collect()),
     };
-    Ok(Samples { x, y, shape, y_mean, scale, centred: center, labels, names, source: set.source })
+    Ok(Samples { x, y, shape, y_mean, offset, scale, centred: center, labels, names, source: set.source })
 }
 
 fn for_rows(x: &mut Array2<f32>, f: impl Fn(&mut [f32]) + Sync) {

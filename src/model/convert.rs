@@ -1,9 +1,10 @@
 //! The only place where arrays become tensors and tensors become arrays.
 
-use ndarray::{Array, ArrayD, ArrayView, Dimension, IxDyn};
+use ndarray::{Array, ArrayD, ArrayView, ArrayView4, Dimension, IxDyn};
 use tch::{Device, Kind, Tensor};
 
 use crate::error::{Error, Result};
+use crate::weights::{Data, Dtype, NamedTensor};
 
 /// Element types both sides know.
 pub trait Element: tch::kind::Element + Clone {}
@@ -52,10 +53,77 @@ pub fn matrix(tensor: &Tensor) -> Result<ndarray::Array2<f64>> {
         .map_err(|_| Error::Device(format!("expected a matrix, found a tensor {:?}", tensor.size())))
 }
 
+/// Bytes `[N, c, h, w]` as a tensor on the CPU.
+///
+/// # Errors
+/// [`Error::Device`] when there is no room.
+pub fn bytes(array: ArrayView4<u8>) -> Result<Tensor> {
+    let shape: Vec<i64> = array.shape().iter().map(|&n| n as i64).collect();
+    let contiguous = array.as_standard_layout();
+    Ok(Tensor::f_from_slice(contiguous.as_slice().expect("standard layout"))?.f_reshape(shape)?)
+}
+
+const DTYPES: [(Dtype, Kind); 10] = [
+    (Dtype::F64, Kind::Double),
+    (Dtype::F32, Kind::Float),
+    (Dtype::F16, Kind::Half),
+    (Dtype::Bf16, Kind::BFloat16),
+    (Dtype::I64, Kind::Int64),
+    (Dtype::I32, Kind::Int),
+    (Dtype::I16, Kind::Int16),
+    (Dtype::I8, Kind::Int8),
+    (Dtype::U8, Kind::Uint8),
+    (Dtype::Bool, Kind::Bool),
+];
+
+/// A copy of `tensor` as files hold it, its last axis fastest.
+///
+/// # Errors
+/// [`Error::Device`] when libtorch refuses the copy, or the file format knows no
+/// such numbers.
+pub fn named(name: &str, tensor: &Tensor) -> Result<NamedTensor> {
+    let kind = tensor.kind();
+    let dtype = DTYPES.iter().find(|(_, k)| *k == kind).map(|(dtype, _)| *dtype);
+    let dtype = dtype.ok_or_else(|| Error::Device(format!("cannot store `{name}`, a tensor of {kind:?}")))?;
+    let flat = tensor.f_detach()?.f_to_device(Device::Cpu)?.f_contiguous()?;
+    let mut bytes = vec![0; flat.numel() * dtype.size()];
+    flat.f_copy_data_u8(&mut bytes, flat.numel())?;
+    let shape = tensor.size().iter().map(|&n| n as usize).collect();
+    NamedTensor::new(name, shape, Data::from_le_bytes(dtype, &bytes))
+}
+
+/// A copy of a tensor from a file, on the CPU.
+///
+/// # Errors
+/// [`Error::Device`] when there is no room.
+pub fn from_named(stored: &NamedTensor) -> Result<Tensor> {
+    let dtype = stored.data().dtype();
+    let kind = DTYPES.iter().find(|(d, _)| *d == dtype).expect("every dtype has a kind").1;
+    let mut bytes = Vec::with_capacity(stored.data().bytes());
+    stored.data().write_le_bytes(&mut bytes).expect("memory takes every byte");
+    let shape: Vec<i64> = stored.shape().iter().map(|&n| n as i64).collect();
+    Ok(Tensor::f_from_data_size(&bytes, &shape, kind)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use ndarray::{Array3, Axis};
+
+    #[test]
+    fn stored_tensors_come_back_bit_by_bit() {
+        for (dtype, kind) in DTYPES {
+            let t = Tensor::arange(24, (Kind::Double, Device::Cpu))
+                .to_kind(kind)
+                .reshape([2, 3, 4])
+                .permute([2, 1, 0]);
+            let stored = named("a", &t).unwrap();
+            assert_eq!((stored.data().dtype(), stored.shape()), (dtype, &[4, 3, 2][..]));
+            let back = from_named(&stored).unwrap();
+            assert_eq!(back.kind(), kind);
+            assert!(back.equal(&t), "{dtype}");
+        }
+    }
 
     #[test]
     fn round_trip_keeps_order_even_of_transposed_views() {

@@ -13,6 +13,18 @@ use tch::{Cuda, Device};
 
 use crate::error::{Error, Result};
 
+/// Says whether CUDA may multiply in TF32 (10 bits of mantissa). To be called
+/// before [`select`]: libtorch reads these variables when it is first used.
+pub fn allow_tf32(allowed: bool) {
+    let (name, value) =
+        if allowed { ("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "1") } else { ("NVIDIA_TF32_OVERRIDE", "0") };
+    if std::env::var_os(name).is_none() {
+        // SAFETY: called once, at the start of a run, before threads that read the
+        // environment are doing anything.
+        unsafe { std::env::set_var(name, value) };
+    }
+}
+
 /// Loads libtorch's CUDA backend, once; the number of devices, or the reason
 /// why there is none.
 pub fn cuda() -> std::result::Result<i64, String> {

@@ -5,6 +5,7 @@
 //! ([`Network::end_to_end`]), both differentiable.
 
 pub mod convert;
+pub mod deep;
 pub mod device;
 pub mod fcnn;
 pub mod lcnn;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::run::arrays::{self, Npz};
-use crate::run::{Manifest, Metrics, RunConfig, Snapshot};
+use crate::run::{Look, Manifest, Metrics, RunConfig, Snapshot};
 use crate::spectrum::{self, Energies};
 use crate::theory::Modes;
 
@@ -62,13 +62,7 @@ impl RunDir {
     pub fn create(root: &Path, replace: bool, manifest: &Manifest) -> Result<Self> {
         Self::check(root, replace)?;
         disk::create_dir(root)?;
-        let path = root.join(LOCK);
-        let lock =
-            File::options().create(true).append(true).open(&path).map_err(Error::io(&path, "create"))?;
-        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
-            let expected = "a directory that no other process writes to";
-            return Err(Error::input(root.display(), expected, "a run that is being written"));
-        }
+        let lock = lock(root)?;
         // Another process may have been here between the look and the lock.
         Self::check(root, replace)?;
         let dir = Self { root: root.to_path_buf(), _lock: Some(lock) };
@@ -80,9 +74,23 @@ impl RunDir {
         Ok(dir)
     }
 
+    /// Claims the run at `root` to go on with it.
+    ///
+    /// # Errors
+    /// As [`RunDir::open`], and [`Error::Input`] while another process writes it.
+    pub fn resume(root: &Path) -> Result<Self> {
+        let dir = Self { _lock: Some(lock(root)?), ..Self::open(root)? };
+        for sub in ["arrays", "ckpt"] {
+            disk::create_dir(&root.join(sub))?;
+            disk::sweep(&root.join(sub))?;
+        }
+        disk::sweep(root)?;
+        Ok(dir)
+    }
+
     // What an earlier run has left, its manifest excepted.
     fn clear(&self) -> Result<()> {
-        for name in ["arrays", "ckpt"] {
+        for name in ["arrays", "ckpt", "events"] {
             let path = self.root.join(name);
             if path.exists() {
                 fs::remove_dir_all(&path).map_err(Error::io(&path, "remove"))?;
@@ -139,6 +147,11 @@ impl RunDir {
     /// `steps.csv`: step, epoch, loss, accuracy, eta of every update.
     pub fn steps(&self) -> PathBuf {
         self.root.join("steps.csv")
+    }
+
+    /// The folder of checkpoints.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.root.join("ckpt")
     }
 
     /// `summary.json`.
@@ -313,6 +326,14 @@ impl RunDir {
         npz.write(&self.spectra(snapshot.step))
     }
 
+    /// Writes what a probe has seen, see [`Look::arrays`].
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_look(&self, modes: &Modes, look: &Look) -> Result<()> {
+        look.arrays(modes)?.write(&self.spectra(look.step))
+    }
+
     fn spectra(&self, step: u64) -> PathBuf {
         self.root.join(format!("arrays/spectra-{step:08}.npz"))
     }
@@ -344,6 +365,17 @@ pub struct Layers {
     pub activations: Vec<String>,
 }
 
+// The lock of the one process that writes the run.
+fn lock(root: &Path) -> Result<File> {
+    let path = root.join(LOCK);
+    let lock = File::options().create(true).append(true).open(&path).map_err(Error::io(&path, "create"))?;
+    if let Err(TryLockError::WouldBlock) = lock.try_lock() {
+        let expected = "a directory that no other process writes to";
+        return Err(Error::input(root.display(), expected, "a run that is being written"));
+    }
+    Ok(lock)
+}
+
 /// The images that a network uses for the modes.
 #[derive(Clone, Debug)]
 pub struct Templates {
@@ -359,8 +391,16 @@ impl Templates {
     /// # Errors
     /// [`Error::Input`] for a map of another number of pixels.
     pub fn new(modes: &Modes, snapshot: &Snapshot) -> Result<Self> {
+        Self::of_map(modes, &snapshot.map)
+    }
+
+    /// Of a network whose end-to-end map, or mean Jacobian, is `map` `[K, d]`.
+    ///
+    /// # Errors
+    /// As [`Templates::new`].
+    pub fn of_map(modes: &Modes, map: &Array2<f64>) -> Result<Self> {
         let [c, h, w] = modes.shape;
-        let images = modes.u().t().dot(&snapshot.map);
+        let images = modes.u().t().dot(map);
         let images = images
             .into_shape_with_order((modes.len(), c, h, w))
             .map_err(|e| Error::input("end-to-end map", "one column per pixel of the images", e))?;

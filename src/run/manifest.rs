@@ -22,6 +22,8 @@ pub enum Status {
     Finished,
     /// Stopped by an error, which is in `error`.
     Failed,
+    /// Stopped by a signal, with a checkpoint to go on from.
+    Stopped,
 }
 
 /// Provenance of a run.
@@ -35,6 +37,9 @@ pub struct Manifest {
     pub error: Option<String>,
     /// Start, UTC.
     pub started: String,
+    /// When it was gone on with after it had been stopped or killed, UTC.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resumed: Vec<String>,
     /// End, UTC.
     pub finished: Option<String>,
     /// Version of this crate.
@@ -98,6 +103,7 @@ impl Manifest {
             status: Status::Running,
             error: None,
             started: now(),
+            resumed: Vec::new(),
             finished: None,
             domfreq: env!("CARGO_PKG_VERSION").to_owned(),
             commit: env!("DOMFREQ_COMMIT").to_owned(),
@@ -110,6 +116,25 @@ impl Manifest {
             slurm: slurm.collect(),
             seconds: BTreeMap::new(),
         }
+    }
+
+    /// Marks that the run goes on, now and on the machine of `new`.
+    pub fn resume(&mut self, new: Self) {
+        self.resumed.push(now());
+        let Self { domfreq, commit, libtorch, device, host, threads, slurm, .. } = new;
+        *self = Self {
+            domfreq,
+            commit,
+            libtorch,
+            device,
+            host,
+            threads,
+            slurm,
+            status: Status::Running,
+            error: None,
+            finished: None,
+            ..self.clone()
+        };
     }
 
     /// Marks the end.

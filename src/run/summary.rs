@@ -25,6 +25,9 @@ pub struct Summary {
     pub loss: [f64; 2],
     /// Training accuracy at the end, where targets are classes.
     pub accuracy: Option<f64>,
+    /// Accuracy on the evaluation split at the end, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_accuracy: Option<f64>,
     /// Names of the theories beside the measurement.
     pub theories: Vec<String>,
     /// What there is to know about the theories' assumptions, and why there is none.
@@ -255,6 +258,7 @@ impl Summary {
             eta,
             loss: [metrics.loss[0], last(&metrics.loss)],
             accuracy: Some(last(&metrics.accuracy)).filter(|a| a.is_finite()),
+            test_accuracy: None,
             theories: forecasts.iter().map(|f| f.theory().to_owned()).collect(),
             notes,
             modes: summaries.collect(),

@@ -23,6 +23,7 @@
 mod energies;
 mod fft;
 mod grid;
+mod kernels;
 mod mean;
 #[cfg(test)]
 mod oracle;
@@ -30,4 +31,5 @@ mod oracle;
 pub use energies::{Energies, RadialProfile};
 pub use fft::{Planner, energies, irfft2, kernel_energies, rfft2};
 pub use grid::{Frequency, Grid};
+pub use kernels::mean_kernel_energies;
 pub use mean::{mean_energies, mean_energies_by_class};

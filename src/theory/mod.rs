@@ -107,6 +107,7 @@ pub(crate) mod tests_support {
             y,
             shape,
             y_mean: Array1::zeros(k),
+            offset: Array1::zeros(shape.iter().product::<usize>()),
             scale: vec![1.0; shape[0]],
             centred: false,
             labels: None,

@@ -84,11 +84,8 @@ impl Finished {
         self.config.model.kind == kind
     }
 
-    fn name(&self) -> &'static str {
-        match self.config.model.kind {
-            ModelKind::Fcnn => "FCNN",
-            ModelKind::Lcnn => "LCNN",
-        }
+    fn name(&self) -> String {
+        self.config.model.kind.to_string().to_uppercase()
     }
 
     /// What the data are called, without the folder they are in.
@@ -133,6 +130,7 @@ fn title(config: &RunConfig) -> String {
             let depth = if layers == 1 { String::new() } else { format!("{layers} layers of ") };
             format!("LCNN, {depth}{channels} {kernel} kernel{}", plural(channels))
         }
+        deep => deep.to_string().to_uppercase(),
     }
 }
 
@@ -143,12 +141,12 @@ fn plural(n: usize) -> &'static str {
 fn subtitle(config: &RunConfig) -> String {
     let source = config.data.spec.parse::<Spec>().map_or_else(|_| config.data.spec.clone(), |s| s.short());
     let space = match config.train.space {
-        SpaceKind::Moment => "moment space",
-        SpaceKind::Sample => "sample space",
+        SpaceKind::Moment if config.model.kind.is_linear() => "moment space",
+        _ => "sample space",
     };
     let eta = config.train.eta.map_or_else(String::new, |eta| format!(", η = {eta:.2e}"));
     // Here and not in the title, which is cut where it is too long for its panel.
-    let padding = match (config.model.kind, config.model.padding) {
+    let padding = match (config.model.kind, config.model.padding()) {
         (ModelKind::Lcnn, Padding::Zero) => "zero padding, ",
         _ => "",
     };

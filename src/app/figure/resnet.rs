@@ -176,6 +176,7 @@ impl Run {
             Status::Finished => format!("{steps} steps"),
             Status::Running => format!("{steps} steps so far"),
             Status::Failed => format!("failed after {steps} steps"),
+            Status::Stopped => format!("stopped after {steps} steps"),
         };
         format!("Deep network on {data}: {} modes, {end}", self.s.len())
     }

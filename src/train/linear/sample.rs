@@ -6,7 +6,8 @@ use tch::{Device, Kind, Tensor};
 use crate::data::Samples;
 use crate::error::Result;
 use crate::model::{Network, convert};
-use crate::train::{Batches, Plan, Seen, Space, torch};
+use crate::train::batches::Batches;
+use crate::train::linear::{Plan, Seen, Space};
 
 /// Samples on the device.
 #[derive(Debug)]
@@ -57,15 +58,15 @@ impl Space for SampleSpace {
         let Some(batches) = &mut self.batches else {
             let outputs = net.forward(&self.encoded);
             let loss = loss_of(&(&outputs - &self.y));
-            let gradients = torch(Tensor::f_run_backward(&[&loss], parameters, false, false))?;
+            let gradients = Tensor::f_run_backward(&[&loss], parameters, false, false)?;
             let response = look.then(|| self.response(&outputs.detach())).transpose()?;
             return Ok((gradients, response.map(|response| Seen { loss: loss.detach(), response })));
         };
         let rows = Array1::from_iter(batches.at(step).iter().map(|&i| i as i64));
         let rows = Tensor::from_slice(rows.as_slice().expect("one axis")).to_device(device);
-        let outputs = net.forward(&torch(self.encoded.f_index_select(0, &rows))?);
+        let outputs = net.forward(&self.encoded.f_index_select(0, &rows)?);
         let loss = loss_of(&(outputs - self.y.index_select(0, &rows)));
-        Ok((torch(Tensor::f_run_backward(&[&loss], parameters, false, false))?, None))
+        Ok((Tensor::f_run_backward(&[&loss], parameters, false, false)?, None))
     }
 
     fn measure(&mut self, net: &dyn Network) -> Result<Seen> {
@@ -79,6 +80,6 @@ impl Space for SampleSpace {
 impl SampleSpace {
     // Σŷx = (1/P) Σ ŷ_i x_iᵀ
     fn response(&self, outputs: &Tensor) -> Result<Tensor> {
-        Ok(torch(outputs.tr().f_matmul(&self.x))? / outputs.size()[0] as f64)
+        Ok(outputs.tr().f_matmul(&self.x)? / outputs.size()[0] as f64)
     }
 }

@@ -4,7 +4,6 @@
 use tch::{Kind, Tensor};
 
 use crate::error::Result;
-use crate::train::torch;
 
 /// w ← w − η·b with b ← μ·b + gradient, as PyTorch's SGD without dampening.
 #[derive(Debug)]
@@ -44,12 +43,12 @@ impl Sgd {
             let direction = match self.velocity.get_mut(i) {
                 None => gradient,
                 Some(velocity) => {
-                    let _ = torch(velocity.f_mul_scalar_(self.momentum))?;
-                    let _ = torch(velocity.f_add_(gradient))?;
+                    let _ = velocity.f_mul_scalar_(self.momentum)?;
+                    let _ = velocity.f_add_(gradient)?;
                     velocity
                 }
             };
-            let _ = torch(self.parameters[i].f_addcmul_(direction, &self.descent))?;
+            let _ = self.parameters[i].f_addcmul_(direction, &self.descent)?;
         }
         Ok(())
     }

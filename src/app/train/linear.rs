@@ -1,37 +1,32 @@
-//! `domfreq train`: one run, from configuration to summary.
+//! Runs of linear networks: theory beside the measurement.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use anyhow::Result;
 use tch::{Device, Kind};
 
-use super::forecast::{self, Forecasts, Known};
-use super::memory;
 use super::record::Recorder;
-use super::{notes, print, print_json, samples, start, use_threads};
+use super::{Clock, Machine, directory, finish};
+use crate::app::forecast::{self, Forecasts, Known};
+use crate::app::{memory, notes, print, print_json, samples, start};
 use crate::cli::TrainArgs;
 use crate::data::Samples;
-use crate::model::{self, Network, device};
-use crate::progress::{Progress, say};
+use crate::error::Error;
+use crate::model::{self, Network};
+use crate::progress::Progress;
 use crate::run::config::{Dtype, SpaceKind};
 use crate::run::dir::Templates;
-use crate::run::manifest::{DataRecord, Status};
 use crate::run::metrics::Writer;
-use crate::run::{Manifest, Metrics, RunConfig, RunDir, Summary};
+use crate::run::{Metrics, RunConfig, RunDir, Summary};
 use crate::spectrum;
 use crate::theory::{Modes, Moments, moments};
-use crate::train::{self, Plan, Space};
+use crate::train::linear::{self as train, Plan, Space};
 
-pub fn run(args: &TrainArgs) -> Result<()> {
-    let mut config = RunConfig::read_or_default(args.experiment.config.as_deref())?;
-    args.apply(&mut config);
-    config.check()?;
-    let threads = use_threads(config.run.threads)?;
-    tch::set_num_threads(i32::try_from(threads)?);
-    let (device, described) = device::select(&config.run.device)?;
+pub fn run(args: &TrainArgs, mut config: RunConfig, machine: &Machine) -> Result<()> {
+    if args.deep.resume {
+        let expected = "a deep network; linear ones take minutes, and are simply run again (--force)";
+        return Err(Error::input("--resume", expected, config.model.kind).into());
+    }
     let root = directory(args, &config);
     RunDir::check(&root, args.force)?;
 
@@ -39,77 +34,15 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let mut clock = Clock::default();
     let samples = samples(&mut config.data)?;
     clock.lap("load");
-    let job = prepare(&mut config, &samples, device, &mut clock)?;
-    (config.run.threads, config.run.device) = (threads, name_of(device));
-    let version = device::libtorch_version().unwrap_or_else(|| "unknown".to_owned());
-    let record = record(&config, &samples);
-    let mut manifest = Manifest::begin(version, described, threads, config.run.seed, record);
+    let job = prepare(&mut config, &samples, machine.device, &mut clock)?;
+    machine.note(&mut config);
+    let manifest = machine.manifest(&config, &samples);
     let dir = RunDir::create(&root, args.force, &manifest)?;
 
     let outcome = fill(&config, &samples, &dir, job);
     clock.lap("train");
-    manifest.seconds = clock.seconds;
-    match outcome {
-        Ok(summary) => {
-            manifest.end(Status::Finished, None);
-            manifest.write(&dir.manifest())?;
-            say(format_args!("wrote {}", dir.root().display()));
-            if args.experiment.json { print_json(&summary) } else { print(table(&summary).as_bytes()) }
-        }
-        Err(e) => {
-            manifest.end(Status::Failed, Some(format!("{e:#}")));
-            // On a full disk this fails too; the first error is the one to report.
-            let _ = manifest.write(&dir.manifest());
-            Err(e)
-        }
-    }
-}
-
-struct Clock {
-    last: Instant,
-    seconds: BTreeMap<String, f64>,
-}
-
-impl Default for Clock {
-    fn default() -> Self {
-        Self { last: Instant::now(), seconds: BTreeMap::new() }
-    }
-}
-
-impl Clock {
-    fn lap(&mut self, stage: &str) {
-        self.seconds.insert(stage.to_owned(), self.last.elapsed().as_secs_f64());
-        self.last = Instant::now();
-    }
-}
-
-fn name_of(device: Device) -> String {
-    match device {
-        Device::Cuda(index) => format!("cuda:{index}"),
-        _ => "cpu".to_owned(),
-    }
-}
-
-fn directory(args: &TrainArgs, config: &RunConfig) -> PathBuf {
-    args.out.clone().unwrap_or_else(|| {
-        let stem = args.experiment.config.as_deref().and_then(Path::file_stem);
-        let name = stem.map_or_else(|| config.model.kind.to_string(), |s| s.to_string_lossy().into_owned());
-        Path::new("runs").join(name)
-    })
-}
-
-fn record(config: &RunConfig, samples: &Samples) -> DataRecord {
-    DataRecord {
-        spec: config.data.spec.clone(),
-        description: samples.source.description.clone(),
-        hash: samples.hash(),
-        samples: samples.len(),
-        shape: samples.shape,
-        classes: samples.names.clone(),
-        scale: samples.scale.clone(),
-        decoder: samples.source.decoder.clone(),
-        skipped: samples.source.skipped,
-    }
+    let summary = finish(manifest, &dir, clock, outcome)?;
+    if args.experiment.json { print_json(&summary) } else { print(table(&summary).as_bytes()) }
 }
 
 /// A run that is ready to start.
@@ -156,15 +89,15 @@ fn prepare<'a>(
         weights: &weights,
         eta,
         curvature,
-        end: config.train.steps as f64 * eta,
+        end: config.train.linear_steps() as f64 * eta,
         until_learned: false,
     })?;
     clock.lap("theory");
     let net = model::network(&weights, kind(config), device)?;
     let plan = Plan {
-        steps: config.train.steps,
+        steps: config.train.linear_steps(),
         eta,
-        momentum: config.train.momentum,
+        momentum: config.train.momentum.unwrap_or(0.0),
         batch: config.train.batch,
         every: config.measure.every,
         snapshots: config.measure.snapshots,
@@ -220,7 +153,7 @@ fn fill(config: &RunConfig, samples: &Samples, dir: &RunDir, mut job: Job) -> Re
 
 fn kind(config: &RunConfig) -> Kind {
     match config.run.dtype {
-        Dtype::F32 => Kind::Float,
+        Dtype::F32 | Dtype::Bf16 => Kind::Float,
         Dtype::F64 => Kind::Double,
     }
 }

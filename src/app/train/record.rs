@@ -1,6 +1,6 @@
 //! Writes a run directory as training goes.
 
-use super::forecast::Forecasts;
+use crate::app::forecast::Forecasts;
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::run::dir::Templates;

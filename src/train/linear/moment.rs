@@ -10,7 +10,8 @@ use crate::data::Samples;
 use crate::error::Result;
 use crate::model::{Network, convert};
 use crate::theory::Moments;
-use crate::train::{Batches, Plan, Seen, Space, torch};
+use crate::train::batches::Batches;
+use crate::train::linear::{Plan, Seen, Space};
 
 /// Second moments on the device.
 #[derive(Debug)]
@@ -42,7 +43,7 @@ impl<'a> MomentSpace<'a> {
 
     // E Σxx and L from it.
     fn see(&self, map: &Tensor) -> Result<Seen> {
-        let response = torch(map.f_matmul(&self.xx))?;
+        let response = map.f_matmul(&self.xx)?;
         // ½ tr Σyy + ⟨E, ½ E Σxx − Σyx⟩
         let loss = (map * (&response * 0.5 - &self.yx)).sum(None::<Kind>) + self.half_yy;
         Ok(Seen { loss, response })
@@ -69,14 +70,14 @@ impl Space for MomentSpace<'_> {
                 let (kind, device) = (map.kind(), map.device());
                 let x = convert::tensor(samples.x.select(Axis(0), rows).view(), kind, device)?;
                 let y = convert::tensor(samples.y.select(Axis(0), rows).view(), kind, device)?;
-                let error = torch(x.f_matmul(&detached.tr()))? - y;
-                (torch(error.tr().f_matmul(&x))? / rows.len() as f64, None)
+                let error = x.f_matmul(&detached.tr())? - y;
+                (error.tr().f_matmul(&x)? / rows.len() as f64, None)
             }
         };
         // The gradient of ⟨E, G⟩ at constant G is that of L: one product with
         // Σxx a step instead of autograd's two.
         let surrogate = (&map * at_map).sum(None::<Kind>);
-        let gradients = torch(Tensor::f_run_backward(&[surrogate], parameters, false, false))?;
+        let gradients = Tensor::f_run_backward(&[surrogate], parameters, false, false)?;
         Ok((gradients, seen))
     }
 

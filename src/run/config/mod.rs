@@ -1,7 +1,7 @@
 //! The configuration of a run: every key, its default and its checks.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -9,6 +9,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::data::{Normalize, Options, Spec};
 use crate::error::{Error, Result};
 use crate::theory::linear::{Layout, Padding};
+
+mod deep;
+
+pub use deep::{
+    AugmentConfig, CheckpointConfig, EvalConfig, LossKind, OptimConfig, OptimKind, ProbeConfig, ScheduleKind,
+    When,
+};
 
 /// Everything that decides a run's result, and the device it is computed on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -22,8 +29,18 @@ pub struct RunConfig {
     pub init: InitConfig,
     /// Gradient descent.
     pub train: TrainConfig,
-    /// What is measured, and when.
+    /// What is measured of a linear network, and when.
     pub measure: MeasureConfig,
+    /// How a deep network descends.
+    pub optim: OptimConfig,
+    /// What is done to its training images at random.
+    pub augment: AugmentConfig,
+    /// Images not trained on.
+    pub eval: EvalConfig,
+    /// When a deep network is looked into.
+    pub probe: ProbeConfig,
+    /// What a killed run of a deep network goes on from.
+    pub checkpoint: CheckpointConfig,
     /// Seed, device, precision.
     pub run: MachineConfig,
 }
@@ -164,16 +181,28 @@ pub struct ModelConfig {
     pub kind: ModelKind,
     /// Hidden units of the FCNN.
     pub hidden: usize,
-    /// Kernels M of each layer of the LCNN.
+    /// Kernels M of each layer of the LCNN and the CNN.
     pub channels: usize,
-    /// Convolution layers L of the LCNN, 1 to 16. The more layers, the longer
-    /// small initial weights stay small: `init.scale` has to grow with them.
+    /// Convolution layers L of the LCNN and the CNN, 1 to 16. The more layers, the
+    /// longer small initial weights stay small: `init.scale` has to grow with them.
     pub layers: usize,
-    /// Kernel size of the LCNN, in every layer: `full`, `5` or `5x3`.
+    /// Kernel size of the LCNN and the CNN, in every layer: `full`, `5` or `5x3`.
     pub kernel: Kernel,
-    /// What the LCNN's kernels meet beyond the edges: `circular`, the other side
-    /// of the image; `zero`, zeros.
-    pub padding: Padding,
+    /// What kernels meet beyond the edges: `circular`, the other side of the image;
+    /// `zero`, zeros. Without it circular for the LCNN, zeros for all others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub padding: Option<Padding>,
+    /// Whether a deep network has nonlinearities: without, ReLU is left out, and
+    /// max pooling is average pooling.
+    pub nonlinear: bool,
+    /// Whether a deep network has batch norm after its convolutions.
+    pub norm: bool,
+    /// Shortcuts of CIFAR ResNets where the size changes.
+    pub shortcut: Shortcut,
+    /// First layers of ResNets 18 to 152; without it `cifar` for images below 64
+    /// pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stem: Option<Stem>,
 }
 
 impl Default for ModelConfig {
@@ -184,9 +213,42 @@ impl Default for ModelConfig {
             channels: 1,
             layers: 1,
             kernel: Kernel::Full,
-            padding: Padding::Circular,
+            padding: None,
+            nonlinear: true,
+            norm: true,
+            shortcut: Shortcut::A,
+            stem: None,
         }
     }
+}
+
+impl ModelConfig {
+    /// What kernels meet beyond the edges.
+    pub fn padding(&self) -> Padding {
+        let usual = if self.kind == ModelKind::Lcnn { Padding::Circular } else { Padding::Zero };
+        self.padding.unwrap_or(usual)
+    }
+}
+
+/// What takes the place of the identity where a CIFAR ResNet's size changes
+/// (He et al. 2016).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Shortcut {
+    /// Every other pixel, and channels of zeros.
+    A,
+    /// A convolution of size 1, with norm.
+    B,
+}
+
+/// First layers of ResNets 18 to 152.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Stem {
+    /// 7×7 kernels of stride 2, then max pooling of stride 2.
+    Imagenet,
+    /// 3×3 kernels of stride 1.
+    Cifar,
 }
 
 /// The networks.
@@ -197,14 +259,43 @@ pub enum ModelKind {
     Fcnn,
     /// Linear convolutional network.
     Lcnn,
+    /// The LCNN with small kernels, ReLU and batch norm.
+    Cnn,
+    /// CIFAR ResNets (He et al. 2016, section 4.2), by their number of layers.
+    Resnet8,
+    #[allow(missing_docs)]
+    Resnet20,
+    #[allow(missing_docs)]
+    Resnet32,
+    #[allow(missing_docs)]
+    Resnet44,
+    #[allow(missing_docs)]
+    Resnet56,
+    #[allow(missing_docs)]
+    Resnet110,
+    /// ImageNet ResNets (He et al. 2016, table 1), as torchvision builds them.
+    Resnet18,
+    #[allow(missing_docs)]
+    Resnet34,
+    #[allow(missing_docs)]
+    Resnet50,
+    #[allow(missing_docs)]
+    Resnet101,
+    #[allow(missing_docs)]
+    Resnet152,
+}
+
+impl ModelKind {
+    /// Whether it is one of the linear networks that theory speaks of, which are
+    /// trained by gradient descent alone.
+    pub fn is_linear(self) -> bool {
+        matches!(self, ModelKind::Fcnn | ModelKind::Lcnn)
+    }
 }
 
 impl fmt::Display for ModelKind {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(match self {
-            ModelKind::Fcnn => "fcnn",
-            ModelKind::Lcnn => "lcnn",
-        })
+        f.write_str(clap::ValueEnum::to_possible_value(self).expect("no kind is hidden").get_name())
     }
 }
 
@@ -275,8 +366,13 @@ const MOST_LAYERS: usize = 16;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct InitConfig {
-    /// How weights begin.
-    pub kind: InitKind,
+    /// How weights begin; `gaussian` for linear networks without it, `pytorch` for
+    /// deep ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<InitKind>,
+    /// Weights of a deep network to begin with: a safetensors file with its names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<PathBuf>,
     /// Standard deviation ε of every weight (`gaussian`).
     pub scale: f64,
     /// a_α(0)/s_α (`matched`).
@@ -285,7 +381,7 @@ pub struct InitConfig {
 
 impl Default for InitConfig {
     fn default() -> Self {
-        Self { kind: InitKind::Gaussian, scale: 1e-3, start: 1e-3 }
+        Self { kind: None, weights: None, scale: 1e-3, start: 1e-3 }
     }
 }
 
@@ -297,31 +393,48 @@ pub enum InitKind {
     Gaussian,
     /// Balanced and aligned with the modes: the start the closed form assumes.
     Matched,
+    /// Uniform within ±1/√fan_in, as PyTorch's layers begin.
+    Pytorch,
+    /// Convolutions normal with variance 2/fan_out, as torchvision's ResNets begin.
+    Kaiming,
 }
 
 /// `[train]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
-    /// Where gradients come from.
+    /// Where gradients of a linear network come from.
     pub space: SpaceKind,
-    /// Number of updates.
-    pub steps: u64,
-    /// Step size η; without it 1/(200 max g s), 2 g s being a mode's rate in a
-    /// network of one hidden layer, or a tenth of the largest stable step at the
-    /// start where weights are large.
+    /// Number of updates; 2,000 for linear networks without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u64>,
+    /// Number of passes over the data, of deep networks; 10 without it and steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<f64>,
+    /// Step size η. Without it, for linear networks 1/(200 max g s), 2 g s being a
+    /// mode's rate in a network of one hidden layer, or a tenth of the largest
+    /// stable step at the start where weights are large; for deep networks 0.1
+    /// (`sgd`) or 0.001 (`adamw`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eta: Option<f64>,
-    /// Momentum μ in [0, 1).
-    pub momentum: f64,
-    /// Samples per update, all without it.
+    /// Momentum μ in [0, 1); without it 0 for linear networks, 0.9 for deep ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub momentum: Option<f64>,
+    /// Samples per update; without it all for linear networks, 128 for deep ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<usize>,
 }
 
 impl Default for TrainConfig {
     fn default() -> Self {
-        Self { space: SpaceKind::Moment, steps: 2000, eta: None, momentum: 0.0, batch: None }
+        Self { space: SpaceKind::Moment, steps: None, epochs: None, eta: None, momentum: None, batch: None }
+    }
+}
+
+impl TrainConfig {
+    /// Number of updates of a linear network.
+    pub fn linear_steps(&self) -> u64 {
+        self.steps.unwrap_or(2000)
     }
 }
 
@@ -398,11 +511,22 @@ pub struct MachineConfig {
     pub dtype: Dtype,
     /// Threads, all cores where 0.
     pub threads: usize,
+    /// Store images with their channels innermost (deep networks): faster.
+    pub channels_last: bool,
+    /// Let CUDA multiply in TF32: faster, 10 bits of mantissa.
+    pub tf32: bool,
 }
 
 impl Default for MachineConfig {
     fn default() -> Self {
-        Self { seed: 0, device: "auto".to_owned(), dtype: Dtype::F32, threads: 0 }
+        Self {
+            seed: 0,
+            device: "auto".to_owned(),
+            dtype: Dtype::F32,
+            threads: 0,
+            channels_last: true,
+            tf32: false,
+        }
     }
 }
 
@@ -414,6 +538,9 @@ pub enum Dtype {
     F32,
     /// Double.
     F64,
+    /// Weights in single precision, convolutions and matrix products of deep
+    /// networks in bfloat16.
+    Bf16,
 }
 
 impl RunConfig {
@@ -474,27 +601,89 @@ impl RunConfig {
             let found = if theory.is_empty() { "an empty list" } else { "`none` with others" };
             return Err(Error::input("measure.theory", "`none` alone, or theories", found));
         }
-        if !(0.0..1.0).contains(&self.train.momentum) {
-            return Err(Error::input("train.momentum", "0 <= momentum < 1", self.train.momentum));
+        if let Some(momentum) = self.train.momentum.filter(|m| !(0.0..1.0).contains(m)) {
+            return Err(Error::input("train.momentum", "0 <= momentum < 1", momentum));
         }
-        at_least_one("train.steps", self.train.steps)?;
+        self.train.steps.map_or(Ok(()), |steps| at_least_one("train.steps", steps))?;
+        self.train.epochs.map_or(Ok(()), |epochs| positive("train.epochs", epochs))?;
         at_least_one("measure.every", self.measure.every)?;
         at_least_one("model.hidden", self.model.hidden as u64)?;
         at_least_one("model.channels", self.model.channels as u64)?;
         if !(1..=MOST_LAYERS).contains(&self.model.layers) {
             return Err(Error::input("model.layers", format!("1 to {MOST_LAYERS}"), self.model.layers));
         }
-        self.train.batch.map_or(Ok(()), |b| at_least_one("train.batch", b as u64))
+        self.train.batch.map_or(Ok(()), |b| at_least_one("train.batch", b as u64))?;
+        deep::check(&self.optim, &self.augment, &self.eval, &self.probe, &self.checkpoint)?;
+        self.check_family()
     }
 
-    /// The architecture of the network for images of `shape` `[c, h, w]`. Whether
-    /// its kernels fit into them is for [`crate::theory::linear::Start::weights`]
-    /// to say.
-    pub fn layout(&self, [_, h, w]: [usize; 3]) -> Layout {
-        let ModelConfig { kind, hidden, channels, layers, kernel, padding } = self.model;
+    // Keys of the other family of networks would be passed over in silence.
+    fn check_family(&self) -> Result<()> {
+        let default = Self::default();
+        let kind = self.model.kind;
+        let only = |key: &str, for_linear: bool, differs: bool| {
+            if differs && kind.is_linear() != for_linear {
+                let expected = if for_linear { "a linear network (fcnn, lcnn)" } else { "a deep network" };
+                return Err(Error::input(key, format!("{expected}: only it has this key"), kind));
+            }
+            Ok(())
+        };
+        only("[optim]", false, self.optim != default.optim)?;
+        only("[augment]", false, self.augment != default.augment)?;
+        only("[eval]", false, self.eval != default.eval)?;
+        only("[probe]", false, self.probe != default.probe)?;
+        only("[checkpoint]", false, self.checkpoint != default.checkpoint)?;
+        only("train.epochs", false, self.train.epochs.is_some())?;
+        only("init.weights", false, self.init.weights.is_some())?;
+        only("model.nonlinear", false, !self.model.nonlinear)?;
+        only("model.norm", false, !self.model.norm)?;
+        only("run.dtype", false, self.run.dtype == Dtype::Bf16)?;
+        only("[measure]", true, self.measure != default.measure)?;
+        if self.train.epochs.is_some() && self.train.steps.is_some() {
+            return Err(Error::input("train.epochs", "either epochs or steps", "both"));
+        }
+        match self.init.kind {
+            Some(InitKind::Gaussian | InitKind::Matched) => only("init.kind", true, true),
+            Some(InitKind::Pytorch | InitKind::Kaiming) => only("init.kind", false, true),
+            None => Ok(()),
+        }
+    }
+
+    /// Fills in what the kind of network decides where nothing was said.
+    pub fn resolve(&mut self) {
+        let linear = self.model.kind.is_linear();
+        self.model.padding = Some(self.model.padding());
+        self.init.kind.get_or_insert(if linear { InitKind::Gaussian } else { InitKind::Pytorch });
+        self.train.momentum.get_or_insert(if linear { 0.0 } else { 0.9 });
+        if linear {
+            self.train.steps = Some(self.train.linear_steps());
+            return;
+        }
+        if self.train.steps.is_none() {
+            self.train.epochs.get_or_insert(10.0);
+        }
+        self.train.batch.get_or_insert(128);
+        self.train.eta.get_or_insert(match self.optim.kind {
+            OptimKind::Sgd => 0.1,
+            OptimKind::Adamw => 1e-3,
+        });
+    }
+
+    /// The architecture of the linear network for images of `shape` `[c, h, w]`.
+    /// Whether its kernels fit into them is for
+    /// [`crate::theory::linear::Start::weights`] to say.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a network that is not linear.
+    pub fn layout(&self, [_, h, w]: [usize; 3]) -> Result<Layout> {
+        let ModelConfig { kind, hidden, channels, layers, kernel, .. } = self.model;
         match kind {
-            ModelKind::Fcnn => Layout::Fcnn { hidden },
-            ModelKind::Lcnn => Layout::Lcnn { channels, layers, size: kernel.size((h, w)), padding },
+            ModelKind::Fcnn => Ok(Layout::Fcnn { hidden }),
+            ModelKind::Lcnn => {
+                let (size, padding) = (kernel.size((h, w)), self.model.padding());
+                Ok(Layout::Lcnn { channels, layers, size, padding })
+            }
+            deep => Err(Error::input("model.kind", "a linear network (fcnn or lcnn) for theory", deep)),
         }
     }
 }
@@ -576,6 +765,23 @@ mod tests {
         assert!(check("[init]\nstart = 1.0").starts_with("init.start"));
         assert!(check("[init]\nscale = nan").starts_with("init.scale"));
         assert!(check("[measure]\nevery = 0").starts_with("measure.every"));
+        let deep = |text: &str| check(&format!("{text}\n[model]\nkind = \"resnet20\""));
+        for (text, key) in [
+            ("[optim]\nsmoothing = 1.0", "optim.smoothing"),
+            ("[optim]\nsmoothing = 0.1\nloss = \"mse\"", "optim.smoothing"),
+            ("[optim]\nbetas = [0.9, 1.0]", "optim.betas"),
+            ("[optim]\nclip = 0.0", "optim.clip"),
+            ("[optim]\naccumulate = 0", "optim.accumulate"),
+            ("[optim]\nmilestones = [3.0, 2.0]", "optim.milestones"),
+            ("[augment]\ncrop = 65", "augment.crop"),
+            ("[eval]\npatience = 3", "eval.patience"),
+            ("[eval]\nlimit = 0", "eval.limit"),
+            ("[probe]\ncount = 0", "probe.count"),
+            ("[checkpoint]\nkeep = 0", "checkpoint.keep"),
+            ("[train]\nepochs = 1.0\nsteps = 3", "train.epochs"),
+        ] {
+            assert!(deep(text).starts_with(key), "{}", deep(text));
+        }
         for layers in [0, 17] {
             let text = check(&format!("[model]\nlayers = {layers}"));
             assert!(text.starts_with("model.layers") && text.contains("1 to 16"), "{text}");
@@ -585,8 +791,40 @@ mod tests {
     }
 
     #[test]
+    fn keys_of_the_other_family_are_refused() {
+        let check = |text: &str| RunConfig::parse(text, "x").unwrap().check().unwrap_err().to_string();
+        for text in [
+            "[optim]\nnesterov = true",
+            "[augment]\nflip = true",
+            "[model]\nnorm = false",
+            "[train]\nepochs = 3.0",
+            "[run]\ndtype = \"bf16\"",
+            "[init]\nkind = \"kaiming\"",
+        ] {
+            assert!(check(text).contains("a deep network: only it has this key, found lcnn"), "{text}");
+        }
+        let text = check("[model]\nkind = \"resnet20\"\n[measure]\nevery = 2");
+        assert!(text.starts_with("[measure]: expected a linear network"), "{text}");
+        assert!(check("[model]\nkind = \"cnn\"\n[init]\nkind = \"matched\"").starts_with("init.kind"));
+    }
+
+    #[test]
+    fn what_is_not_said_depends_on_the_network() {
+        let resolved = |kind: &str| {
+            let mut config = RunConfig::parse(&format!("[model]\nkind = \"{kind}\""), "x").unwrap();
+            config.resolve();
+            config.check().unwrap();
+            assert_eq!(RunConfig::parse(&config.to_toml(), "x").unwrap(), config);
+            (config.train.steps, config.train.epochs, config.train.batch, config.train.momentum)
+        };
+        assert_eq!(resolved("lcnn"), (Some(2000), None, None, Some(0.0)));
+        assert_eq!(resolved("resnet20"), (None, Some(10.0), Some(128), Some(0.9)));
+        assert_eq!(ModelKind::Resnet110.to_string(), "resnet110");
+    }
+
+    #[test]
     fn the_layout_is_that_of_the_keys() {
-        let layout = |text: &str| RunConfig::parse(text, "x").unwrap().layout([3, 8, 10]);
+        let layout = |text: &str| RunConfig::parse(text, "x").unwrap().layout([3, 8, 10]).unwrap();
         let circular = Padding::Circular;
         let lcnn = |channels, layers, size, padding| Layout::Lcnn { channels, layers, size, padding };
         assert_eq!(layout(""), lcnn(1, 1, (8, 10), circular));

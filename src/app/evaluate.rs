@@ -1,0 +1,189 @@
+//! `domfreq evaluate`: loss and accuracy of a deep network, from a run or a file
+//! of weights.
+
+use std::path::Path;
+
+use anyhow::Result;
+use ndarray::Axis;
+use serde::Serialize;
+use tch::Kind;
+
+use super::images::{evaluation_set, training_set};
+use super::{prepared, print, print_json, use_threads};
+use crate::cli::EvaluateArgs;
+use crate::data::{self, Normalize, Samples, Spec};
+use crate::error::Error;
+use crate::model::deep::{Architecture, Deep};
+use crate::model::{convert, device};
+use crate::progress::{Progress, say};
+use crate::run::arrays::Npz;
+use crate::run::config::{AugmentConfig, Dtype, InitKind};
+use crate::run::{RunConfig, RunDir};
+use crate::train::deep::checkpoint::Checkpoints;
+use crate::train::deep::{Images, Pixels, Targets, evaluate};
+use crate::weights::safetensors;
+
+/// What comes out.
+#[derive(Serialize)]
+struct Report {
+    weights: String,
+    model: String,
+    data: String,
+    split: String,
+    /// How pixels were normalised.
+    normalize: Normalize,
+    samples: usize,
+    /// Mean loss per image.
+    loss: f64,
+    /// Share of images that are right; null without classes.
+    accuracy: Option<f64>,
+    /// 95 % interval of it (Wilson).
+    interval: Option<[f64; 2]>,
+}
+
+pub fn run(args: &EvaluateArgs) -> Result<()> {
+    let threads = use_threads(args.threads.unwrap_or(0))?;
+    tch::set_num_threads(i32::try_from(threads)?);
+    let (device, _) = device::select(args.device.as_deref().unwrap_or("auto"))?;
+    let source = &args.source;
+    let (config, weights, samples, pixels, targets) =
+        if source.is_dir() { of_run(args, source)? } else { of_file(args, source)? };
+    let kind = if config.run.dtype == Dtype::F64 { Kind::Double } else { Kind::Float };
+    let architecture = Architecture::new(&config, samples.shape, samples.outputs());
+    let net = Deep::new(architecture, InitKind::Pytorch, 0, kind, device)?;
+    net.load(&safetensors::read(&weights)?, &weights.display().to_string())?;
+    let images =
+        Images::new(&pixels, &samples, &AugmentConfig::default(), config.run.channels_last, kind, device)?;
+    let targets = match targets {
+        Some(set) => Targets::of_set(&set, &samples, &config.optim, &net)?,
+        None => Targets::of_samples(&samples, &config.optim, &net)?,
+    };
+    let rows: Vec<usize> = (0..images.len()).collect();
+    let progress = Progress::new("evaluating (images)", rows.len() as u64);
+    let mut logits = Vec::new();
+    let (loss, accuracy) = evaluate(&net, &images, &targets, &rows, false, |part| {
+        progress.inc(part.size()[0] as u64);
+        logits.push(convert::matrix(part)?);
+        Ok(())
+    })?;
+    drop(progress);
+    if let Some(out) = &args.logits {
+        let parts: Vec<_> = logits.iter().map(|part| part.view()).collect();
+        let npz = Npz::default().with("logits", ndarray::concatenate(Axis(0), &parts)?.view());
+        let labels = targets.labels.as_ref().map(convert::array).transpose()?;
+        match labels {
+            Some(labels) => npz.with("labels", labels.mapv(|l| l as i64).view()).write(out)?,
+            None => npz.write(out)?,
+        }
+    }
+    let count = images.len();
+    let report = Report {
+        weights: weights.display().to_string(),
+        model: config.model.kind.to_string(),
+        data: config.data.spec.clone(),
+        split: config.data.split.clone(),
+        normalize: config.data.normalize.unwrap_or(Normalize::None),
+        samples: count,
+        loss,
+        accuracy,
+        interval: accuracy.map(|a| wilson(a, count as f64)),
+    };
+    if args.json { print_json(&report) } else { print(lines(&report).as_bytes()) }
+}
+
+type Source = (RunConfig, std::path::PathBuf, Samples, Pixels, Option<crate::field::ImageSet>);
+
+// The newest checkpoint of a run, on the split it names (or its evaluation split),
+// normalised as in training.
+fn of_run(args: &EvaluateArgs, root: &Path) -> Result<Source> {
+    let dir = RunDir::open(root)?;
+    let mut config = RunConfig::read(&dir.config())?;
+    if config.model.kind.is_linear() {
+        return Err(Error::input(root.display(), "a run of a deep network", config.model.kind).into());
+    }
+    if args.model.is_some() || args.data.data.is_some() || args.data.normalize.is_some() {
+        let found = "--model, --data or --normalize beside a run, which has its own";
+        return Err(Error::input("evaluate", "a run alone, or a file of weights", found).into());
+    }
+    let checkpoints = Checkpoints::new(&dir.checkpoints());
+    let Some((state, damaged)) = checkpoints.newest()? else {
+        return Err(Error::input(root.display(), "a run with a checkpoint", "none").into());
+    };
+    damaged.iter().for_each(|e| say(format_args!("a damaged checkpoint is passed over: {e}")));
+    let weights = checkpoints.weights(state.step);
+    let (samples, _) = training_set(&mut config)?;
+    let split = args.data.split.clone().or(config.eval.split.take());
+    config.eval.split = Some(split.unwrap_or_else(|| "test".to_owned()));
+    config.eval.limit = args.data.limit.or(config.eval.limit);
+    let set = evaluation_set(&config, &samples)?.expect("a split was given");
+    config.data.split = config.eval.split.clone().unwrap_or_default();
+    let pixels = Pixels::new(set.images.view());
+    Ok((config, weights, samples, pixels, Some(set)))
+}
+
+fn of_file(args: &EvaluateArgs, weights: &Path) -> Result<Source> {
+    let mut config = RunConfig::default();
+    config.data.split = "test".to_owned();
+    args.data.apply(&mut config.data);
+    // What weights from elsewhere were trained with, unless told otherwise.
+    config.data.normalize.get_or_insert(Normalize::Imagenet);
+    config.data.center.get_or_insert(false);
+    let Some(kind) = args.model else {
+        let expected = "the network that the weights are of (--model resnet18, resnet20, …)";
+        return Err(Error::input(weights.display(), expected, "no --model").into());
+    };
+    config.model.kind = kind;
+    args.network.apply(&mut config);
+    config.check()?;
+    config.resolve();
+    let spec: Spec = config.data.spec.parse()?;
+    let set = data::load(&spec, &config.data.options())?;
+    let pixels = Pixels::new(set.images.view());
+    let samples = prepared(set, &mut config.data)?;
+    Ok((config, weights.to_path_buf(), samples, pixels, None))
+}
+
+/// The 95 % score interval of a share `p` of `n` (Wilson 1927).
+fn wilson(p: f64, n: f64) -> [f64; 2] {
+    const Z: f64 = 1.959_963_984_540_054;
+    let z2 = Z * Z / n;
+    let middle = (p + z2 / 2.0) / (1.0 + z2);
+    let half = Z / (1.0 + z2) * (p * (1.0 - p) / n + z2 / (4.0 * n)).sqrt();
+    [(middle - half).max(0.0), (middle + half).min(1.0)]
+}
+
+fn lines(report: &Report) -> String {
+    let Report { weights, model, data, split, normalize, samples, loss, .. } = report;
+    let mut text =
+        format!("{model} from {weights}\non {samples} images of {data} ({split}), normalised: {normalize}\n");
+    text += &format!("loss {loss:.4}\n");
+    if let (Some(accuracy), Some([low, high])) = (report.accuracy, report.interval) {
+        let percent = |v: f64| 100.0 * v;
+        text += &format!(
+            "accuracy {:.2} % (95 % interval {:.2} to {:.2})\n",
+            percent(accuracy),
+            percent(low),
+            percent(high)
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_are_wilsons() {
+        // Of 0 in 10 and 5 in 10, as tabled.
+        let close =
+            |[a, b]: [f64; 2], [c, d]: [f64; 2]| assert!((a - c).abs() < 1e-4 && (b - d).abs() < 1e-4);
+        close(wilson(0.0, 10.0), [0.0, 0.2775]);
+        close(wilson(0.5, 10.0), [0.2366, 0.7634]);
+        let all: Vec<f64> = (0..=20).map(|i| f64::from(i) / 20.0).collect();
+        assert!(all.iter().all(|p| {
+            let [a, b] = wilson(*p, 20.0);
+            a <= *p + 1e-12 && *p <= b + 1e-12
+        }));
+    }
+}

@@ -1,0 +1,43 @@
+//! Images of deep networks: to train on, and to evaluate on.
+
+use anyhow::Result;
+
+use super::prepared;
+use crate::data::{self, Samples, Spec};
+use crate::error::Error;
+use crate::field::{ImageSet, Targets};
+use crate::run::RunConfig;
+use crate::train::deep::Pixels;
+
+/// The prepared training samples, and the images as they were stored. `config` is
+/// resolved on the way.
+pub fn training_set(config: &mut RunConfig) -> Result<(Samples, Pixels)> {
+    let spec: Spec = config.data.spec.parse()?;
+    let set = data::load(&spec, &config.data.options())?;
+    let pixels = Pixels::new(set.images.view());
+    Ok((prepared(set, &mut config.data)?, pixels))
+}
+
+/// The images of the split to evaluate on, which must be of the training set's
+/// kind; None where there is no such split.
+pub fn evaluation_set(config: &RunConfig, samples: &Samples) -> Result<Option<ImageSet>> {
+    let Some(split) = &config.eval.split else { return Ok(None) };
+    if *split == config.data.split {
+        return Err(Error::input("eval.split", "another split than that of training", split).into());
+    }
+    let mut options = config.data.options();
+    (options.split, options.limit, options.limit_per_class) = (split.clone(), config.eval.limit, None);
+    let spec: Spec = config.data.spec.parse()?;
+    let set = data::load(&spec, &options)?;
+    let names = match &set.targets {
+        Targets::Classes { names, .. } => names.clone(),
+        Targets::Real(y) => (0..y.ncols()).map(|i| i.to_string()).collect(),
+    };
+    if set.shape() != samples.shape || names != samples.names {
+        let of =
+            |[c, h, w]: [usize; 3], names: &[String]| format!("{c}x{h}x{w} images of {}", names.join(", "));
+        let expected = format!("{}, as in training", of(samples.shape, &samples.names));
+        return Err(Error::input("eval.split", expected, of(set.shape(), &names)).into());
+    }
+    Ok(Some(set))
+}

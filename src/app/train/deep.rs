@@ -1,0 +1,481 @@
+//! Runs of deep networks: updates, probes, evaluations, checkpoints.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use tch::Kind;
+
+use super::{Clock, Machine, directory, finish};
+use crate::app::images::{evaluation_set, training_set};
+use crate::app::{print, print_json};
+use crate::cli::TrainArgs;
+use crate::data::Samples;
+use crate::error::Error;
+use crate::field::ImageSet;
+use crate::model::deep::{Architecture, Deep};
+use crate::probe::Probe;
+use crate::progress::{Progress, say};
+use crate::run::config::{AugmentConfig, Dtype, InitKind, When};
+use crate::run::manifest::Status;
+use crate::run::metrics::Writer;
+use crate::run::{Events, Layers, Manifest, Metrics, Row, RunConfig, RunDir, Summary, Table, TableWriter};
+use crate::spectrum::{self, Energies, Grid};
+use crate::theory::Modes;
+use crate::train::deep::checkpoint::{self, Checkpoints, State};
+use crate::train::deep::{Images, Pixels, Targets, Trainer, evaluate};
+use crate::train::signals::{Request, Signals};
+use crate::weights::safetensors;
+
+const STEPS: [&str; 5] = ["step", "epoch", "loss", "accuracy", "eta"];
+const EVAL: [&str; 6] = ["step", "epoch", "loss", "accuracy", "ema_loss", "ema_accuracy"];
+
+pub fn run(args: &TrainArgs, mut config: RunConfig, machine: &Machine) -> Result<()> {
+    let root = directory(args, &config);
+    let resume = args.deep.resume && root.join("manifest.json").exists();
+    if !resume {
+        RunDir::check(&root, args.force)?;
+    }
+    if resume && Manifest::read(&root.join("manifest.json"))?.status == Status::Finished {
+        let dir = RunDir::open(&root)?;
+        same(&RunConfig::read(&dir.config())?, &config, &dir.config().display().to_string())?;
+        say(format_args!("{}: finished already", root.display()));
+        return report(args, &Summary::read(&dir.summary())?);
+    }
+    let mut clock = Clock::default();
+    let (samples, pixels) = training_set(&mut config)?;
+    let eval = evaluation_set(&config, &samples)?;
+    clock.lap("load");
+    let modes = Modes::new(&samples)?;
+    clock.lap("moments");
+    let probe = probe(&config, &samples, &modes);
+    let mut run = Run::new(&config, &samples, &modes, &pixels, eval.as_ref(), &probe, machine)?;
+    machine.note(&mut config);
+
+    // Everything that can be wrong was found before the directory is touched.
+    let mut manifest = machine.manifest(&config, &samples);
+    let hash = manifest.data.hash.clone();
+    let (dir, start) = if resume {
+        let dir = RunDir::resume(&root)?;
+        // There is none where a run was killed at its very beginning.
+        if dir.config().exists() {
+            same(&RunConfig::read(&dir.config())?, &config, &dir.config().display().to_string())?;
+        }
+        let state = run.go_on(&dir, &config, &hash)?;
+        let new = std::mem::replace(&mut manifest, Manifest::read(&dir.manifest())?);
+        manifest.resume(new);
+        manifest.write(&dir.manifest())?;
+        (dir, state)
+    } else {
+        (RunDir::create(&root, args.force, &manifest)?, None)
+    };
+    let outcome = fill(&config, &dir, &mut run, start, &hash);
+    clock.lap("train");
+    let summary = finish(manifest, &dir, clock, outcome)?;
+    report(args, &summary)
+}
+
+fn report(args: &TrainArgs, summary: &Summary) -> Result<()> {
+    if args.experiment.json { print_json(summary) } else { print(table(summary).as_bytes()) }
+}
+
+// Defaults of the probe: a twentieth of the images, and a sixteenth of these.
+fn probe<'a>(config: &RunConfig, samples: &Samples, modes: &'a Modes) -> Probe<'a> {
+    let count = config.probe.samples.unwrap_or((samples.len() / 20).clamp(256, 2048));
+    let jacobians = config.probe.jacobians.unwrap_or(count / 16);
+    Probe::new(samples, modes, count, jacobians, config.run.seed)
+}
+
+// A run goes on with the configuration it began with.
+fn same(stored: &RunConfig, asked: &RunConfig, place: &str) -> Result<()> {
+    let differing = checkpoint::differences(stored, asked);
+    if differing.is_empty() {
+        return Ok(());
+    }
+    let expected = format!("the configuration that the run began with, in {place}");
+    Err(Error::input("--resume", expected, differing.join("; ")).into())
+}
+
+/// When something is done, in updates.
+struct Due {
+    steps: u64,
+    at: Rhythm,
+}
+
+enum Rhythm {
+    Every(u64),
+    Evenly(u64),
+    Logarithmic(u64),
+}
+
+impl Due {
+    fn every(epochs: f64, per_epoch: u64, steps: u64) -> Self {
+        let every = (epochs * per_epoch as f64).round().max(1.0) as u64;
+        Self { steps, at: Rhythm::Every(every) }
+    }
+
+    fn at(&self, step: u64) -> bool {
+        let share = |s: u64, count: u64| u128::from(s) * u128::from(count) / u128::from(self.steps);
+        step == 0
+            || step == self.steps
+            || match self.at {
+                Rhythm::Every(every) => step.is_multiple_of(every),
+                Rhythm::Evenly(count) => share(step, count) > share(step - 1, count),
+                // The whole numbers nearest to steps^(i/count).
+                Rhythm::Logarithmic(count) => {
+                    let root = (self.steps as f64).ln() / count as f64;
+                    let nearest = ((step as f64).ln() / root).round();
+                    (root * nearest).exp().round() as u64 == step
+                }
+            }
+    }
+}
+
+/// Everything a run needs but its directory.
+struct Run<'a> {
+    trainer: Trainer,
+    modes: &'a Modes,
+    probe: &'a Probe<'a>,
+    data_energies: ndarray::Array3<f64>,
+    eval: Option<(Images, Targets)>,
+    steps: u64,
+    per_epoch: u64,
+    half: bool,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        config: &RunConfig,
+        samples: &Samples,
+        modes: &'a Modes,
+        pixels: &Pixels,
+        eval: Option<&ImageSet>,
+        probe: &'a Probe<'a>,
+        machine: &Machine,
+    ) -> Result<Self> {
+        let device = machine.device;
+        let kind = if config.run.dtype == Dtype::F64 { Kind::Double } else { Kind::Float };
+        let architecture = Architecture::new(config, samples.shape, samples.outputs());
+        let init = config.init.kind.unwrap_or(InitKind::Pytorch);
+        let network = || Deep::new(architecture.clone(), init, config.run.seed, kind, device);
+        let net = network()?;
+        if let Some(path) = &config.init.weights {
+            net.load(&safetensors::read(path)?, &path.display().to_string())?;
+        }
+        let ema = config.optim.ema.map(|_| network()).transpose()?;
+        if let Some(ema) = &ema {
+            ema.load(&net.state_dict()?, "the initial weights")?;
+        }
+        let images = |pixels: &Pixels, augment: &AugmentConfig| {
+            Images::new(pixels, samples, augment, config.run.channels_last, kind, device)
+        };
+        let targets = Targets::of_samples(samples, &config.optim, &net)?;
+        let eval = eval.map(|set| {
+            let pixels = Pixels::new(set.images.view());
+            let targets = Targets::of_set(set, samples, &config.optim, &net)?;
+            Ok::<_, Error>((images(&pixels, &AugmentConfig::default())?, targets))
+        });
+        let eval = eval.transpose()?;
+        let batch = config.train.batch.unwrap_or(samples.len()).min(samples.len());
+        let per_epoch = samples.len().div_ceil(batch) as u64;
+        let epochs = config.train.epochs.map(|e| (e * per_epoch as f64).round().max(1.0) as u64);
+        let steps = config.train.steps.or(epochs).unwrap_or(1);
+        let train = images(pixels, &config.augment)?;
+        let [c, h, w] = samples.shape;
+        let all = samples.x.view().into_shape_with_order((samples.len(), c, h, w))?;
+        Ok(Self {
+            trainer: Trainer::new(config, net, ema, train, targets, steps)?,
+            modes,
+            probe,
+            data_energies: spectrum::mean_energies(all),
+            eval,
+            steps,
+            per_epoch,
+            half: config.run.dtype == Dtype::Bf16,
+        })
+    }
+
+    // The state to go on from, once it is in the trainer; None before the first.
+    fn go_on(&mut self, dir: &RunDir, config: &RunConfig, data: &str) -> Result<Option<State>> {
+        let checkpoints = Checkpoints::new(&dir.checkpoints());
+        let Some((state, damaged)) = checkpoints.newest()? else { return Ok(None) };
+        for e in damaged {
+            say(format_args!("a damaged checkpoint is passed over: {e}"));
+        }
+        let place = format!("the checkpoint of step {}", state.step);
+        same(&state.config, config, &place)?;
+        if state.data != data {
+            let expected = format!("the data that {place} was trained on (hash {})", state.data);
+            return Err(Error::input("--resume", expected, format_args!("hash {data}")).into());
+        }
+        checkpoints.load(state.step, &mut self.trainer)?;
+        let machine = (&state.config.run.device, state.config.run.threads);
+        if machine != (&config.run.device, config.run.threads) {
+            say("going on with another device or number of threads: the result may differ in the last bits");
+        }
+        Ok(Some(state))
+    }
+}
+
+/// The growing files of a run.
+struct Files {
+    metrics: Writer,
+    steps: TableWriter,
+    eval: TableWriter,
+    events: Events,
+}
+
+impl Files {
+    fn open(dir: &RunDir, modes: usize, start: Option<&State>) -> Result<Self> {
+        let events = Events::create(&dir.root().join("events"), start.map_or(0, |s| s.step + 1))?;
+        let Some(state) = start else {
+            // A run that was killed before its first checkpoint begins again.
+            for path in [dir.metrics(), dir.steps(), dir.eval()] {
+                if path.exists() {
+                    std::fs::remove_file(&path).map_err(Error::io(&path, "remove"))?;
+                }
+            }
+            return Ok(Self {
+                metrics: Writer::create(&dir.metrics(), modes, &[])?,
+                steps: TableWriter::create(&dir.steps(), &STEPS)?,
+                eval: TableWriter::create(&dir.eval(), &EVAL)?,
+                events,
+            });
+        };
+        let length = |name: &str| state.lengths.get(name).copied().unwrap_or(0);
+        Ok(Self {
+            metrics: Writer::resume(&dir.metrics(), modes, &[], length("metrics.csv"))?,
+            steps: TableWriter::resume(&dir.steps(), &STEPS, length("steps.csv"))?,
+            eval: TableWriter::resume(&dir.eval(), &EVAL, length("eval.csv"))?,
+            events,
+        })
+    }
+
+    // On the disk before a checkpoint says how long they were.
+    fn lengths(&mut self) -> Result<BTreeMap<String, u64>> {
+        self.metrics.sync()?;
+        self.steps.sync()?;
+        self.eval.sync()?;
+        self.events.flush()?;
+        Ok(BTreeMap::from([
+            ("metrics.csv".to_owned(), self.metrics.position()),
+            ("steps.csv".to_owned(), self.steps.position()),
+            ("eval.csv".to_owned(), self.eval.position()),
+        ]))
+    }
+}
+
+fn fill(
+    config: &RunConfig,
+    dir: &RunDir,
+    run: &mut Run,
+    start: Option<State>,
+    data: &str,
+) -> Result<Summary> {
+    crate::disk::write_bytes(&dir.config(), config.to_toml().as_bytes())?;
+    dir.write_modes(run.modes, &run.data_energies)?;
+    let mut notes = Vec::new();
+    let weak = run.probe.weak();
+    if !weak.is_empty() {
+        notes.push(format!(
+            "modes {weak:?} are too weak in the {} probe samples to be measured; probe.samples sets more",
+            run.probe.rows().len()
+        ));
+    }
+    for note in &notes {
+        say(format_args!("note: {note}"));
+    }
+    let (steps, per_epoch) = (run.steps, run.per_epoch);
+    let probe = match config.probe.when {
+        When::Epoch => Due::every(config.probe.every, per_epoch, steps),
+        When::Even => Due { steps, at: Rhythm::Evenly(config.probe.count) },
+        When::Log => Due { steps, at: Rhythm::Logarithmic(config.probe.count) },
+    };
+    let eval = Due::every(config.eval.every, per_epoch, steps);
+    let save = Due::every(config.checkpoint.every, per_epoch, steps);
+    let checkpoints = Checkpoints::new(&dir.checkpoints());
+    let mut files = Files::open(dir, run.modes.len(), start.as_ref())?;
+    let mut best = Best::read(dir)?;
+    let signals = Signals::note()?;
+    let images = run.trainer.images().len() as u64;
+    let label = format!("training {} (images)", config.model.kind);
+    let progress = Progress::new(&label, steps * images / per_epoch);
+    let resumed = start.as_ref().map(|s| s.step);
+    if let Some(step) = resumed {
+        say(format_args!("going on after step {step} of {steps}"));
+        progress.begin_at((run.trainer.epoch() * images as f64) as u64);
+    }
+    loop {
+        let step = run.trainer.step();
+        // What was done at the step of a checkpoint is in the files already.
+        let seen = resumed == Some(step);
+        if !seen && probe.at(step) {
+            look(dir, run, &mut files)?;
+        }
+        let mut over = step == steps || (seen && best.enough(config.eval.patience));
+        if !seen && step > 0 && eval.at(step) && run.eval.is_some() {
+            let accuracy = assess(run, &mut files)?;
+            best.another(step, accuracy);
+            over |= best.enough(config.eval.patience);
+            if over && step < steps {
+                say(format_args!("no better accuracy for {} evaluations: stopped", best.since));
+            }
+        }
+        let asked = signals.take();
+        if !seen && (over || asked.is_some() || (step > 0 && save.at(step))) {
+            let rows = run.trainer.read()?;
+            record(&rows, &mut files)?;
+            checkpoints.write(&run.trainer, config, data, files.lengths()?)?;
+            let kept = best.step.filter(|_| config.checkpoint.best);
+            checkpoints.thin(config.checkpoint.keep, kept)?;
+        }
+        if let Some(Request::Stop(signal)) = asked
+            && !over
+        {
+            return Err(Error::Stopped { signal, step }.into());
+        }
+        if over {
+            break;
+        }
+        let rows = run.trainer.update()?;
+        record(&rows, &mut files)?;
+        progress.set((run.trainer.epoch() * images as f64) as u64);
+    }
+    drop(progress);
+    let summary = summary(dir, run, config, notes)?;
+    summary.write(&dir.summary())?;
+    Ok(summary)
+}
+
+fn record(rows: &[crate::train::deep::StepRow], files: &mut Files) -> Result<()> {
+    for row in rows {
+        let cells = [Some(row.step as f64), Some(row.epoch), Some(row.loss), row.accuracy, Some(row.eta)];
+        files.steps.append(&cells)?;
+        files.events.scalar(row.step, "train/loss", row.loss)?;
+        files.events.scalar(row.step, "train/eta", row.eta)?;
+    }
+    Ok(())
+}
+
+// Looks into the network and records what is seen.
+fn look(dir: &RunDir, run: &Run, files: &mut Files) -> Result<()> {
+    let trainer = &run.trainer;
+    let step = trainer.step();
+    let look = run.probe.look(&trainer.net, trainer.images(), trainer.targets(), step)?;
+    if step == 0 {
+        let names = |layers: &[(String, Energies)]| layers.iter().map(|(n, _)| n.clone()).collect();
+        dir.write_layers(&Layers { kernels: names(&look.kernels), activations: names(&look.activations) })?;
+    }
+    dir.write_look(run.modes, &look)?;
+    let (epoch, loss, accuracy, a) = (trainer.epoch(), look.loss, look.accuracy, look.strengths);
+    for (i, (a, mode)) in a.iter().zip(&run.modes.list).enumerate().filter(|(_, (a, _))| a.is_finite()) {
+        files.events.scalar(step, &format!("modes/{}", i + 1), a / mode.s)?;
+    }
+    files.metrics.append(&Row { step, epoch, loss, accuracy, a }, &[])?;
+    Ok(())
+}
+
+// Evaluates the network, and the mean of its weights; the better accuracy.
+fn assess(run: &Run, files: &mut Files) -> Result<Option<f64>> {
+    let Some((images, targets)) = &run.eval else { return Ok(None) };
+    let trainer = &run.trainer;
+    let (step, epoch) = (trainer.step(), trainer.epoch());
+    let rows: Vec<usize> = (0..images.len()).collect();
+    let of = |net: &Deep| evaluate(net, images, targets, &rows, run.half, |_| Ok(()));
+    let (loss, accuracy) = of(&trainer.net)?;
+    let ema = trainer.ema.as_ref().map(of).transpose()?;
+    let (ema_loss, ema_accuracy) = ema.map_or((None, None), |(loss, accuracy)| (Some(loss), accuracy));
+    files.eval.append(&[Some(step as f64), Some(epoch), Some(loss), accuracy, ema_loss, ema_accuracy])?;
+    files.events.scalar(step, "eval/loss", loss)?;
+    if let Some(accuracy) = accuracy {
+        files.events.scalar(step, "eval/accuracy", accuracy)?;
+    }
+    files.events.flush()?;
+    Ok(accuracy.into_iter().chain(ema_accuracy).reduce(f64::max))
+}
+
+/// The best evaluation so far.
+#[derive(Default)]
+struct Best {
+    accuracy: Option<f64>,
+    step: Option<u64>,
+    since: u64,
+}
+
+impl Best {
+    // From what an interrupted run has recorded.
+    fn read(dir: &RunDir) -> Result<Self> {
+        let mut best = Self::default();
+        if dir.eval().exists() {
+            let table = Table::read(&dir.eval())?;
+            let (steps, own, ema) =
+                (table.column("step")?, table.column("accuracy")?, table.column("ema_accuracy")?);
+            for ((step, own), ema) in steps.iter().zip(own).zip(ema) {
+                best.another(*step as u64, Some(own.max(*ema)).filter(|a| a.is_finite()));
+            }
+        }
+        Ok(best)
+    }
+
+    fn another(&mut self, step: u64, accuracy: Option<f64>) {
+        if accuracy > self.accuracy {
+            (self.accuracy, self.step, self.since) = (accuracy, Some(step), 0);
+        } else {
+            self.since += 1;
+        }
+    }
+
+    fn enough(&self, patience: Option<u64>) -> bool {
+        patience.is_some_and(|p| self.since >= p)
+    }
+}
+
+fn summary(dir: &RunDir, run: &Run, config: &RunConfig, notes: Vec<String>) -> Result<Summary> {
+    let metrics = Metrics::read(&dir.metrics())?;
+    // With which frequencies the network knew each mode when it was discovered.
+    let [_, h, w] = run.modes.shape;
+    let template = |i: usize, s: f64| -> Result<Option<Energies>> {
+        let Some(row) = metrics.a[i].iter().position(|a| *a >= 0.5 * s) else { return Ok(None) };
+        let step = metrics.steps[row] as u64;
+        let Some(templates) = dir.spectra_array_if_there(step, "templates")? else { return Ok(None) };
+        let plane = templates.index_axis_move(ndarray::Axis(0), i).into_dimensionality()?;
+        Ok(Some(Energies::new(Grid::new(h, w), plane)?))
+    };
+    let templates = run.modes.list.iter().enumerate().map(|(i, mode)| template(i, mode.s));
+    let templates = templates.collect::<Result<Vec<_>>>()?;
+    let eta = config.train.eta.unwrap_or(f64::NAN);
+    let mut summary = Summary::new(&metrics, run.modes, eta, &[], &templates, None, notes);
+    summary.steps = run.trainer.step();
+    if run.eval.is_some() {
+        let table = Table::read(&dir.eval())?;
+        summary.test_accuracy = table.column("accuracy")?.last().copied().filter(|a| a.is_finite());
+    }
+    Ok(summary)
+}
+
+fn table(summary: &Summary) -> String {
+    let mut text =
+        format!("{} steps; probe loss {:.4} -> {:.4}", summary.steps, summary.loss[0], summary.loss[1]);
+    let percent = |a: f64| format!("{:.2} %", 100.0 * a);
+    if let Some(accuracy) = summary.accuracy {
+        let _ = write!(text, "; accuracy on training images {}", percent(accuracy));
+    }
+    if let Some(accuracy) = summary.test_accuracy {
+        let _ = write!(text, "; on the evaluation split {}", percent(accuracy));
+    }
+    text.push_str("\n\nmode         s      ρ   half-time (steps)   PR of v   PR used\n");
+    for (i, m) in summary.modes.iter().enumerate() {
+        let shown = |t: Option<f64>| t.map_or_else(|| "-".to_owned(), |t| format!("{t:.1}"));
+        let used = shown(m.measured.template.as_ref().map(|t| t.participation));
+        let _ = writeln!(
+            text,
+            "{:4} {:9.4} {:6.2} {:>19} {:9.1} {used:>9}",
+            i + 1,
+            m.s,
+            m.rho,
+            shown(m.measured.t50),
+            m.participation
+        );
+    }
+    text
+}

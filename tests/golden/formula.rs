@@ -1,0 +1,54 @@
+//! Tensors by the formula of `resnet/nets.py`, so that goldens need no weights.
+
+use domfreq::weights::{Data, NamedTensor, StateDict};
+
+fn fnv1a64(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3))
+}
+
+fn splitmix64(x: u64) -> u64 {
+    let z = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// u of the formula, for the first `count` values of the tensor `name`.
+pub fn uniform(name: &str, count: usize) -> Vec<f64> {
+    let first = fnv1a64(name);
+    let unit = |i: u64| (splitmix64(first.wrapping_add(i)) >> 40) as f64 / f64::from(1 << 24);
+    (0..count as u64).map(unit).collect()
+}
+
+/// 2u − 1.
+pub fn signed(name: &str, count: usize) -> Vec<f64> {
+    uniform(name, count).into_iter().map(|u| 2.0 * u - 1.0).collect()
+}
+
+/// A state dict of these names and shapes; `fresh`: norms as they are before training.
+pub fn state(shapes: &[(String, Vec<usize>)], fresh: bool) -> StateDict {
+    let norm = |owner: &str| shapes.iter().any(|(name, _)| *name == format!("{owner}.running_mean"));
+    let mut dict = StateDict::default();
+    for (name, shape) in shapes {
+        let (owner, kind) = name.rsplit_once('.').expect("a tensor of a layer");
+        let count = shape.iter().product();
+        let values: Vec<f64> = match kind {
+            "num_batches_tracked" => {
+                dict.push(NamedTensor::new(name, vec![], Data::I64(vec![0])).unwrap()).unwrap();
+                continue;
+            }
+            "weight" | "running_var" if fresh && norm(owner) => vec![1.0; count],
+            "bias" | "running_mean" if fresh && norm(owner) => vec![0.0; count],
+            "weight" if !norm(owner) => {
+                let fan_in: usize = shape[1..].iter().product();
+                let bound = (3.0 / fan_in as f64).sqrt();
+                signed(name, count).into_iter().map(|v| v * bound).collect()
+            }
+            "weight" | "running_var" => uniform(name, count).into_iter().map(|u| 0.5 + u).collect(),
+            _ => signed(name, count).into_iter().map(|v| v / 10.0).collect(),
+        };
+        let values = values.into_iter().map(|v| v as f32).collect();
+        dict.push(NamedTensor::new(name, shape.clone(), Data::F32(values)).unwrap()).unwrap();
+    }
+    dict
+}

@@ -28,7 +28,7 @@ COMMA      := ,
 DATA       ?=
 DATA_FLAGS ?=
 
-FIGS       := fig-stages fig-speed fig-dominance fig-natural fig-depth fig-order
+FIGS       := fig-stages fig-speed fig-dominance fig-natural fig-depth fig-order fig-resnet
 .PHONY: help setup build test test-core doc bench clean figures $(FIGS)
 
 help: ## this list
@@ -76,11 +76,11 @@ BENCH_ENV  := .venv-bench/.ready
 
 $(BENCH_ENV):
 	$(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check torch==$(TORCH) numpy scipy
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check torch==$(TORCH) torchvision numpy scipy safetensors
 	touch $@
 
 bench: $(READY) $(BENCH_ENV) ## speed, each with its Python peer's in the same run
-	$(CARGO) bench --locked --bench spectrum --bench theory --bench training
+	$(CARGO) bench --locked --bench spectrum --bench theory --bench training --bench resnet
 
 # --- figures ------------------------------------------------------------------
 
@@ -150,6 +150,13 @@ fig-order: build ## half-times predicted and measured, on several data sets [DAT
 	  $(if $(DATA),$(call train,order,order$(ALSO)/yours-$$net,--model $$net $(ON_DATA));) \
 	done
 	$(BIN) figure order $(RUNS)/order$(ALSO)/* --out $(FIGURES)/order$(ALSO).png
+
+RESNET      = $(or $(MODEL),resnet8)
+
+fig-resnet: build ## a ResNet under the same eyes: strengths, order, templates, kernels [DATA=SPEC MODEL=resnet20]
+	@mkdir -p $(FIGURES)
+	$(BIN) train --config assets/config/resnet$(ALSO).toml --model $(RESNET) --out $(RUNS)/$(RESNET)$(ALSO) --force $(ON_DATA) > /dev/null
+	$(BIN) figure resnet $(RUNS)/$(RESNET)$(ALSO) --out $(FIGURES)/resnet$(ALSO).png
 
 figures: $(FIGS) ## all figures, and a page with them and their verdicts: figures/index.html
 	$(BIN) figure index $(FIGURES)

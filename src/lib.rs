@@ -12,8 +12,9 @@
 //!
 //! # Modules
 //! [`field`] → [`spectrum`] → [`data`], [`weights`], [`theory`] → [`run`] → `model` → `train`
-//! → `probe`; [`figure`] reads run directories; [`app`] wires everything to [`cli`].
-//! `model`, `train` and `probe` need libtorch (feature `torch`), nothing else does.
+//! → `probe` → [`audit`]; [`figure`] reads run directories; [`app`] wires everything to
+//! [`cli`]. `model`, `train`, `probe` and the parts of `audit` that run networks need
+//! libtorch (feature `torch`), nothing else does.
 //!
 //! Source of the theory: Pinson, Lenaerts & Ginis, "Linear CNNs Discover the
 //! Statistical Structure of the Dataset Using Only the Most Dominant
@@ -22,6 +23,7 @@
 #![warn(missing_docs)]
 
 pub mod app;
+pub mod audit;
 pub mod cli;
 pub mod data;
 pub mod disk;

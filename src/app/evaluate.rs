@@ -10,6 +10,7 @@ use tch::Kind;
 
 use super::images::{evaluation_set, training_set};
 use super::{prepared, print, print_json, use_threads};
+use crate::audit::Rate;
 use crate::cli::EvaluateArgs;
 use crate::data::{self, Normalize, Samples, Spec};
 use crate::error::Error;
@@ -86,7 +87,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         samples: count,
         loss,
         accuracy,
-        interval: accuracy.map(|a| wilson(a, count as f64)),
+        interval: accuracy.map(|a| Rate::new((a * count as f64).round() as u64, count as u64).interval),
     };
     if args.json { print_json(&report) } else { print(lines(&report).as_bytes()) }
 }
@@ -143,15 +144,6 @@ fn of_file(args: &EvaluateArgs, weights: &Path) -> Result<Source> {
     Ok((config, weights.to_path_buf(), samples, pixels, None))
 }
 
-/// The 95 % score interval of a share `p` of `n` (Wilson 1927).
-fn wilson(p: f64, n: f64) -> [f64; 2] {
-    const Z: f64 = 1.959_963_984_540_054;
-    let z2 = Z * Z / n;
-    let middle = (p + z2 / 2.0) / (1.0 + z2);
-    let half = Z / (1.0 + z2) * (p * (1.0 - p) / n + z2 / (4.0 * n)).sqrt();
-    [(middle - half).max(0.0), (middle + half).min(1.0)]
-}
-
 fn lines(report: &Report) -> String {
     let Report { weights, model, data, split, normalize, samples, loss, .. } = report;
     let mut text =
@@ -167,23 +159,4 @@ fn lines(report: &Report) -> String {
         );
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn intervals_are_wilsons() {
-        // Of 0 in 10 and 5 in 10, as tabled.
-        let close =
-            |[a, b]: [f64; 2], [c, d]: [f64; 2]| assert!((a - c).abs() < 1e-4 && (b - d).abs() < 1e-4);
-        close(wilson(0.0, 10.0), [0.0, 0.2775]);
-        close(wilson(0.5, 10.0), [0.2366, 0.7634]);
-        let all: Vec<f64> = (0..=20).map(|i| f64::from(i) / 20.0).collect();
-        assert!(all.iter().all(|p| {
-            let [a, b] = wilson(*p, 20.0);
-            a <= *p + 1e-12 && *p <= b + 1e-12
-        }));
-    }
 }

@@ -1,0 +1,166 @@
+//! A network together with the images it is shown.
+
+use ndarray::ArrayView4;
+use tch::{Kind, Tensor};
+
+use crate::error::{Error, Result};
+use crate::model::convert;
+use crate::model::deep::{Deep, Pass, channels_last};
+
+/// A network, and images as pixels in [0, 1].
+pub struct Subject {
+    /// The network; it is only looked at, never trained.
+    pub net: Deep,
+    /// `[N, c, h, w]`, in [0, 1], in single precision, where the network is.
+    pub pixels: Tensor,
+    /// Class of each image, where known.
+    pub labels: Option<Vec<u32>>,
+    /// x = pixels · gain + shift: `[c, 1, 1]` and `[c, h, w]`.
+    gain: Tensor,
+    shift: Tensor,
+    /// Standard deviation by which each channel is divided.
+    scale: Vec<f64>,
+}
+
+/// Images that are sent through the layers at a time.
+pub const CHUNK: usize = 250;
+
+impl Subject {
+    /// `net` and images `[N, c, h, w]` in [0, 1], which it sees as
+    /// (pixels − `offset`) / `scale`: one number per value, `[c·h·w]`, and one per
+    /// channel, as [`crate::data::Samples`] holds them.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for images of another shape than the network's, and
+    /// for normalisation of another shape than the images; [`Error::Device`].
+    pub fn new(
+        net: Deep,
+        images: ArrayView4<f32>,
+        labels: Option<Vec<u32>>,
+        offset: &[f64],
+        scale: &[f64],
+    ) -> Result<Self> {
+        let (_, c, h, w) = images.dim();
+        let [ec, eh, ew] = net.architecture().shape;
+        if [c, h, w] != [ec, eh, ew] {
+            let expected = format!("images of {ec}x{eh}x{ew}, as the network was built for");
+            return Err(Error::input("images", expected, format_args!("{c}x{h}x{w}")));
+        }
+        if scale.len() != c || offset.len() != c * h * w {
+            let expected = format!("{c} scales and {} offsets", c * h * w);
+            let found = format!("{} and {}", scale.len(), offset.len());
+            return Err(Error::input("normalisation", expected, found));
+        }
+        let (kind, device) = (net.kind(), net.device());
+        let gain: Vec<f64> = scale.iter().map(|s| 1.0 / s).collect();
+        let shift: Vec<f64> = offset.iter().enumerate().map(|(i, o)| -o / scale[i / (h * w)]).collect();
+        let tensor = |values: &[f64], shape: [i64; 3]| -> Result<Tensor> {
+            Ok(Tensor::f_from_slice(values)?.f_reshape(shape)?.f_to_kind(kind)?.f_to_device(device)?)
+        };
+        Ok(Self {
+            pixels: convert::tensor(images, Kind::Float, device)?,
+            labels,
+            gain: tensor(&gain, [c as i64, 1, 1])?,
+            shift: tensor(&shift, [c as i64, h as i64, w as i64])?,
+            scale: scale.to_vec(),
+            net,
+        })
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.pixels.size()[0] as usize
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Standard deviation by which each channel is divided.
+    pub fn scale(&self) -> &[f64] {
+        &self.scale
+    }
+
+    /// What the network sees of `pixels` `[B, c, h, w]`.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when libtorch fails.
+    pub fn normalised(&self, pixels: &Tensor) -> Result<Tensor> {
+        let x = pixels.f_to_kind(self.gain.kind())?.f_mul(&self.gain)?.f_add(&self.shift)?;
+        if self.net.architecture().channels_last { channels_last(&x) } else { Ok(x) }
+    }
+
+    /// Logits `[B, K]` of `pixels` `[B, c, h, w]` in [0, 1], without gradients;
+    /// any number of them: they pass in chunks of [`CHUNK`].
+    ///
+    /// # Errors
+    /// [`Error::Device`] when libtorch fails.
+    pub fn logits(&self, pixels: &Tensor) -> Result<Tensor> {
+        let _no_grad = tch::no_grad_guard();
+        let mut parts = Vec::new();
+        for at in (0..pixels.size()[0]).step_by(CHUNK) {
+            let count = (pixels.size()[0] - at).min(CHUNK as i64);
+            let x = self.normalised(&pixels.f_narrow(0, at, count)?)?;
+            parts.push(self.net.forward(&x, &Pass::eval(false))?);
+        }
+        Ok(Tensor::f_cat(&parts, 0)?)
+    }
+
+    /// Labels as a tensor `[N]` where the network is.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where images have no labels.
+    pub fn classes(&self) -> Result<Tensor> {
+        let Some(labels) = &self.labels else {
+            return Err(Error::input("images", "images with labels", "none"));
+        };
+        let labels: Vec<i64> = labels.iter().map(|&l| i64::from(l)).collect();
+        Ok(Tensor::f_from_slice(&labels)?.f_to_device(self.pixels.device())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::deep::Architecture;
+    use crate::run::config::{InitKind, ModelKind};
+    use ndarray::Array4;
+    use tch::Device;
+
+    fn net() -> Deep {
+        let architecture = Architecture::usual(ModelKind::Resnet8, [3, 8, 12], 5);
+        Deep::new(architecture, InitKind::Pytorch, 0, Kind::Double, Device::Cpu).unwrap()
+    }
+
+    #[test]
+    fn pixels_are_normalised_and_pass_in_chunks() {
+        let images = Array4::from_shape_fn((CHUNK + 3, 3, 8, 12), |(n, c, y, x)| {
+            ((n * 7 + c * 5 + y * 3 + x * x) % 11) as f32 / 10.0
+        });
+        let offset: Vec<f64> = (0..288).map(|i| i as f64 / 288.0).collect();
+        let scale = [0.5, 0.25, 0.2];
+        let subject = Subject::new(net(), images.view(), None, &offset, &scale).unwrap();
+        let x = convert::array(&subject.normalised(&subject.pixels).unwrap()).unwrap();
+        for ((n, c, y, col), pixel) in images.indexed_iter() {
+            let expected = (f64::from(*pixel) - offset[c * 96 + y * 12 + col]) / scale[c];
+            assert!((x[[n, c, y, col]] - expected).abs() < 1e-12);
+        }
+        let logits = convert::matrix(&subject.logits(&subject.pixels).unwrap()).unwrap();
+        let last = subject.pixels.narrow(0, CHUNK as i64 + 2, 1);
+        let alone = convert::matrix(&subject.logits(&last).unwrap()).unwrap();
+        assert_eq!(logits.dim(), (CHUNK + 3, 5));
+        assert!(logits.row(CHUNK + 2).iter().zip(&alone).all(|(a, b)| (a - b).abs() < 1e-10));
+        assert!(subject.classes().unwrap_err().to_string().contains("labels"));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let images = Array4::zeros((2, 3, 12, 8));
+        let refused = Subject::new(net(), images.view(), None, &[0.0; 288], &[1.0; 3]).err().unwrap();
+        assert!(refused.to_string().contains("images of 3x8x12"), "{refused}");
+        let images = Array4::zeros((2, 3, 8, 12));
+        let refused = Subject::new(net(), images.view(), None, &[0.0; 3], &[1.0; 3]).err().unwrap();
+        assert!(refused.to_string().contains("288 offsets"), "{refused}");
+    }
+}

@@ -133,6 +133,22 @@ impl Data {
     pub const fn bytes(&self) -> usize {
         self.len() * self.dtype().size()
     }
+
+    /// The numbers in double precision; integers beyond 2⁵³ are rounded.
+    pub fn to_f64(&self) -> Vec<f64> {
+        match self {
+            Self::F64(v) => v.clone(),
+            Self::F32(v) => v.iter().map(|&v| f64::from(v)).collect(),
+            Self::F16(v) => v.iter().map(|&v| half::f16::from_bits(v).to_f64()).collect(),
+            Self::Bf16(v) => v.iter().map(|&v| half::bf16::from_bits(v).to_f64()).collect(),
+            Self::I64(v) => v.iter().map(|&v| v as f64).collect(),
+            Self::I32(v) => v.iter().map(|&v| f64::from(v)).collect(),
+            Self::I16(v) => v.iter().map(|&v| f64::from(v)).collect(),
+            Self::I8(v) => v.iter().map(|&v| f64::from(v)).collect(),
+            Self::U8(v) => v.iter().map(|&v| f64::from(v)).collect(),
+            Self::Bool(v) => v.iter().map(|&v| f64::from(u8::from(v != 0))).collect(),
+        }
+    }
 }
 
 /// A tensor with the name of the parameter (or buffer) it is the value of.
@@ -383,6 +399,18 @@ mod tests {
         large.write_le_bytes(&mut back).unwrap();
         let Data::I32(values) = Data::from_le_bytes(Dtype::I32, &back) else { panic!("I32") };
         assert!(values.into_iter().eq(0..40_000));
+    }
+
+    #[test]
+    fn numbers_in_double_precision() {
+        assert_eq!(
+            Data::F16(vec![0x3c00, 0xc000, 0x0001, 0x7c00]).to_f64(),
+            [1.0, -2.0, 2f64.powi(-24), f64::INFINITY]
+        );
+        assert_eq!(Data::Bf16(vec![0x3f80, 0xc000, 0x0001]).to_f64(), [1.0, -2.0, 2f64.powi(-133)]);
+        assert_eq!(Data::I8(vec![-1, 7]).to_f64(), [-1.0, 7.0]);
+        assert_eq!(Data::Bool(vec![0, 1, 2]).to_f64(), [0.0, 1.0, 1.0]);
+        assert_eq!(Data::F32(vec![0.1]).to_f64(), [f64::from(0.1f32)]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! its seed. What is measured on images starts from pixels in [0, 1]; they are
 //! normalised behind whatever was done to them ([`subject`]).
 
+pub mod page;
 mod rate;
 #[cfg(feature = "torch")]
 pub mod subject;

@@ -266,7 +266,7 @@ pub struct SwitchArgs {
     /// Shortcuts of CIFAR ResNets where the size changes [default: a]
     #[arg(long)]
     pub shortcut: Option<Shortcut>,
-    /// First layers of ResNets 18 to 152 [default: cifar for images below 64 pixels]
+    /// First layers of ResNets 18 to 152, wide ones and ResNeXts [default: cifar for images below 64 pixels]
     #[arg(long)]
     pub stem: Option<Stem>,
 }
@@ -287,7 +287,7 @@ pub struct EvaluateArgs {
     /// Run directory (its newest checkpoint), or a safetensors file of weights
     #[arg(value_name = "RUN|FILE")]
     pub source: PathBuf,
-    /// The network that a file's weights are of
+    /// The network that a file's weights are of [default: guessed from names and shapes]
     #[arg(long)]
     pub model: Option<ModelKind>,
     /// Switches of that network.

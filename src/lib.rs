@@ -11,8 +11,8 @@
 //!   training samples; the half-time is where a_α = s_α/2 ([`theory`]).
 //!
 //! # Modules
-//! [`field`] → [`spectrum`] → [`data`], [`weights`], [`theory`] → [`run`] → `model` → `train`
-//! → `probe` → [`audit`]; [`figure`] reads run directories; [`app`] wires everything to
+//! [`field`] → [`spectrum`] → [`data`], [`weights`], [`theory`] → [`run`] → [`blueprint`] →
+//! `model` → `train` → `probe` → [`audit`]; [`figure`] reads run directories; [`app`] wires everything to
 //! [`cli`]. `model`, `train`, `probe` and the parts of `audit` that run networks need
 //! libtorch (feature `torch`), nothing else does.
 //!
@@ -24,6 +24,7 @@
 
 pub mod app;
 pub mod audit;
+pub mod blueprint;
 pub mod cli;
 pub mod data;
 pub mod disk;

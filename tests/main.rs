@@ -2,8 +2,8 @@
 //! `predict` (forecasts), `bad_input` (one clear error each), `train` (run
 //! directories of linear networks), `resnet` (those of deep ones) and `figures`
 //! (these need feature `torch`), `readme` (its commands
-//! run), `golden_flow` (the gradient flow is SciPy's), `golden_resnet` and
-//! `golden_descent` (networks and training are PyTorch's), `cifar` (numbers on
+//! run), `golden_flow` (the gradient flow is SciPy's), `golden_architectures`,
+//! `golden_resnet` and `golden_descent` (networks and training are PyTorch's), `cifar` (numbers on
 //! the real images; skipped where they are not).
 
 mod bad_input;
@@ -13,6 +13,8 @@ mod figures;
 #[cfg(feature = "torch")]
 #[path = "golden/formula.rs"]
 mod formula;
+#[path = "golden/architectures/test.rs"]
+mod golden_architectures;
 #[cfg(feature = "torch")]
 #[path = "golden/descent/test.rs"]
 mod golden_descent;

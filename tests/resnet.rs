@@ -299,6 +299,43 @@ fn evaluation_is_that_of_the_run() {
     );
 }
 
+#[test]
+fn evaluation_of_a_file_guesses_the_network() {
+    use domfreq::model::deep::{Architecture, Deep};
+    use domfreq::run::config::{InitKind, ModelKind, Shortcut};
+    use domfreq::weights::safetensors;
+    use tch::{Device, Kind};
+    let tmp = tempfile::tempdir().unwrap();
+    let write = |classes: usize| {
+        let usual = Architecture::usual(ModelKind::Resnet8, [1, 12, 12], classes);
+        let architecture = Architecture { shortcut: Shortcut::B, norm: false, ..usual };
+        let net = Deep::new(architecture, InitKind::Pytorch, 1, Kind::Float, Device::Cpu).unwrap();
+        let file = tmp.path().join(format!("{classes}.safetensors"));
+        safetensors::write(&file, &net.state_dict().unwrap(), &BTreeMap::new()).unwrap();
+    };
+    let data = ["--data", "shapes:count=60,size=12", "--normalize", "global", "--device", "cpu", "--json"];
+    let classes = 5;
+    write(classes);
+    write(classes + 1);
+    let file = format!("{classes}.safetensors");
+    let guessed = domfreq(tmp.path(), &[&["evaluate", &file][..], &data].concat());
+    assert!(
+        guessed.err.contains("resnet8 with shortcuts B without batch norm, 1 channel"),
+        "{}",
+        guessed.err
+    );
+    let said = ["--model", "resnet8", "--shortcut", "b", "--norm", "false"];
+    let told = ok(tmp.path(), &[&["evaluate", &file][..], &said, &data].concat());
+    assert_eq!(json(&guessed.out), json(&told));
+    // Told otherwise, it is not guessed.
+    fails(tmp.path(), &[&["evaluate", &file, "--model", "resnet20"][..], &data].concat(), &["expected the"]);
+    let other = format!("{}.safetensors", classes + 1);
+    let expected = format!("expected a head of {classes} outputs, one for each class of the images");
+    let found = format!("found {} outputs", classes + 1);
+    fails(tmp.path(), &[&["evaluate", &other][..], &data].concat(), &[&expected, &found]);
+    fails(tmp.path(), &[&["evaluate", &file, "--stem", "cifar"][..], &data].concat(), &["model.stem"]);
+}
+
 /// Python with torchvision, where there is one.
 fn python() -> Option<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv-bench/bin/python");

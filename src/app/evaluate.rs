@@ -11,6 +11,7 @@ use tch::Kind;
 use super::images::{evaluation_set, training_set};
 use super::{prepared, print, print_json, use_threads};
 use crate::audit::Rate;
+use crate::audit::guess::guess;
 use crate::cli::EvaluateArgs;
 use crate::data::{self, Normalize, Samples, Spec};
 use crate::error::Error;
@@ -129,11 +130,17 @@ fn of_file(args: &EvaluateArgs, weights: &Path) -> Result<Source> {
     // What weights from elsewhere were trained with, unless told otherwise.
     config.data.normalize.get_or_insert(Normalize::Imagenet);
     config.data.center.get_or_insert(false);
-    let Some(kind) = args.model else {
-        let expected = "the network that the weights are of (--model resnet18, resnet20, …)";
-        return Err(Error::input(weights.display(), expected, "no --model").into());
-    };
-    config.model.kind = kind;
+    match args.model {
+        Some(kind) => config.model.kind = kind,
+        None => {
+            let guessed = guess(&safetensors::read(weights)?).map_err(|near| {
+                let expected = "weights of a known network, or --model to say which network they are of";
+                Error::input(weights.display(), expected, near)
+            })?;
+            say(format_args!("{}: {guessed}, by its names and shapes", weights.display()));
+            guessed.apply(&mut config.model);
+        }
+    }
     args.network.apply(&mut config);
     config.check()?;
     config.resolve();

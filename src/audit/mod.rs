@@ -6,6 +6,7 @@
 //! normalised behind whatever was done to them ([`subject`]).
 
 pub mod page;
+pub mod guess;
 mod rate;
 #[cfg(feature = "torch")]
 pub mod subject;

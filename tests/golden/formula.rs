@@ -39,13 +39,16 @@ pub fn state(shapes: &[(String, Vec<usize>)], fresh: bool) -> StateDict {
             }
             "weight" | "running_var" if fresh && norm(owner) => vec![1.0; count],
             "bias" | "running_mean" if fresh && norm(owner) => vec![0.0; count],
-            "weight" if !norm(owner) => {
+            "weight" | "running_var" if norm(owner) => {
+                uniform(name, count).into_iter().map(|u| 0.5 + u).collect()
+            }
+            "bias" | "running_mean" => signed(name, count).into_iter().map(|v| v / 10.0).collect(),
+            // Of convolutions, dense layers and layer norms; factors of layers.
+            _ => {
                 let fan_in: usize = shape[1..].iter().product();
                 let bound = (3.0 / fan_in as f64).sqrt();
                 signed(name, count).into_iter().map(|v| v * bound).collect()
             }
-            "weight" | "running_var" => uniform(name, count).into_iter().map(|u| 0.5 + u).collect(),
-            _ => signed(name, count).into_iter().map(|v| v / 10.0).collect(),
         };
         let values = values.into_iter().map(|v| v as f32).collect();
         dict.push(NamedTensor::new(name, shape.clone(), Data::F32(values)).unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! Convolution, batch norm and dense layer, each with its tensors.
+//! Convolution, norms and dense layer, each with its tensors.
 
 use tch::{Kind, Tensor};
 
@@ -9,6 +9,9 @@ use crate::error::Result;
 const MOMENTUM: f64 = 0.1;
 const EPSILON: f64 = 1e-5;
 
+/// ε of ConvNeXt's layer norms.
+const CHANNEL_EPSILON: f64 = 1e-6;
+
 /// The same values `[N, C, H, W]` with channels innermost in memory, the order
 /// in which the CPU's and the tensor cores' convolutions work.
 ///
@@ -18,37 +21,44 @@ pub fn channels_last(x: &Tensor) -> Result<Tensor> {
     Ok(x.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])?)
 }
 
-/// Kernels `[out, in, h, w]`, padded to "same" size before the stride.
+// In the precision of the pass.
+fn cast(t: &Tensor, pass: &Pass) -> Result<Tensor> {
+    Ok(if pass.half { t.f_to_kind(Kind::BFloat16)? } else { t.shallow_clone() })
+}
+
+// A weight in training; otherwise nothing flows back to it.
+fn held(t: &Tensor, pass: &Pass) -> Tensor {
+    if pass.train { t.shallow_clone() } else { t.detach() }
+}
+
+/// Kernels `[out, in/groups, h, w]`.
 #[derive(Debug)]
 pub struct Conv {
-    weight: Tensor,
-    stride: i64,
-    circular: bool,
-    /// Row and column of the entry that meets the position itself.
-    origin: (i64, i64),
+    pub weight: Tensor,
+    pub bias: Option<Tensor>,
+    pub stride: i64,
+    pub groups: i64,
+    /// Left, right, top, bottom.
+    pub pads: [i64; 4],
+    pub circular: bool,
 }
 
 impl Conv {
-    pub fn new(weight: Tensor, stride: i64, circular: bool, origin: (usize, usize)) -> Self {
-        Self { weight, stride, circular, origin: (origin.0 as i64, origin.1 as i64) }
-    }
-
     fn apply(&self, x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-        let size = weight.size();
-        let (h, w) = (size[2], size[3]);
         let stride = [self.stride, self.stride];
-        let (top, left) = self.origin;
-        let (bottom, right) = (h - 1 - top, w - 1 - left);
-        if !self.circular && (top, left) == (bottom, right) {
-            return Ok(x.f_conv2d(weight, bias, stride, [top, left], [1, 1], 1)?);
-        }
-        let pads = [left, right, top, bottom];
-        let x = match (h, w) {
-            (1, 1) => x.shallow_clone(),
-            _ if self.circular => x.f_pad(pads, "circular", None::<f64>)?,
-            _ => x.f_constant_pad_nd(pads)?,
+        let [left, right, top, bottom] = self.pads;
+        let convolve = |x: &Tensor, pads: [i64; 2]| -> Result<Tensor> {
+            Ok(x.f_conv2d(weight, bias, stride, pads, [1, 1], self.groups)?)
         };
-        Ok(x.f_conv2d(weight, bias, stride, [0, 0], [1, 1], 1)?)
+        if self.pads == [0; 4] {
+            convolve(x, [0, 0])
+        } else if self.circular {
+            convolve(&x.f_pad(self.pads, "circular", None::<f64>)?, [0, 0])
+        } else if (left, top) == (right, bottom) {
+            convolve(x, [top, left])
+        } else {
+            convolve(&x.f_constant_pad_nd(self.pads)?, [0, 0])
+        }
     }
 }
 
@@ -62,6 +72,26 @@ pub struct Norm {
     pub batches: Tensor,
 }
 
+impl Norm {
+    pub fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
+        if pass.train {
+            let _ = tch::no_grad(|| self.batches.shallow_clone().f_add_scalar_(1))?;
+        }
+        let (weight, bias) = (held(&self.weight, pass), held(&self.bias, pass));
+        let running = (Some(&self.mean), Some(&self.var));
+        Ok(x.f_batch_norm(
+            Some(&weight),
+            Some(&bias),
+            running.0,
+            running.1,
+            pass.train,
+            MOMENTUM,
+            EPSILON,
+            true,
+        )?)
+    }
+}
+
 /// A convolution and its norm.
 #[derive(Debug)]
 pub struct Unit {
@@ -71,33 +101,55 @@ pub struct Unit {
 
 impl Unit {
     pub fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
-        let cast = |t: &Tensor| if pass.half { t.f_to_kind(Kind::BFloat16) } else { Ok(t.shallow_clone()) };
-        let x = cast(x)?;
-        let weight = &self.conv.weight;
+        let x = cast(x, pass)?;
+        let Conv { weight, bias, .. } = &self.conv;
         match &self.norm {
-            Some(norm) if pass.train => {
-                let y = self.conv.apply(&x, &cast(weight)?, None)?;
-                let _ = tch::no_grad(|| norm.batches.shallow_clone().f_add_scalar_(1))?;
-                let (mean, var) = (Some(&norm.mean), Some(&norm.var));
-                let affine = (Some(&norm.weight), Some(&norm.bias));
-                Ok(y.f_batch_norm(affine.0, affine.1, mean, var, true, MOMENTUM, EPSILON, true)?)
-            }
-            Some(norm) => {
-                // The norm is then linear: one convolution does both.
+            // The norm is then linear: one convolution does both.
+            Some(norm) if !pass.train => {
                 let (weight, bias) = tch::no_grad(|| -> Result<_> {
                     let scale = (&norm.var + EPSILON).f_rsqrt()?.f_mul(&norm.weight)?;
-                    let bias = &norm.bias - &norm.mean * &scale;
-                    Ok((cast(&weight.f_mul(&scale.f_reshape([-1, 1, 1, 1])?)?)?, cast(&bias)?))
+                    let mean = match bias {
+                        Some(bias) => norm.mean.f_sub(bias)?,
+                        None => norm.mean.shallow_clone(),
+                    };
+                    let bias = &norm.bias - mean * &scale;
+                    let weight = weight.f_mul(&scale.f_reshape([-1, 1, 1, 1])?)?;
+                    Ok((cast(&weight, pass)?, cast(&bias, pass)?))
                 })?;
                 self.conv.apply(&x, &weight, Some(&bias))
             }
-            None if pass.train => self.conv.apply(&x, &cast(weight)?, None),
-            None => self.conv.apply(&x, &cast(&weight.detach())?, None),
+            norm => {
+                let weight = cast(&held(weight, pass), pass)?;
+                let bias = bias.as_ref().map(|bias| cast(&held(bias, pass), pass)).transpose()?;
+                let y = self.conv.apply(&x, &weight, bias.as_ref())?;
+                match norm {
+                    Some(norm) => norm.forward(&y, pass),
+                    None => Ok(y),
+                }
+            }
         }
     }
 }
 
-/// ŷ = W h + b.
+/// Layer norm over the channels of each position.
+#[derive(Debug)]
+pub struct ChannelNorm {
+    pub weight: Tensor,
+    pub bias: Tensor,
+}
+
+impl ChannelNorm {
+    pub fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
+        let (weight, bias) = (held(&self.weight, pass), held(&self.bias, pass));
+        // In the precision of the weights, which hold the statistics.
+        let x = x.f_to_kind(weight.kind())?;
+        over_channels(&x, |x| {
+            Ok(x.f_layer_norm(weight.size(), Some(&weight), Some(&bias), CHANNEL_EPSILON, true)?)
+        })
+    }
+}
+
+/// ŷ = W h + b, at each position where there are any.
 #[derive(Debug)]
 pub struct Dense {
     pub weight: Tensor,
@@ -106,12 +158,13 @@ pub struct Dense {
 
 impl Dense {
     pub fn forward(&self, h: &Tensor, pass: &Pass) -> Result<Tensor> {
-        let cast = |t: &Tensor| if pass.half { t.f_to_kind(Kind::BFloat16) } else { Ok(t.shallow_clone()) };
-        let (weight, bias) = if pass.train {
-            (self.weight.shallow_clone(), self.bias.shallow_clone())
-        } else {
-            (self.weight.detach(), self.bias.detach())
-        };
-        Ok(cast(h)?.f_linear(&cast(&weight)?, Some(&cast(&bias)?))?)
+        let weight = cast(&held(&self.weight, pass), pass)?;
+        let bias = cast(&held(&self.bias, pass), pass)?;
+        over_channels(&cast(h, pass)?, |h| Ok(h.f_linear(&weight, Some(&bias))?))
     }
+}
+
+// Of `[B, c]` or `[B, c, h, w]`, with channels as the last axis.
+fn over_channels(x: &Tensor, f: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    if x.dim() == 4 { Ok(f(&x.f_permute([0, 2, 3, 1])?)?.f_permute([0, 3, 1, 2])?) } else { f(x) }
 }

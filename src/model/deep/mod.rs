@@ -1,27 +1,30 @@
-//! Deep networks for classification: ResNets as torchvision and He et al. (2016)
-//! have them, and a plain CNN, with the switches that theory asks about
-//! (nonlinearity, batch norm, padding).
+//! Deep networks for classification, built from the plans of [`crate::blueprint`]:
+//! torchvision's, CIFAR ResNets and a plain CNN, with the switches that theory asks
+//! about (nonlinearity, batch norm, padding) where a network has them.
 //!
-//! Tensors are named, shaped and ordered as in PyTorch's `state_dict`, and begin
-//! as PyTorch's layers do, so that a network can be handed over in both ways.
+//! Tensors are named, shaped and ordered as in PyTorch's `state_dict`, so that a
+//! network can be handed over in both ways. They begin as PyTorch's layers do; where
+//! torchvision's networks then draw their own (VGG, DenseNet, MobileNetV2, SqueezeNet,
+//! ConvNeXt), these do not follow, but for [`InitKind::Kaiming`]'s convolutions.
 
-mod cnn;
 mod layers;
 mod maker;
-mod resnet;
+mod net;
 #[cfg(test)]
 mod tests;
 
 use std::cell::RefCell;
 
+use rand::Rng;
 use tch::{Device, Kind, Tensor};
 
+use crate::blueprint::{Plan, current_name};
 use crate::error::{Error, Result};
-use crate::model::Padding;
-use crate::run::RunConfig;
-use crate::run::config::{InitKind, ModelKind, Shortcut, Stem};
-use crate::weights::StateDict;
+use crate::run::config::InitKind;
+use crate::seed::ChaCha8Rng;
+use crate::weights::{NamedTensor, StateDict};
 
+pub use crate::blueprint::Architecture;
 pub use layers::channels_last;
 use maker::Maker;
 
@@ -49,70 +52,6 @@ pub struct Entry {
     pub role: Role,
 }
 
-/// What a network is made of.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Architecture {
-    /// Which network.
-    pub kind: ModelKind,
-    /// `[c, h, w]` of the images.
-    pub shape: [usize; 3],
-    /// Outputs K.
-    pub outputs: usize,
-    /// Whether there are nonlinearities.
-    pub nonlinear: bool,
-    /// Whether convolutions are followed by batch norm.
-    pub norm: bool,
-    /// What kernels meet beyond the edges.
-    pub padding: Padding,
-    /// Shortcuts of CIFAR ResNets.
-    pub shortcut: Shortcut,
-    /// First layers of ResNets 18 to 152.
-    pub stem: Stem,
-    /// Channels, layers and kernel size of the CNN.
-    pub plain: (usize, usize, (usize, usize)),
-    /// Whether kernels are stored with their channels innermost, as images may be.
-    pub channels_last: bool,
-}
-
-/// Images smaller than this have too few pixels for the ImageNet stem.
-const SMALL: usize = 64;
-
-impl Architecture {
-    /// The usual form of `kind`, for images of `shape` `[c, h, w]` in `outputs` classes.
-    pub fn usual(kind: ModelKind, shape: [usize; 3], outputs: usize) -> Self {
-        let [_, h, w] = shape;
-        Self {
-            kind,
-            shape,
-            outputs,
-            nonlinear: true,
-            norm: true,
-            padding: Padding::Zero,
-            shortcut: Shortcut::A,
-            stem: if h.min(w) < SMALL { Stem::Cifar } else { Stem::Imagenet },
-            plain: (1, 1, (h, w)),
-            channels_last: true,
-        }
-    }
-
-    /// That of a configuration, for images of `shape` `[c, h, w]` in `outputs` classes.
-    pub fn new(config: &RunConfig, shape: [usize; 3], outputs: usize) -> Self {
-        let [_, h, w] = shape;
-        let model = &config.model;
-        let usual = Self::usual(model.kind, shape, outputs);
-        Self {
-            nonlinear: model.nonlinear,
-            norm: model.norm,
-            padding: model.padding(),
-            shortcut: model.shortcut,
-            stem: model.stem.unwrap_or(usual.stem),
-            plain: (model.channels, model.layers, model.kernel.size((h, w))),
-            channels_last: config.run.channels_last,
-            ..usual
-        }
-    }
-}
-
 /// How a forward pass is made.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pass<'a> {
@@ -124,20 +63,37 @@ pub struct Pass<'a> {
     pub half: bool,
     /// Receives what the layers put out, with their names.
     pub taps: Option<&'a Taps>,
+    /// What dropout and dropped blocks draw from in training; nothing is dropped without.
+    pub draws: Option<&'a Draws>,
 }
+
+/// Where a pass draws from.
+pub type Draws = RefCell<ChaCha8Rng>;
 
 /// Outputs of layers, with their names.
 pub type Taps = RefCell<Vec<(String, Tensor)>>;
 
 impl Pass<'_> {
-    /// A training pass.
+    /// A training pass that drops nothing.
     pub fn train(half: bool) -> Self {
-        Self { train: true, half, taps: None }
+        Self { train: true, half, ..Self::default() }
     }
 
     /// A pass that only looks.
     pub fn eval(half: bool) -> Self {
-        Self { train: false, half, taps: None }
+        Self { train: false, half, ..Self::default() }
+    }
+
+    // Values of `shape` that are 1/p with probability p, else zero, as a factor of
+    // `like`; none where nothing is dropped.
+    fn kept(&self, p: f64, shape: &[i64], like: &Tensor) -> Result<Option<Tensor>> {
+        let Some(draws) = self.draws.filter(|_| self.train && p < 1.0) else { return Ok(None) };
+        let mut draws = draws.borrow_mut();
+        let factor = (1.0 / p) as f32;
+        let count = shape.iter().product::<i64>();
+        let values = (0..count).map(|_| if draws.random_bool(p) { factor } else { 0.0 });
+        let values = Tensor::f_from_slice(&values.collect::<Vec<_>>())?.f_reshape(shape)?;
+        Ok(Some(values.f_to_kind(like.kind())?.f_to_device(like.device())?))
     }
 
     fn tap(&self, name: &str, tensor: &Tensor) {
@@ -147,17 +103,11 @@ impl Pass<'_> {
     }
 }
 
-/// The layers.
-trait Body {
-    /// Logits `[B, K]` of images `[B, c, h, w]`.
-    fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor>;
-}
-
 /// A deep network.
 pub struct Deep {
     architecture: Architecture,
     entries: Vec<Entry>,
-    body: Box<dyn Body>,
+    steps: Vec<net::Step>,
 }
 
 impl Deep {
@@ -165,8 +115,9 @@ impl Deep {
     /// [`InitKind::Kaiming`]), drawn from `seed` and their names.
     ///
     /// # Errors
-    /// [`Error::Input`] for a linear kind and for images too small for the
-    /// network; [`Error::Device`] when the device has no room.
+    /// [`Error::Input`] for a linear kind, for a switch that the network does not
+    /// have and for images too small for it; [`Error::Device`] when the device has
+    /// no room.
     pub fn new(
         architecture: Architecture,
         init: InitKind,
@@ -174,16 +125,38 @@ impl Deep {
         kind: Kind,
         device: Device,
     ) -> Result<Self> {
+        Self::make(architecture, Some(init), seed, kind, device)
+    }
+
+    /// With the weights of `file`, read from `place`: [`Deep::new`] and
+    /// [`Deep::load`], without drawing numbers first.
+    ///
+    /// # Errors
+    /// Those of both.
+    pub fn with_weights(
+        architecture: Architecture,
+        file: &StateDict,
+        place: &str,
+        kind: Kind,
+        device: Device,
+    ) -> Result<Self> {
+        let net = Self::make(architecture, None, 0, kind, device)?;
+        net.load(file, place)?;
+        Ok(net)
+    }
+
+    fn make(
+        architecture: Architecture,
+        init: Option<InitKind>,
+        seed: u64,
+        kind: Kind,
+        device: Device,
+    ) -> Result<Self> {
+        let plan = Plan::new(&architecture)?;
         let mut maker = Maker::new(&architecture, init, seed, kind, device);
-        let body: Box<dyn Body> = match architecture.kind {
-            ModelKind::Cnn => Box::new(cnn::Cnn::new(&mut maker)?),
-            ModelKind::Fcnn | ModelKind::Lcnn => {
-                return Err(Error::input("model.kind", "a deep network", architecture.kind));
-            }
-            _ => Box::new(resnet::ResNet::new(&mut maker)?),
-        };
+        let steps = net::steps(&mut maker, plan.layers())?;
         let entries = maker.finish();
-        Ok(Self { architecture, entries, body })
+        Ok(Self { architecture, entries, steps })
     }
 
     /// What it is made of.
@@ -216,7 +189,7 @@ impl Deep {
     /// # Errors
     /// [`Error::Device`] when libtorch fails: out of memory, mostly.
     pub fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
-        Ok(self.body.forward(x, pass)?.f_to_kind(self.kind())?)
+        Ok(net::forward(&self.steps, x, pass)?.f_to_kind(self.kind())?)
     }
 
     /// A copy of all tensors, with their names.
@@ -230,16 +203,56 @@ impl Deep {
     /// Puts the tensors of `file`, read from `place`, into the network: all of
     /// them or, where one does not fit, none. Only the counters that files of
     /// PyTorch before 0.4.1 lack may be missing; nothing is computed from them.
+    /// Names of DenseNets from that time are understood ([`current_name`]).
     ///
     /// # Errors
-    /// [`Error::Input`] with what is missing, unexpected or misshapen.
+    /// [`Error::Input`] with what is missing, unexpected or misshapen; where that is
+    /// the number of classes only, it says so.
     pub fn load(&self, file: &StateDict, place: &str) -> Result<()> {
+        let renamed = renamed(file)?;
+        let file = renamed.as_ref().unwrap_or(file);
         let counter = |name: &str| name.ends_with(".num_batches_tracked");
         let old = !file.iter().any(|t| counter(t.name()));
-        let entries = self.entries.iter().filter(|e| !(old && counter(&e.name)));
-        let entries = entries.map(|e| (e.name.as_str(), &e.tensor));
-        state::load(entries, file, place, &self.architecture.kind.to_string())
+        let entries: Vec<_> = self.entries.iter().filter(|e| !(old && counter(&e.name))).collect();
+        let model = self.architecture.kind.to_string();
+        self.check_head(&entries, file, place, &model)?;
+        state::load(entries.iter().map(|e| (e.name.as_str(), &e.tensor)), file, place, &model)
     }
+
+    // Says so where another number of classes is all that does not fit.
+    fn check_head(&self, entries: &[&Entry], file: &StateDict, place: &str, model: &str) -> Result<()> {
+        let outputs = self.architecture.outputs;
+        let [.., weight, bias] = entries else { return Ok(()) };
+        let Some(found) = file.get(&weight.name).and_then(|t| t.shape().first().copied()) else {
+            return Ok(());
+        };
+        let shapes = entries.iter().map(|e| {
+            let mut shape: Vec<usize> = e.tensor.size().iter().map(|&n| n as usize).collect();
+            if [&weight.name, &bias.name].contains(&&e.name) {
+                shape[0] = found;
+            }
+            (e.name.clone(), shape)
+        });
+        let shapes: Vec<_> = shapes.collect();
+        if found == outputs || file.check_names(place, model, &shapes).is_err() {
+            return Ok(());
+        }
+        let expected = format!("a head of {outputs} outputs, one for each class of the images");
+        Err(Error::input(place, expected, format!("{found} outputs ({})", weight.name)))
+    }
+}
+
+// With today's names, where there are old ones.
+fn renamed(file: &StateDict) -> Result<Option<StateDict>> {
+    if !file.iter().any(|t| current_name(t.name()).is_some()) {
+        return Ok(None);
+    }
+    let mut now = StateDict::new();
+    for tensor in file {
+        let name = current_name(tensor.name()).unwrap_or_else(|| tensor.name().to_owned());
+        now.push(NamedTensor::new(name, tensor.shape().to_vec(), tensor.data().clone())?)?;
+    }
+    Ok(Some(now))
 }
 
 /// Named tensors as files hold them, and back.

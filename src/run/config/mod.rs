@@ -199,8 +199,8 @@ pub struct ModelConfig {
     pub norm: bool,
     /// Shortcuts of CIFAR ResNets where the size changes.
     pub shortcut: Shortcut,
-    /// First layers of ResNets 18 to 152; without it `cifar` for images below 64
-    /// pixels.
+    /// First layers of ResNets 18 to 152, wide ones and ResNeXts; without it `cifar`
+    /// for images below 64 pixels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stem: Option<Stem>,
 }
@@ -241,7 +241,7 @@ pub enum Shortcut {
     B,
 }
 
-/// First layers of ResNets 18 to 152.
+/// First layers of ResNets 18 to 152, wide ones and ResNeXts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Stem {
@@ -251,9 +251,10 @@ pub enum Stem {
     Cifar,
 }
 
-/// The networks.
+/// The networks. Deep ones have the names that torchvision gives them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
 pub enum ModelKind {
     /// Linear fully connected network.
     Fcnn,
@@ -283,6 +284,56 @@ pub enum ModelKind {
     Resnet101,
     #[allow(missing_docs)]
     Resnet152,
+    /// ResNets with twice the channels inside their blocks (Zagoruyko & Komodakis 2016).
+    WideResnet50_2,
+    #[allow(missing_docs)]
+    WideResnet101_2,
+    /// ResNets with grouped convolutions (Xie et al. 2017), groups × channels of each.
+    Resnext50_32x4d,
+    #[allow(missing_docs)]
+    Resnext101_32x8d,
+    #[allow(missing_docs)]
+    Resnext101_64x4d,
+    /// Krizhevsky's network of one column (Krizhevsky 2014).
+    Alexnet,
+    /// VGG (Simonyan & Zisserman 2015), with batch norm (`_bn`) and without.
+    Vgg11,
+    #[allow(missing_docs)]
+    Vgg11Bn,
+    #[allow(missing_docs)]
+    Vgg13,
+    #[allow(missing_docs)]
+    Vgg13Bn,
+    #[allow(missing_docs)]
+    Vgg16,
+    #[allow(missing_docs)]
+    Vgg16Bn,
+    #[allow(missing_docs)]
+    Vgg19,
+    #[allow(missing_docs)]
+    Vgg19Bn,
+    /// DenseNet-BC (Huang et al. 2017).
+    Densenet121,
+    #[allow(missing_docs)]
+    Densenet161,
+    #[allow(missing_docs)]
+    Densenet169,
+    #[allow(missing_docs)]
+    Densenet201,
+    /// MobileNetV2 (Sandler et al. 2018).
+    MobilenetV2,
+    /// SqueezeNet (Iandola et al. 2016), versions 1.0 and 1.1.
+    Squeezenet1_0,
+    #[allow(missing_docs)]
+    Squeezenet1_1,
+    /// ConvNeXt (Liu et al. 2022).
+    ConvnextTiny,
+    #[allow(missing_docs)]
+    ConvnextSmall,
+    #[allow(missing_docs)]
+    ConvnextBase,
+    #[allow(missing_docs)]
+    ConvnextLarge,
 }
 
 impl ModelKind {
@@ -290,6 +341,21 @@ impl ModelKind {
     /// trained by gradient descent alone.
     pub fn is_linear(self) -> bool {
         matches!(self, ModelKind::Fcnn | ModelKind::Lcnn)
+    }
+
+    /// Whether it is a ResNet for CIFAR, which has the choice of a [`Shortcut`].
+    pub fn is_cifar_resnet(self) -> bool {
+        use ModelKind::*;
+        matches!(self, Resnet8 | Resnet20 | Resnet32 | Resnet44 | Resnet56 | Resnet110)
+    }
+
+    /// Whether it is a ResNet for ImageNet, a wide one or a ResNeXt: they have the
+    /// choice of a [`Stem`].
+    pub fn is_imagenet_resnet(self) -> bool {
+        use ModelKind::*;
+        let plain = matches!(self, Resnet18 | Resnet34 | Resnet50 | Resnet101 | Resnet152);
+        let wide = matches!(self, WideResnet50_2 | WideResnet101_2);
+        plain || wide || matches!(self, Resnext50_32x4d | Resnext101_32x8d | Resnext101_64x4d)
     }
 }
 
@@ -395,7 +461,8 @@ pub enum InitKind {
     Matched,
     /// Uniform within ±1/√fan_in, as PyTorch's layers begin.
     Pytorch,
-    /// Convolutions normal with variance 2/fan_out, as torchvision's ResNets begin.
+    /// Convolutions normal with variance 2/fan_out, their biases zero, as torchvision's
+    /// ResNets and VGGs begin; dense layers as with `pytorch`.
     Kaiming,
 }
 
@@ -639,6 +706,14 @@ impl RunConfig {
         only("model.norm", false, !self.model.norm)?;
         only("run.dtype", false, self.run.dtype == Dtype::Bf16)?;
         only("[measure]", true, self.measure != default.measure)?;
+        if self.model.stem.is_some() && !kind.is_imagenet_resnet() {
+            let expected = "a ResNet for ImageNet, a wide one or a ResNeXt: only they have this key";
+            return Err(Error::input("model.stem", expected, kind));
+        }
+        if self.model.shortcut != default.model.shortcut && !kind.is_cifar_resnet() {
+            let expected = "a ResNet for CIFAR: only they have this key";
+            return Err(Error::input("model.shortcut", expected, kind));
+        }
         if self.train.epochs.is_some() && self.train.steps.is_some() {
             return Err(Error::input("train.epochs", "either epochs or steps", "both"));
         }
@@ -803,6 +878,14 @@ mod tests {
         ] {
             assert!(check(text).contains("a deep network: only it has this key, found lcnn"), "{text}");
         }
+        for (key, kind) in [
+            ("stem = \"cifar\"", "vgg16"),
+            ("stem = \"imagenet\"", "resnet20"),
+            ("shortcut = \"b\"", "resnet18"),
+        ] {
+            let text = check(&format!("[model]\nkind = \"{kind}\"\n{key}"));
+            assert!(text.contains("only they have this key") && text.ends_with(kind), "{text}");
+        }
         let text = check("[model]\nkind = \"resnet20\"\n[measure]\nevery = 2");
         assert!(text.starts_with("[measure]: expected a linear network"), "{text}");
         assert!(check("[model]\nkind = \"cnn\"\n[init]\nkind = \"matched\"").starts_with("init.kind"));
@@ -819,7 +902,22 @@ mod tests {
         };
         assert_eq!(resolved("lcnn"), (Some(2000), None, None, Some(0.0)));
         assert_eq!(resolved("resnet20"), (None, Some(10.0), Some(128), Some(0.9)));
-        assert_eq!(ModelKind::Resnet110.to_string(), "resnet110");
+    }
+
+    #[test]
+    fn networks_have_one_name_everywhere() {
+        use clap::ValueEnum;
+        let names: Vec<_> = ModelKind::value_variants().iter().map(ToString::to_string).collect();
+        for name in
+            ["resnet110", "wide_resnet50_2", "resnext50_32x4d", "vgg16_bn", "squeezenet1_1", "convnext_tiny"]
+        {
+            assert!(names.iter().any(|n| n == name), "{name} of {names:?}");
+        }
+        for name in names {
+            let config = RunConfig::parse(&format!("[model]\nkind = \"{name}\""), "x").unwrap();
+            assert_eq!(config.model.kind.to_string(), name);
+            assert!(config.to_toml().contains(&format!("kind = \"{name}\"")));
+        }
     }
 
     #[test]

@@ -18,9 +18,10 @@ use crate::data::Samples;
 use crate::error::{Error, Result};
 use crate::field::{self, ImageSet};
 use crate::model::convert;
-use crate::model::deep::{Deep, Pass};
+use crate::model::deep::{Deep, Draws, Pass};
 use crate::run::RunConfig;
 use crate::run::config::{Dtype, LossKind, OptimConfig};
+use crate::seed;
 use crate::train::batches::{Batches, epoch_of};
 
 pub use images::{Images, Pixels};
@@ -241,10 +242,12 @@ impl Trainer {
         let mut gradients: Vec<Tensor> = Vec::new();
         let part = rows.len().div_ceil(self.accumulate);
         let x = self.images.augmented(&rows, self.seed, self.step)?;
+        let draws = Draws::new(seed::rng(self.seed, "dropout", self.step));
+        let pass = Pass { draws: Some(&draws), ..Pass::train(self.half) };
         for (i, rows_of_part) in rows.chunks(part).enumerate() {
             let share = rows_of_part.len() as f64 / rows.len() as f64;
             let x = x.f_narrow(0, (i * part) as i64, rows_of_part.len() as i64)?;
-            let logits = self.net.forward(&x, &Pass::train(self.half))?;
+            let logits = self.net.forward(&x, &pass)?;
             let of_part = self.targets.loss(&logits, rows_of_part, true)?.f_mul_scalar(share)?;
             let more = Tensor::f_run_backward(&[&of_part], &weights, false, false)?;
             if gradients.is_empty() {

@@ -37,10 +37,13 @@ fn config() -> RunConfig {
 }
 
 fn trainer(config: &RunConfig) -> Trainer {
-    let set = set(50);
+    trainer_of(config, &architecture(), set(50))
+}
+
+fn trainer_of(config: &RunConfig, architecture: &Architecture, set: ImageSet) -> Trainer {
     let pixels = Pixels::new(set.images.view());
     let samples = prepare(set, Normalize::Channel, true).unwrap();
-    let net = || Deep::new(architecture(), InitKind::Pytorch, 1, Kind::Float, Device::Cpu).unwrap();
+    let net = || Deep::new(architecture.clone(), InitKind::Pytorch, 1, Kind::Float, Device::Cpu).unwrap();
     let net = (net(), config.optim.ema.map(|_| net()));
     let targets = Targets::of_samples(&samples, &config.optim, &net.0).unwrap();
     let images = Images::new(&pixels, &samples, &config.augment, true, Kind::Float, Device::Cpu).unwrap();
@@ -149,6 +152,39 @@ fn a_run_that_goes_on_repeats_the_uninterrupted_one_bit_by_bit() {
         assert_eq!(weights(second.ema.as_ref().unwrap()), weights(whole.ema.as_ref().unwrap()));
         assert_ne!(weights(&second.net), weights(second.ema.as_ref().unwrap()));
     }
+}
+
+// Everything that is drawn is named by the step.
+#[test]
+fn networks_with_dropout_go_on_bit_by_bit() {
+    let kind = ModelKind::Squeezenet1_1;
+    let mut config = config();
+    config.model.kind = kind;
+    config.train.batch = Some(4);
+    let architecture = Architecture::usual(kind, [3, 20, 20], 3);
+    let trainer = || {
+        let mut set = set(12);
+        set.images = Array4::from_shape_fn((12, 3, 20, 20), |(n, c, y, x)| {
+            (n * 31 + c * 17 + y * (n % 5) + x * 3) as f32 % 256.0 / 255.0
+        });
+        trainer_of(&config, &architecture, set)
+    };
+    let mut whole = trainer();
+    let mut rows = Vec::new();
+    (0..5).for_each(|_| rows.extend(whole.update().unwrap()));
+    rows.extend(whole.read().unwrap());
+    let tmp = tempfile::tempdir().unwrap();
+    let checkpoints = Checkpoints::new(tmp.path());
+    let mut first = trainer();
+    (0..3).for_each(|_| drop(first.update().unwrap()));
+    checkpoints.write(&first, &config, "hash", BTreeMap::new()).unwrap();
+    let mut second = trainer();
+    checkpoints.load(3, &mut second).unwrap();
+    let mut seen = Vec::new();
+    (3..5).for_each(|_| seen.extend(second.update().unwrap()));
+    seen.extend(second.read().unwrap());
+    assert_eq!(seen, rows[3..]);
+    assert_eq!(weights(&second.net), weights(&whole.net));
 }
 
 #[test]

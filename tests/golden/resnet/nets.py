@@ -1,5 +1,5 @@
 """Tensors by a formula, and the networks, for make.py, roundtrip.py and the scripts
-in ../descent and benches/peers.
+in ../architectures, ../descent and benches/peers.
 
 The formula: value number i (row-major) of the tensor called NAME is made from
 
@@ -8,6 +8,7 @@ The formula: value number i (row-major) of the tensor called NAME is made from
 computed in float64 and rounded to float32:
 
     weights of convolutions and linear layers    (2u - 1) sqrt(3 / fan_in)
+    weights of layer norms; layer_scale          (2u - 1) sqrt(3)
     biases, of norms too; running_mean           (2u - 1) / 10
     weights of norms; running_var                1/2 + u
     num_batches_tracked                          0

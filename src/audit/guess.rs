@@ -1,0 +1,219 @@
+//! Which network a file of weights is of, by the names and shapes of its tensors.
+//!
+//! A file fits a network or it does not: all tensors of the network must be there
+//! in their shapes, and no others. Only the head's rows (classes) and the first
+//! kernels' channels are free, and norms' counters may be missing, as they are in old files.
+//! What has no tensor cannot be seen: activations, strides, padding, pooling. A
+//! ResNet whose first kernels are 3×3 is taken to have the stem for CIFAR, with
+//! stride 1 and no pooling.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+use crate::blueprint::{Architecture, Plan, current_name};
+use crate::run::config::{ModelConfig, ModelKind, Shortcut, Stem};
+use crate::weights::StateDict;
+
+/// A network that a file of weights fits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Guess {
+    /// Which network.
+    pub kind: ModelKind,
+    /// Outputs of its head.
+    pub classes: usize,
+    /// Channels of its images.
+    pub channels: usize,
+    /// First layers, of ResNets for ImageNet, wide ones and ResNeXts.
+    pub stem: Option<Stem>,
+    /// Shortcuts, of ResNets for CIFAR.
+    pub shortcut: Option<Shortcut>,
+    /// Whether its batch norms are there; true for a network that has none anyway.
+    pub norm: bool,
+}
+
+impl Guess {
+    /// The architecture, for images of (height, width).
+    pub fn architecture(&self, (h, w): (usize, usize)) -> Architecture {
+        let usual = Architecture::usual(self.kind, [self.channels, h, w], self.classes);
+        Architecture {
+            norm: self.norm,
+            stem: self.stem.unwrap_or(usual.stem),
+            shortcut: self.shortcut.unwrap_or(usual.shortcut),
+            ..usual
+        }
+    }
+
+    /// Puts what was guessed into a configuration.
+    pub fn apply(&self, model: &mut ModelConfig) {
+        model.kind = self.kind;
+        model.norm = self.norm;
+        model.stem = self.stem;
+        model.shortcut = self.shortcut.unwrap_or(model.shortcut);
+    }
+}
+
+impl fmt::Display for Guess {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}", self.kind)?;
+        match self.stem {
+            Some(Stem::Cifar) => f.write_str(" with the stem for CIFAR")?,
+            Some(Stem::Imagenet) | None => {}
+        }
+        match self.shortcut {
+            Some(Shortcut::A) => f.write_str(" with shortcuts A")?,
+            Some(Shortcut::B) => f.write_str(" with shortcuts B")?,
+            None => {}
+        }
+        if !self.norm {
+            f.write_str(" without batch norm")?;
+        }
+        write!(f, ", {} channel{}, {} classes", self.channels, plural(self.channels), self.classes)
+    }
+}
+
+fn plural(n: usize) -> &'static str {
+    if n == 1 { "" } else { "s" }
+}
+
+type Shapes<'a> = HashMap<String, &'a [usize]>;
+
+/// The network that `file` fits, whatever the order of its tensors; the CNN is not
+/// among them, as its file does not say how large its images are.
+///
+/// # Errors
+/// A sentence on the nearest network where none fits.
+pub fn guess(file: &StateDict) -> Result<Guess, String> {
+    let names = file.iter().map(|t| {
+        let name = current_name(t.name()).unwrap_or_else(|| t.name().to_owned());
+        (name, t.shape())
+    });
+    let found: Shapes = names.collect();
+    if found.len() < file.len() {
+        return Err("two tensors are of the same name".to_owned());
+    }
+    let mut nearest: Option<(f64, Difference, ModelKind)> = None;
+    for mut guess in candidates() {
+        let mut tensors = Plan::new(&guess.architecture((LARGE, LARGE))).map_or(Vec::new(), |p| p.tensors());
+        adopt(&mut guess, &mut tensors, &found);
+        let difference = Difference::new(&tensors, &found);
+        if difference.is_none() && guess.classes > 0 && guess.channels > 0 {
+            return Ok(guess);
+        }
+        let alike = difference.alike();
+        if nearest.as_ref().is_none_or(|(most, ..)| alike > *most) {
+            nearest = Some((alike, difference, guess.kind));
+        }
+    }
+    Err(match nearest {
+        Some((alike, difference, kind)) if alike >= LEAST_ALIKE => {
+            format!("of the known networks {kind} is nearest: {difference}")
+        }
+        _ => {
+            let mut names: Vec<_> = found.into_keys().collect();
+            names.sort_unstable();
+            format!("no known network has tensors of such names ({})", few(&names))
+        }
+    })
+}
+
+// Images that all networks can take.
+const LARGE: usize = 224;
+
+// Below this share of names and shapes in common, none is near.
+const LEAST_ALIKE: f64 = 0.2;
+
+// All networks that can be told apart, with any number of classes and channels.
+fn candidates() -> impl Iterator<Item = Guess> {
+    let kinds = ModelKind::value_variants().iter().copied();
+    let kinds = kinds.filter(|kind| !kind.is_linear() && *kind != ModelKind::Cnn);
+    kinds.flat_map(|kind| {
+        let usual = Guess { kind, classes: 1000, channels: 3, stem: None, shortcut: None, norm: true };
+        let forms = match kind {
+            _ if kind.is_imagenet_resnet() => {
+                [Stem::Imagenet, Stem::Cifar].map(|stem| Guess { stem: Some(stem), ..usual.clone() }).to_vec()
+            }
+            _ if kind.is_cifar_resnet() => {
+                let form = |shortcut| Guess { shortcut: Some(shortcut), ..usual.clone() };
+                [Shortcut::A, Shortcut::B].map(form).to_vec()
+            }
+            _ => vec![usual],
+        };
+        let with =
+            forms.into_iter().flat_map(|form| [true, false].map(|norm| Guess { norm, ..form.clone() }));
+        // Those without a norm to leave out are no plans.
+        with.filter(|g| g.norm || Plan::new(&g.architecture((LARGE, LARGE))).is_ok()).collect::<Vec<_>>()
+    })
+}
+
+// Takes channels and classes from the file.
+fn adopt(guess: &mut Guess, tensors: &mut [(String, Vec<usize>)], found: &Shapes) {
+    let [first, .., weight, bias] = tensors else { return };
+    if let Some(&[_, channels, ..]) = found.get(&first.0) {
+        (guess.channels, first.1[1]) = (*channels, *channels);
+    }
+    if let Some(&[classes, ..]) = found.get(&weight.0) {
+        (guess.classes, weight.1[0], bias.1[0]) = (*classes, *classes, *classes);
+    }
+}
+
+// What stands between the tensors of a network and those of a file.
+struct Difference {
+    same: usize,
+    missing: Vec<String>,
+    misshapen: Vec<String>,
+    unexpected: Vec<String>,
+}
+
+impl Difference {
+    fn new(tensors: &[(String, Vec<usize>)], found: &Shapes) -> Self {
+        let counter = |name: &str| name.ends_with(".num_batches_tracked");
+        let old = !found.keys().any(|name| counter(name));
+        let (mut same, mut missing, mut misshapen) = (0, Vec::new(), Vec::new());
+        for (name, shape) in tensors.iter().filter(|(name, _)| !(old && counter(name))) {
+            match found.get(name) {
+                Some(other) if other == shape => same += 1,
+                Some(_) => misshapen.push(name.clone()),
+                None => missing.push(name.clone()),
+            }
+        }
+        let known: std::collections::HashSet<_> = tensors.iter().map(|(name, _)| name).collect();
+        let mut unexpected: Vec<_> = found.keys().filter(|name| !known.contains(name)).cloned().collect();
+        unexpected.sort_unstable();
+        Self { same, missing, misshapen, unexpected }
+    }
+
+    fn is_none(&self) -> bool {
+        self.same > 0 && self.missing.is_empty() && self.misshapen.is_empty() && self.unexpected.is_empty()
+    }
+
+    // Share of tensors in common among all there are.
+    fn alike(&self) -> f64 {
+        let differ = self.missing.len() + self.misshapen.len() + self.unexpected.len();
+        self.same as f64 / (self.same + differ).max(1) as f64
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let parts = [
+            (&self.missing, "of its tensors missing"),
+            (&self.misshapen, "of another shape"),
+            (&self.unexpected, "that it does not have"),
+        ];
+        let parts = parts.iter().filter(|(names, _)| !names.is_empty());
+        let parts: Vec<_> =
+            parts.map(|(names, what)| format!("{} {what} ({})", names.len(), few(names))).collect();
+        write!(f, "{}", parts.join(", "))
+    }
+}
+
+// The first names; they come from files: they must neither steer the terminal nor fill it.
+fn few(names: &[String]) -> String {
+    let shown = |name: &String| name.escape_debug().take(80).collect::<String>();
+    let first: Vec<_> = names.iter().take(3).map(shown).collect();
+    let more = if names.len() > 3 { ", …" } else { "" };
+    format!("{}{more}", first.join(", "))
+}

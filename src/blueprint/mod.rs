@@ -1,0 +1,460 @@
+//! Deep networks as plain data: layers in order, with the names and shapes of
+//! their tensors. libtorch builds networks from it (`model::deep`); to say which
+//! network a file of weights is of ([`crate::audit::guess`]) takes none.
+//!
+//! Names, shapes and order are those of the `state_dict` of torchvision's
+//! networks, and for CIFAR ResNets those in use for them
+//! (`layer1.0.conv1`, `layer2.0.shortcut.0`, `linear`).
+
+mod cnn;
+mod convnext;
+mod densenet;
+mod mobilenet;
+mod resnet;
+mod squeezenet;
+#[cfg(test)]
+mod tests;
+mod vgg;
+
+pub use densenet::current_name;
+
+use crate::error::{Error, Result};
+use crate::run::RunConfig;
+use crate::run::config::{ModelKind, Shortcut, Stem};
+use crate::theory::linear::Padding;
+
+/// What a network is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Architecture {
+    /// Which network.
+    pub kind: ModelKind,
+    /// `[c, h, w]` of the images.
+    pub shape: [usize; 3],
+    /// Outputs K.
+    pub outputs: usize,
+    /// Whether there are nonlinearities: without, activations are left out, and
+    /// max pooling is average pooling.
+    pub nonlinear: bool,
+    /// Whether batch norms are kept.
+    pub norm: bool,
+    /// What kernels meet beyond the edges.
+    pub padding: Padding,
+    /// Shortcuts of CIFAR ResNets.
+    pub shortcut: Shortcut,
+    /// First layers of ResNets 18 to 152, wide ones and ResNeXts.
+    pub stem: Stem,
+    /// Channels, layers and kernel size of the CNN.
+    pub plain: (usize, usize, (usize, usize)),
+    /// Whether kernels are stored with their channels innermost, as images may be.
+    pub channels_last: bool,
+}
+
+/// Images smaller than this have too few pixels for the ImageNet stem.
+const SMALL: usize = 64;
+
+impl Architecture {
+    /// The usual form of `kind`, for images of `shape` `[c, h, w]` in `outputs` classes.
+    pub fn usual(kind: ModelKind, shape: [usize; 3], outputs: usize) -> Self {
+        let [_, h, w] = shape;
+        Self {
+            kind,
+            shape,
+            outputs,
+            nonlinear: true,
+            norm: true,
+            padding: Padding::Zero,
+            shortcut: Shortcut::A,
+            stem: if h.min(w) < SMALL { Stem::Cifar } else { Stem::Imagenet },
+            plain: (1, 1, (h, w)),
+            channels_last: true,
+        }
+    }
+
+    /// That of a configuration, for images of `shape` `[c, h, w]` in `outputs` classes.
+    pub fn new(config: &RunConfig, shape: [usize; 3], outputs: usize) -> Self {
+        let [_, h, w] = shape;
+        let model = &config.model;
+        let usual = Self::usual(model.kind, shape, outputs);
+        Self {
+            nonlinear: model.nonlinear,
+            norm: model.norm,
+            padding: model.padding(),
+            shortcut: model.shortcut,
+            stem: model.stem.unwrap_or(usual.stem),
+            plain: (model.channels, model.layers, model.kernel.size((h, w))),
+            channels_last: config.run.channels_last,
+            ..usual
+        }
+    }
+}
+
+/// A convolution, with what follows it at once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conv {
+    /// Its name ("layer1.0.conv1").
+    pub name: String,
+    /// Kernels `[out, in/groups, h, w]`.
+    pub shape: [usize; 4],
+    /// Pixels from one position to the next.
+    pub stride: usize,
+    /// Groups that channels are in: each output sees the inputs of its own.
+    pub groups: usize,
+    /// Pixels put around an image: left, right, top, bottom.
+    pub pads: [usize; 4],
+    /// Whether it has a bias.
+    pub bias: bool,
+    /// Name of the batch norm behind it, where there is one.
+    pub norm: Option<String>,
+}
+
+impl Conv {
+    // Square kernels, `padding` pixels on each side, neither bias nor norm.
+    fn new(
+        name: impl Into<String>,
+        [outputs, inputs]: [usize; 2],
+        size: usize,
+        stride: usize,
+        padding: usize,
+    ) -> Self {
+        let shape = [outputs, inputs, size, size];
+        Self { name: name.into(), shape, stride, groups: 1, pads: [padding; 4], bias: false, norm: None }
+    }
+
+    fn grouped(mut self, groups: usize) -> Self {
+        self.shape[1] /= groups;
+        Self { groups, ..self }
+    }
+
+    fn with_bias(self) -> Self {
+        Self { bias: true, ..self }
+    }
+
+    fn with_norm(self, name: impl Into<String>) -> Self {
+        Self { norm: Some(name.into()), ..self }
+    }
+}
+
+/// Nonlinearities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// max(0, x).
+    Relu,
+    /// min(max(0, x), 6).
+    Relu6,
+    /// x Φ(x), Φ being the normal distribution's (not its approximation by tanh).
+    Gelu,
+}
+
+/// Pooling over square windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// The largest value, else the mean (in which pads count as zeros).
+    pub max: bool,
+    /// Side of the windows.
+    pub size: usize,
+    /// Pixels from one window to the next.
+    pub stride: usize,
+    /// Pixels put around an image.
+    pub padding: usize,
+    /// Whether a window may reach beyond the edge, so that all pixels are in one.
+    pub ceil: bool,
+}
+
+impl Pool {
+    fn max(size: usize, stride: usize, padding: usize) -> Self {
+        Self { max: true, size, stride, padding, ceil: false }
+    }
+}
+
+/// A step of the forward pass.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Layer {
+    /// A convolution.
+    Conv(Conv),
+    /// Batch norm that does not follow a convolution.
+    Norm {
+        /// Its name.
+        name: String,
+        /// Channels.
+        channels: usize,
+    },
+    /// Layer norm over the channels of each position (ε = 1e-6).
+    ChannelNorm {
+        /// Its name.
+        name: String,
+        /// Channels.
+        channels: usize,
+    },
+    /// A nonlinearity.
+    Activation(Activation),
+    /// Pooling.
+    Pool(Pool),
+    /// Means over windows that make the image so many pixels high and wide,
+    /// whatever it was.
+    Resize(usize),
+    /// Mean over all positions: `[B, c]`.
+    Mean,
+    /// All values of an image, by channel, row and column: `[B, c·h·w]`.
+    Flatten,
+    /// A dense layer with bias, over the channels of each position where there
+    /// still are positions.
+    Dense {
+        /// Its name.
+        name: String,
+        /// Values it makes.
+        outputs: usize,
+        /// Values it takes.
+        inputs: usize,
+    },
+    /// In training, each value is zero with this probability.
+    Dropout(f64),
+    /// Every other pixel, and so many channels of zeros before and after.
+    Subsample(usize),
+    /// Layers, beside a shortcut, and the sum of both.
+    Sum {
+        /// The layers.
+        main: Vec<Layer>,
+        /// The other way; the input itself where empty.
+        shortcut: Vec<Layer>,
+        /// Name of a factor per channel for `main`, with the number of channels.
+        scale: Option<(String, usize)>,
+        /// In training, the probability that an image takes the shortcut alone.
+        drop: f64,
+    },
+    /// Several ways from the same input (the input itself where empty), their
+    /// channels one after the other.
+    Concat(Vec<Vec<Layer>>),
+    /// The place where others may look, with its name.
+    Tap(String),
+}
+
+const RELU: Layer = Layer::Activation(Activation::Relu);
+
+fn tap(name: impl Into<String>) -> Layer {
+    Layer::Tap(name.into())
+}
+
+fn dense(name: impl Into<String>, outputs: usize, inputs: usize) -> Layer {
+    Layer::Dense { name: name.into(), outputs, inputs }
+}
+
+/// The layers of a network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    layers: Vec<Layer>,
+}
+
+impl Plan {
+    /// Of a deep network.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a linear kind, for a switch that the network does not
+    /// have, and for images too small for it.
+    pub fn new(architecture: &Architecture) -> Result<Self> {
+        use ModelKind::*;
+        let Architecture { kind, shape: [c, h, w], outputs, .. } = *architecture;
+        // Residual networks pad, and would take images that are nothing but padding
+        // in the end: a pixel must be left after all strides.
+        let (mut layers, least) = match kind {
+            Fcnn | Lcnn => return Err(Error::input("model.kind", "a deep network", kind)),
+            Cnn => (cnn::layers(architecture)?, 1),
+            Alexnet => (vgg::alexnet(c, outputs), 1),
+            Vgg11 | Vgg11Bn | Vgg13 | Vgg13Bn | Vgg16 | Vgg16Bn | Vgg19 | Vgg19Bn => {
+                (vgg::vgg(kind, c, outputs), 1)
+            }
+            Densenet121 | Densenet161 | Densenet169 | Densenet201 => (densenet::layers(kind, c, outputs), 1),
+            MobilenetV2 => (mobilenet::layers(c, outputs), 32),
+            Squeezenet1_0 | Squeezenet1_1 => (squeezenet::layers(kind, c, outputs), 1),
+            ConvnextTiny | ConvnextSmall | ConvnextBase | ConvnextLarge => {
+                (convnext::layers(kind, c, outputs), 1)
+            }
+            _ => resnet::layers(architecture),
+        };
+        if !architecture.norm {
+            if !matches!(kind, Vgg11Bn | Vgg13Bn | Vgg16Bn | Vgg19Bn) && has_norm(&layers) {
+                without_norm(&mut layers);
+            } else {
+                let name = kind.to_string();
+                let expected = match name.strip_suffix("_bn") {
+                    Some(other) => format!("true for {kind}; {other} is the network without batch norm"),
+                    None => format!("a network with batch norm, {kind} has none"),
+                };
+                return Err(Error::input("model.norm", expected, false));
+            }
+        }
+        if !architecture.nonlinear {
+            if has_channel_norm(&layers) {
+                let expected = format!("true for {kind}: layer norm is not linear either");
+                return Err(Error::input("model.nonlinear", expected, false));
+            }
+            without_nonlinearity(&mut layers);
+        }
+        let circular = architecture.padding == Padding::Circular;
+        let fits = |side: usize, rows: bool| side >= least && walk(&layers, side, rows, circular).is_some();
+        if !(fits(h, true) && fits(w, false)) {
+            let enough = (1..MOST_LEAST).find(|&n| fits(n, true) && fits(n, false));
+            let expected = match enough {
+                Some(n) => format!("images of at least {n}x{n} for {kind}"),
+                None => format!("images that {kind} can take"),
+            };
+            return Err(Error::input("model.kind", expected, format_args!("{h}x{w}")));
+        }
+        Ok(Self { layers })
+    }
+
+    /// The layers, in order.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// Names and shapes of all tensors, in the order of PyTorch's `state_dict`.
+    pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
+        let mut all = Vec::new();
+        list(&self.layers, &mut all);
+        all
+    }
+}
+
+// The search for the least size ends somewhere; no network here needs as much.
+const MOST_LEAST: usize = 512;
+
+fn any(layers: &[Layer], what: &dyn Fn(&Layer) -> bool) -> bool {
+    layers.iter().any(|layer| {
+        what(layer)
+            || match layer {
+                Layer::Sum { main, shortcut, .. } => any(main, what) || any(shortcut, what),
+                Layer::Concat(ways) => ways.iter().any(|way| any(way, what)),
+                _ => false,
+            }
+    })
+}
+
+fn has_norm(layers: &[Layer]) -> bool {
+    any(layers, &|layer| match layer {
+        Layer::Conv(conv) => conv.norm.is_some(),
+        Layer::Norm { .. } => true,
+        _ => false,
+    })
+}
+
+fn has_channel_norm(layers: &[Layer]) -> bool {
+    any(layers, &|layer| matches!(layer, Layer::ChannelNorm { .. }))
+}
+
+fn change(layers: &mut Vec<Layer>, keep: &dyn Fn(&mut Layer) -> bool) {
+    layers.retain_mut(|layer| {
+        match layer {
+            Layer::Sum { main, shortcut, .. } => {
+                change(main, keep);
+                change(shortcut, keep);
+            }
+            Layer::Concat(ways) => ways.iter_mut().for_each(|way| change(way, keep)),
+            _ => {}
+        }
+        keep(layer)
+    });
+}
+
+fn without_norm(layers: &mut Vec<Layer>) {
+    change(layers, &|layer| match layer {
+        Layer::Conv(conv) => {
+            conv.norm = None;
+            true
+        }
+        Layer::Norm { .. } => false,
+        _ => true,
+    });
+}
+
+fn without_nonlinearity(layers: &mut Vec<Layer>) {
+    change(layers, &|layer| match layer {
+        Layer::Activation(_) => false,
+        Layer::Pool(pool) => {
+            pool.max = false;
+            true
+        }
+        _ => true,
+    });
+}
+
+// What is left of a side of `n` pixels (`rows`: of the height); none where a layer
+// does not fit on it.
+fn walk(layers: &[Layer], n: usize, rows: bool, circular: bool) -> Option<usize> {
+    layers.iter().try_fold(n, |n, layer| match layer {
+        Layer::Conv(Conv { shape, stride, pads, .. }) => {
+            let (kernel, pads) = if rows { (shape[2], &pads[2..]) } else { (shape[3], &pads[..2]) };
+            if circular && pads.iter().any(|&pad| pad > n) {
+                return None;
+            }
+            Some((n + pads[0] + pads[1]).checked_sub(kernel)? / stride + 1)
+        }
+        Layer::Pool(Pool { size, stride, padding, ceil, .. }) => {
+            let padded = n + 2 * padding;
+            if !ceil {
+                return Some(padded.checked_sub(*size)? / stride + 1);
+            }
+            let count = (padded + stride - 1).checked_sub(*size)? / stride + 1;
+            // The last window must begin inside of the image or its padding before.
+            Some(if (count - 1) * stride >= n + padding { count - 1 } else { count }).filter(|&c| c > 0)
+        }
+        Layer::Resize(n) => Some(*n),
+        Layer::Mean | Layer::Flatten => Some(1),
+        Layer::Subsample(_) => Some(n.div_ceil(2)),
+        Layer::Sum { main, shortcut, .. } => {
+            let left = walk(main, n, rows, circular)?;
+            (walk(shortcut, n, rows, circular)? == left).then_some(left)
+        }
+        Layer::Concat(ways) => {
+            let mut left = ways.iter().map(|way| walk(way, n, rows, circular));
+            let first = left.next()??;
+            left.all(|l| l == Some(first)).then_some(first)
+        }
+        _ => Some(n),
+    })
+}
+
+fn list(layers: &[Layer], all: &mut Vec<(String, Vec<usize>)>) {
+    let norm = |name: &str, channels: usize, all: &mut Vec<_>| {
+        for part in ["weight", "bias", "running_mean", "running_var"] {
+            all.push((format!("{name}.{part}"), vec![channels]));
+        }
+        all.push((format!("{name}.num_batches_tracked"), vec![]));
+    };
+    for layer in layers {
+        match layer {
+            Layer::Conv(conv) => {
+                all.push((format!("{}.weight", conv.name), conv.shape.to_vec()));
+                if conv.bias {
+                    all.push((format!("{}.bias", conv.name), vec![conv.shape[0]]));
+                }
+                if let Some(name) = &conv.norm {
+                    norm(name, conv.shape[0], all);
+                }
+            }
+            Layer::Norm { name, channels } => norm(name, *channels, all),
+            Layer::ChannelNorm { name, channels } => {
+                all.extend(["weight", "bias"].map(|part| (format!("{name}.{part}"), vec![*channels])));
+            }
+            Layer::Dense { name, outputs, inputs } => {
+                all.push((format!("{name}.weight"), vec![*outputs, *inputs]));
+                all.push((format!("{name}.bias"), vec![*outputs]));
+            }
+            Layer::Sum { main, shortcut, scale, .. } => {
+                if let Some((name, channels)) = scale {
+                    all.push((name.clone(), vec![*channels, 1, 1]));
+                }
+                list(main, all);
+                list(shortcut, all);
+            }
+            Layer::Concat(ways) => ways.iter().for_each(|way| list(way, all)),
+            Layer::Activation(_)
+            | Layer::Pool(_)
+            | Layer::Resize(_)
+            | Layer::Mean
+            | Layer::Flatten
+            | Layer::Dropout(_)
+            | Layer::Subsample(_)
+            | Layer::Tap(_) => {}
+        }
+    }
+}

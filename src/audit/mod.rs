@@ -7,8 +7,18 @@
 
 pub mod page;
 pub mod guess;
+pub mod adcs;
+mod answers;
+pub mod bands;
+pub mod dominance;
+pub mod filter;
 mod rate;
+pub mod shape;
 #[cfg(feature = "torch")]
 pub mod subject;
+pub mod swap;
+#[cfg(all(test, feature = "torch"))]
+mod testing;
 
+pub use answers::Reference;
 pub use rate::Rate;

@@ -94,12 +94,12 @@ fn split_root(dir: &Path, split: &str) -> Result<PathBuf> {
     Err(Error::input(dir.display(), format!("a directory of the split '{split}'"), listed(&others)))
 }
 
-fn name(path: &Path) -> String {
+pub(crate) fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 // Directories and files, each sorted by name.
-fn entries(dir: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+pub(crate) fn entries(dir: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(Error::io(dir, "read"))? {
         let path = entry.map_err(Error::io(dir, "read"))?.path();
@@ -111,7 +111,7 @@ fn entries(dir: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     Ok(paths.into_iter().partition(|path| path.is_dir()))
 }
 
-fn is_image(path: &Path) -> Result<bool> {
+pub(crate) fn is_image(path: &Path) -> Result<bool> {
     let mut start = Vec::new();
     let file = File::open(path).map_err(Error::io(path, "open"))?;
     file.take(8).read_to_end(&mut start).map_err(Error::io(path, "read"))?;

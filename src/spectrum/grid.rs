@@ -108,7 +108,7 @@ impl Grid {
 
     /// Number of entries of the full plane that `k` stands for: 1 where it is
     /// its own conjugate, else 2.
-    pub(super) fn multiplicity(&self, k: Frequency) -> usize {
+    pub fn multiplicity(&self, k: Frequency) -> usize {
         let own_row = (2 * k.row).rem_euclid(self.h as i32) == 0;
         if own_row && self.self_conjugate(k.col as usize) { 1 } else { 2 }
     }

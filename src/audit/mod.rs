@@ -12,6 +12,8 @@ mod answers;
 pub mod bands;
 pub mod dominance;
 pub mod filter;
+pub mod layers;
+pub mod profile;
 mod rate;
 pub mod shape;
 #[cfg(feature = "torch")]
@@ -19,6 +21,7 @@ pub mod subject;
 pub mod swap;
 #[cfg(all(test, feature = "torch"))]
 mod testing;
+mod table;
 
 pub use answers::Reference;
 pub use rate::Rate;

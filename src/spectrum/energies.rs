@@ -220,6 +220,48 @@ impl Energies {
         profile
     }
 
+    /// Anisotropy, and the orientation θ in [0, π) it is along (as in
+    /// [`Energies::orientation_profile`]).
+    ///
+    /// The anisotropy is |Σ e(k) exp(2iθ_k)| / Σ e(k) over the full plane without
+    /// DC: the difference of the eigenvalues of the second moment
+    /// Σ e(k) n_k n_kᵀ / Σ e(k) of the unit vectors n_k along k, whatever the axes.
+    /// It is 1 where all energy has one orientation, and 0 where none is
+    /// preferred: a flat spectrum, but also two orientations at right angles with
+    /// equal energy. (0, 0) if there is no energy but DC, which leaves up to 1e-13 of
+    /// the total to rounding.
+    pub fn anisotropy(&self) -> (f64, f64) {
+        let (mut cos, mut sin, mut total) = (0.0, 0.0, 0.0);
+        for (k, energy) in self.folded().into_iter().filter(|(k, _)| (k.row, k.col) != (0, 0)) {
+            let (c, s) = self.grid.double_angle(k);
+            (cos, sin, total) = (cos + energy * c, sin + energy * s, total + energy);
+        }
+        if total <= 1e-13 * self.total() {
+            return (0.0, 0.0);
+        }
+        let length = cos.hypot(sin).min(total);
+        // A tiny negative angle would round to π itself.
+        let angle = (0.5 * sin.atan2(cos)).rem_euclid(PI);
+        (ratio(length, total), if length > 0.0 && angle < PI { angle } else { 0.0 })
+    }
+
+    /// Share of the energy that the strongest `fraction` (0 to 1) of the entries of
+    /// the full plane carries, a part of an entry by its part: `fraction` for a flat
+    /// spectrum, more for any other. Zero for a zero spectrum.
+    pub fn carried_by(&self, fraction: f64) -> f64 {
+        let entry = |((_, column), &e)| (e, self.grid.weight(column));
+        let mut entries: Vec<(f64, f64)> = self.values.indexed_iter().map(entry).collect();
+        entries.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+        let mut left = fraction * (self.grid.h * self.grid.w) as f64;
+        let mut carried = 0.0;
+        for (e, weight) in entries {
+            let taken = weight.min(left.max(0.0));
+            carried += taken * e;
+            left -= taken;
+        }
+        ratio(carried, self.total()).min(1.0)
+    }
+
     /// Energy-weighted mean radial frequency in cycles per pixel, DC included
     /// (at 0). Zero for a zero spectrum.
     pub fn centroid(&self) -> f64 {
@@ -355,6 +397,51 @@ mod tests {
         let radii = [(0.25, 6.0), (0.125f64.sqrt(), 7.0), (0.5, 4.0), (0.3125f64.sqrt(), 0.5)];
         let moment: f64 = radii.iter().map(|(f, e)| f * e).sum();
         assert_relative_eq!(e.centroid(), moment / 33.5, max_relative = 1e-15);
+    }
+
+    #[test]
+    fn anisotropies_by_hand() {
+        let of = |entries: &[(usize, usize, f64)]| {
+            let mut values = Array2::zeros((8, 5));
+            values[[0, 0]] = 100.0;
+            entries.iter().for_each(|&(r, c, e)| values[[r, c]] = e);
+            Energies::new(Grid::new(8, 8), values).unwrap().anisotropy()
+        };
+        let close = |(a, b): (f64, f64), (c, d): (f64, f64)| {
+            assert!((a - c).abs() < 1e-15 && (b - d).abs() < 1e-15, "({a}, {b}) is not ({c}, {d})");
+        };
+        close(of(&[(0, 1, 2.0)]), (1.0, 0.0));
+        close(of(&[(0, 1, 2.0), (0, 2, 5.0), (0, 4, 1.0)]), (1.0, 0.0));
+        // Both entries of a conjugate pair are in the half plane.
+        close(of(&[(2, 0, 3.0), (6, 0, 3.0)]), (1.0, PI / 2.0));
+        close(of(&[(1, 1, 2.0), (3, 3, 1.0)]), (1.0, PI / 4.0));
+        close(of(&[(7, 1, 2.0)]), (1.0, 0.75 * PI));
+        // At right angles: what is more on one, 2·3 and 2·1 of the full plane.
+        close(of(&[(0, 1, 3.0), (1, 0, 1.0), (7, 0, 1.0)]), (0.5, 0.0));
+        close(of(&[(1, 1, 2.0), (7, 1, 2.0)]), (0.0, 0.0));
+        // 45° apart: |1 + i| / 2.
+        close(of(&[(0, 1, 1.0), (1, 1, 1.0)]), (0.5f64.sqrt(), PI / 8.0));
+        // Nyquist of both axes has both diagonals, that of one the mean of θ and π − θ: cos 2θ = −0.6.
+        close(of(&[(4, 4, 1.0)]), (0.0, 0.0));
+        close(of(&[(4, 2, 1.0)]), (0.6, PI / 2.0));
+        close(of(&[]), (0.0, 0.0));
+    }
+
+    #[test]
+    fn what_the_strongest_carry_by_hand() {
+        let e = by_hand();
+        // Of 16 entries: 16, 4, 3 3, 2 2, 1 1, …
+        for (entries, carried) in
+            [(0.0, 0.0), (1.0, 16.0), (2.0, 20.0), (2.5, 21.5), (5.0, 28.0), (16.0, 33.5)]
+        {
+            assert_relative_eq!(e.carried_by(entries / 16.0), carried / 33.5, max_relative = 1e-15);
+        }
+        assert_eq!(e.carried_by(2.0), 1.0);
+        assert_eq!(e.carried_by(-1.0), 0.0);
+        let flat = Energies::new(Grid::new(5, 4), Array2::from_elem((5, 3), 0.3)).unwrap();
+        assert_relative_eq!(flat.carried_by(0.1), 0.1, max_relative = 1e-14);
+        let none = Energies::new(Grid::new(4, 4), Array2::zeros((4, 3))).unwrap();
+        assert_eq!((none.carried_by(0.1), none.anisotropy()), (0.0, (0.0, 0.0)));
     }
 
     #[test]

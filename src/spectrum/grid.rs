@@ -101,6 +101,20 @@ impl Grid {
         fy.hypot(fx)
     }
 
+    /// (cos 2θ, sin 2θ) of the orientation θ of `k`, as in
+    /// [`orientation_profile`](super::Energies::orientation_profile); (0, 0) for DC,
+    /// which has none. At half the sampling rate of an axis (Nyquist), θ and π − θ
+    /// are the same frequency, and this is the mean over both.
+    pub fn double_angle(&self, k: Frequency) -> (f64, f64) {
+        let (fy, fx) = self.cycles_per_pixel(k);
+        let square = fy * fy + fx * fx;
+        if square == 0.0 {
+            return (0.0, 0.0);
+        }
+        let sin = if fy == 0.5 || fx == 0.5 { 0.0 } else { 2.0 * fx * fy / square };
+        ((fx * fx - fy * fy) / square, sin)
+    }
+
     /// (row/H, col/W).
     pub(super) fn cycles_per_pixel(&self, k: Frequency) -> (f64, f64) {
         (f64::from(k.row) / self.h as f64, f64::from(k.col) / self.w as f64)

@@ -1,14 +1,15 @@
 //! Spectra of many small convolution kernels.
 
-use ndarray::{Array2, ArrayView4, Axis};
+use ndarray::{Array2, ArrayView2, ArrayView4, Axis};
 
 use super::energies::Energies;
 use super::fft::{kernel_energies, rfft2};
 use super::grid::Grid;
 use crate::error::{Error, Result};
 
-// Up to here products of kernels cost less than a transform of each.
-const FEW_WEIGHTS: usize = 128;
+/// Weights of a kernel up to which products of kernels cost less than a transform
+/// of each.
+pub(crate) const FEW_WEIGHTS: usize = 128;
 
 /// Energies of convolution kernels `[O, I, r, s]` zero-padded to h×w, averaged
 /// over all O·I of them; zeros where there is none.
@@ -29,6 +30,16 @@ pub fn mean_kernel_energies(kernels: ArrayView4<f64>, h: usize, w: usize) -> Res
     }
     let flat = kernels.to_shape((o * i, r * s)).expect("the same number of weights");
     let products = flat.t().dot(&flat) / (o * i) as f64;
+    energies_of_products(products.view(), s, grid).map_err(|e| Error::input("kernels", "finite weights", e))
+}
+
+/// Mean energies of kernels of `s` columns, no larger than `grid`, from the means
+/// of the products of any two of their weights `[r·s, r·s]`.
+///
+/// # Errors
+/// [`Error::Input`] for products that are not finite.
+pub(crate) fn energies_of_products(products: ArrayView2<f64>, s: usize, grid: Grid) -> Result<Energies> {
+    let (h, w) = (grid.h, grid.w);
     let mut correlation = Array2::zeros((h, w));
     for ((p, q), product) in products.indexed_iter() {
         let row = (h + p / s - q / s) % h;
@@ -39,7 +50,7 @@ pub fn mean_kernel_energies(kernels: ArrayView4<f64>, h: usize, w: usize) -> Res
     // Rounding may leave an energy of zero below it.
     let values =
         rfft2(correlation.view()).mapv(|z| if z.re.is_nan() { z.re } else { (z.re * scale).max(0.0) });
-    Energies::new(grid, values).map_err(|e| Error::input("kernels", "finite weights", e))
+    Energies::new(grid, values)
 }
 
 #[cfg(test)]

@@ -32,4 +32,5 @@ pub use energies::{Energies, RadialProfile};
 pub use fft::{Planner, energies, irfft2, kernel_energies, rfft2};
 pub use grid::{Frequency, Grid};
 pub use kernels::mean_kernel_energies;
+pub(crate) use kernels::{FEW_WEIGHTS, energies_of_products};
 pub use mean::{mean_energies, mean_energies_by_class};

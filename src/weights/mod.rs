@@ -8,6 +8,7 @@ pub mod safetensors;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io::Write;
+use std::ops::Range;
 
 use crate::error::{Error, Result};
 
@@ -136,17 +137,25 @@ impl Data {
 
     /// The numbers in double precision; integers beyond 2⁵³ are rounded.
     pub fn to_f64(&self) -> Vec<f64> {
+        self.range_f64(0..self.len())
+    }
+
+    /// As [`Data::to_f64`], of the numbers in `range` alone.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub fn range_f64(&self, range: Range<usize>) -> Vec<f64> {
         match self {
-            Self::F64(v) => v.clone(),
-            Self::F32(v) => v.iter().map(|&v| f64::from(v)).collect(),
-            Self::F16(v) => v.iter().map(|&v| half::f16::from_bits(v).to_f64()).collect(),
-            Self::Bf16(v) => v.iter().map(|&v| half::bf16::from_bits(v).to_f64()).collect(),
-            Self::I64(v) => v.iter().map(|&v| v as f64).collect(),
-            Self::I32(v) => v.iter().map(|&v| f64::from(v)).collect(),
-            Self::I16(v) => v.iter().map(|&v| f64::from(v)).collect(),
-            Self::I8(v) => v.iter().map(|&v| f64::from(v)).collect(),
-            Self::U8(v) => v.iter().map(|&v| f64::from(v)).collect(),
-            Self::Bool(v) => v.iter().map(|&v| f64::from(u8::from(v != 0))).collect(),
+            Self::F64(v) => v[range].to_vec(),
+            Self::F32(v) => v[range].iter().map(|&v| f64::from(v)).collect(),
+            Self::F16(v) => v[range].iter().map(|&v| half::f16::from_bits(v).to_f64()).collect(),
+            Self::Bf16(v) => v[range].iter().map(|&v| half::bf16::from_bits(v).to_f64()).collect(),
+            Self::I64(v) => v[range].iter().map(|&v| v as f64).collect(),
+            Self::I32(v) => v[range].iter().map(|&v| f64::from(v)).collect(),
+            Self::I16(v) => v[range].iter().map(|&v| f64::from(v)).collect(),
+            Self::I8(v) => v[range].iter().map(|&v| f64::from(v)).collect(),
+            Self::U8(v) => v[range].iter().map(|&v| f64::from(v)).collect(),
+            Self::Bool(v) => v[range].iter().map(|&v| f64::from(u8::from(v != 0))).collect(),
         }
     }
 }
@@ -313,7 +322,7 @@ fn volume(shape: &[usize]) -> Option<usize> {
 }
 
 // Names and shapes come from files: an error must neither steer the terminal nor fill it.
-fn shown(name: &str) -> String {
+pub(crate) fn shown(name: &str) -> String {
     const MOST: usize = 120;
     if name.is_empty() {
         return "\"\"".to_owned();
@@ -331,7 +340,7 @@ fn shown(name: &str) -> String {
     text
 }
 
-fn shape_text(shape: &[usize]) -> String {
+pub(crate) fn shape_text(shape: &[usize]) -> String {
     const MOST: usize = 10;
     let sides: Vec<_> = shape.iter().take(MOST).map(usize::to_string).collect();
     format!("[{}{}]", sides.join(","), if shape.len() > MOST { ",…" } else { "" })
@@ -411,6 +420,7 @@ mod tests {
         assert_eq!(Data::I8(vec![-1, 7]).to_f64(), [-1.0, 7.0]);
         assert_eq!(Data::Bool(vec![0, 1, 2]).to_f64(), [0.0, 1.0, 1.0]);
         assert_eq!(Data::F32(vec![0.1]).to_f64(), [f64::from(0.1f32)]);
+        assert_eq!(Data::I16(vec![5, 6, 7, 8]).range_f64(1..3), [6.0, 7.0]);
     }
 
     #[test]

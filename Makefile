@@ -80,7 +80,7 @@ $(BENCH_ENV):
 	touch $@
 
 bench: $(READY) $(BENCH_ENV) ## speed, each with its Python peer's in the same run
-	$(CARGO) bench --locked --bench spectrum --bench theory --bench training --bench resnet
+	$(CARGO) bench --locked --bench spectrum --bench theory --bench training --bench resnet --bench audit
 
 # --- figures ------------------------------------------------------------------
 

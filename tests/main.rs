@@ -3,8 +3,9 @@
 //! directories of linear networks), `resnet` (those of deep ones) and `figures`
 //! (these need feature `torch`), `readme` (its commands
 //! run), `golden_flow` (the gradient flow is SciPy's), `golden_architectures`,
-//! `golden_resnet` and `golden_descent` (networks and training are PyTorch's), `cifar` (numbers on
-//! the real images; skipped where they are not).
+//! `golden_resnet`, `golden_descent` and `golden_heatmap` (networks, training and
+//! heat maps are PyTorch's), `cifar` (numbers on the real images; skipped where they
+//! are not).
 
 mod bad_input;
 mod cifar;
@@ -20,6 +21,9 @@ mod golden_architectures;
 mod golden_descent;
 #[path = "golden/flow/test.rs"]
 mod golden_flow;
+#[cfg(feature = "torch")]
+#[path = "golden/heatmap/test.rs"]
+mod golden_heatmap;
 #[cfg(feature = "torch")]
 #[path = "golden/resnet/test.rs"]
 mod golden_resnet;

@@ -3,25 +3,35 @@
 //!
 //! Every share of images comes with its 95 % interval ([`Rate`]), every draw with
 //! its seed. What is measured on images starts from pixels in [0, 1]; they are
-//! normalised behind whatever was done to them ([`subject`]).
+//! normalised behind whatever was done to them (`subject`, with feature `torch`).
+//!
+//! By weights alone: [`layers`], and with images [`profile`]. By showing images to the
+//! network: `gradient`, `heatmap`, [`bands`], [`swap`], [`dominance`], [`shape`];
+//! what these find is plain data, that can be read without libtorch. By images alone:
+//! [`adcs`]. [`guess`] tells the network from its weights, [`page`] makes a
+//! file of a report.
 
-pub mod page;
-pub mod guess;
 pub mod adcs;
 mod answers;
 pub mod bands;
 pub mod dominance;
 pub mod filter;
+#[cfg(feature = "torch")]
+pub mod gradient;
+pub mod guess;
+#[cfg(feature = "torch")]
+pub mod heatmap;
 pub mod layers;
+pub mod page;
 pub mod profile;
 mod rate;
 pub mod shape;
 #[cfg(feature = "torch")]
 pub mod subject;
 pub mod swap;
+mod table;
 #[cfg(all(test, feature = "torch"))]
 mod testing;
-mod table;
 
 pub use answers::Reference;
 pub use rate::Rate;

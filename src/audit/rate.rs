@@ -23,7 +23,8 @@ impl Rate {
     }
 }
 
-fn wilson(p: f64, n: f64) -> [f64; 2] {
+/// The interval of [`Rate`] for a share `p` of `n` images.
+pub(super) fn wilson(p: f64, n: f64) -> [f64; 2] {
     const Z: f64 = 1.959_963_984_540_054;
     if n == 0.0 {
         return [0.0, 1.0];

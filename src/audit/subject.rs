@@ -1,7 +1,9 @@
 //! A network together with the images it is shown.
 
 use ndarray::ArrayView4;
+use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::{Error, Result};
 use crate::model::convert;
@@ -22,8 +24,28 @@ pub struct Subject {
     scale: Vec<f64>,
 }
 
-/// Images that are sent through the layers at a time.
+/// Images that are sent through the layers at a time, where they have at most
+/// 32×32 pixels; fewer of larger ones, so that memory does not grow with them.
 pub const CHUNK: usize = 250;
+
+/// Pixels of an image of which [`CHUNK`] pass at a time.
+const PIXELS: usize = 32 * 32;
+
+/// What tells a network with its images from others: 128-bit hashes (XXH3,
+/// hexadecimal), equal where nothing differs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fingerprint {
+    /// What the network is made of, in words.
+    pub network: String,
+    /// Names, shapes and values of its tensors.
+    pub weights: String,
+    /// Shape and values of the images.
+    pub pixels: String,
+    /// Classes of the images; null where they are not known.
+    pub labels: Option<String>,
+    /// What is subtracted from pixels and what they are divided by.
+    pub normalisation: String,
+}
 
 impl Subject {
     /// `net` and images `[N, c, h, w]` in [0, 1], which it sees as
@@ -32,7 +54,7 @@ impl Subject {
     ///
     /// # Errors
     /// [`Error::Input`] for images of another shape than the network's, and
-    /// for normalisation of another shape than the images; [`Error::Device`].
+    /// for normalisation or labels that do not fit the images; [`Error::Device`].
     pub fn new(
         net: Deep,
         images: ArrayView4<f32>,
@@ -40,7 +62,7 @@ impl Subject {
         offset: &[f64],
         scale: &[f64],
     ) -> Result<Self> {
-        let (_, c, h, w) = images.dim();
+        let (n, c, h, w) = images.dim();
         let [ec, eh, ew] = net.architecture().shape;
         if [c, h, w] != [ec, eh, ew] {
             let expected = format!("images of {ec}x{eh}x{ew}, as the network was built for");
@@ -50,6 +72,9 @@ impl Subject {
             let expected = format!("{c} scales and {} offsets", c * h * w);
             let found = format!("{} and {}", scale.len(), offset.len());
             return Err(Error::input("normalisation", expected, found));
+        }
+        if let Some(labels) = labels.as_ref().filter(|labels| labels.len() != n) {
+            return Err(Error::input("labels", format_args!("one for each of {n} images"), labels.len()));
         }
         let (kind, device) = (net.kind(), net.device());
         let gain: Vec<f64> = scale.iter().map(|s| 1.0 / s).collect();
@@ -82,29 +107,64 @@ impl Subject {
         &self.scale
     }
 
+    /// Images that pass at a time.
+    pub fn chunk(&self) -> usize {
+        let [_, h, w] = self.net.architecture().shape;
+        (CHUNK * PIXELS / (h * w).max(PIXELS)).max(1)
+    }
+
     /// What the network sees of `pixels` `[B, c, h, w]`.
     ///
     /// # Errors
     /// [`Error::Device`] when libtorch fails.
     pub fn normalised(&self, pixels: &Tensor) -> Result<Tensor> {
-        let x = pixels.f_to_kind(self.gain.kind())?.f_mul(&self.gain)?.f_add(&self.shift)?;
+        let x = self.shift.f_addcmul(&pixels.f_to_kind(self.gain.kind())?, &self.gain)?;
         if self.net.architecture().channels_last { channels_last(&x) } else { Ok(x) }
     }
 
     /// Logits `[B, K]` of `pixels` `[B, c, h, w]` in [0, 1], without gradients;
-    /// any number of them: they pass in chunks of [`CHUNK`].
+    /// any number of them: they pass in chunks.
     ///
     /// # Errors
     /// [`Error::Device`] when libtorch fails.
     pub fn logits(&self, pixels: &Tensor) -> Result<Tensor> {
         let _no_grad = tch::no_grad_guard();
         let mut parts = Vec::new();
-        for at in (0..pixels.size()[0]).step_by(CHUNK) {
-            let count = (pixels.size()[0] - at).min(CHUNK as i64);
+        let chunk = self.chunk() as i64;
+        for at in (0..pixels.size()[0]).step_by(chunk as usize) {
+            let count = (pixels.size()[0] - at).min(chunk);
             let x = self.normalised(&pixels.f_narrow(0, at, count)?)?;
             parts.push(self.net.forward(&x, &Pass::eval(false))?);
         }
         Ok(Tensor::f_cat(&parts, 0)?)
+    }
+
+    /// What tells it from others.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when libtorch refuses a copy.
+    pub fn fingerprint(&self) -> Result<Fingerprint> {
+        let mut weights = Xxh3::new();
+        for entry in self.net.entries() {
+            weights.update(entry.name.as_bytes());
+            hash_tensor(&mut weights, &entry.tensor)?;
+        }
+        let (mut pixels, mut normalisation) = (Xxh3::new(), Xxh3::new());
+        hash_tensor(&mut pixels, &self.pixels)?;
+        hash_tensor(&mut normalisation, &self.gain)?;
+        hash_tensor(&mut normalisation, &self.shift)?;
+        let shown = |state: Xxh3| format!("{:032x}", state.digest128());
+        let labels = self.labels.as_ref().map(|labels| {
+            let bytes: Vec<u8> = labels.iter().flat_map(|l| l.to_le_bytes()).collect();
+            format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&bytes))
+        });
+        Ok(Fingerprint {
+            network: format!("{:?}", self.net.architecture()),
+            weights: shown(weights),
+            pixels: shown(pixels),
+            labels,
+            normalisation: shown(normalisation),
+        })
     }
 
     /// Labels as a tensor `[N]` where the network is.
@@ -118,6 +178,17 @@ impl Subject {
         let labels: Vec<i64> = labels.iter().map(|&l| i64::from(l)).collect();
         Ok(Tensor::f_from_slice(&labels)?.f_to_device(self.pixels.device())?)
     }
+}
+
+// Type, shape and values.
+fn hash_tensor(state: &mut Xxh3, tensor: &Tensor) -> Result<()> {
+    let flat = tensor.f_detach()?.f_to_device(tch::Device::Cpu)?.f_contiguous()?;
+    let kind = flat.kind();
+    state.update(format!("{kind:?}{:?}", flat.size()).as_bytes());
+    let mut bytes = vec![0; flat.numel() * kind.elt_size_in_bytes()];
+    flat.f_copy_data_u8(&mut bytes, flat.numel())?;
+    state.update(&bytes);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -162,5 +233,42 @@ mod tests {
         let images = Array4::zeros((2, 3, 8, 12));
         let refused = Subject::new(net(), images.view(), None, &[0.0; 3], &[1.0; 3]).err().unwrap();
         assert!(refused.to_string().contains("288 offsets"), "{refused}");
+        let labels = Some(vec![0; 3]);
+        let refused = Subject::new(net(), images.view(), labels, &[0.0; 288], &[1.0; 3]).err().unwrap();
+        assert!(refused.to_string().contains("labels: expected one for each of 2 images"), "{refused}");
+    }
+
+    #[test]
+    fn a_fingerprint_tells_what_differs() {
+        let images = Array4::from_elem((2, 3, 8, 12), 0.25);
+        let of = |images: &Array4<f32>, labels, scale: f64| {
+            let subject = Subject::new(net(), images.view(), labels, &[0.5; 288], &[scale; 3]).unwrap();
+            subject.fingerprint().unwrap()
+        };
+        let first = of(&images, Some(vec![1, 2]), 0.5);
+        assert_eq!(first, of(&images, Some(vec![1, 2]), 0.5));
+        let mut other = images.clone();
+        other[[1, 2, 7, 11]] = 0.26;
+        assert_eq!(Fingerprint { pixels: first.pixels.clone(), ..of(&other, Some(vec![1, 2]), 0.5) }, first);
+        assert_ne!(of(&other, Some(vec![1, 2]), 0.5), first);
+        assert_ne!(of(&images, Some(vec![2, 1]), 0.5).labels, first.labels);
+        assert_eq!(of(&images, None, 0.5).labels, None);
+        assert_ne!(of(&images, None, 0.25).normalisation, first.normalisation);
+        let subject = Subject::new(net(), images.view(), None, &[0.5; 288], &[0.5; 3]).unwrap();
+        let weight = &subject.net.entries()[0].tensor;
+        let _ = tch::no_grad(|| weight.shallow_clone().fill_(0.5));
+        assert_ne!(subject.fingerprint().unwrap().weights, first.weights);
+    }
+
+    #[test]
+    fn large_images_pass_in_small_chunks() {
+        let chunk = |side: usize| {
+            let architecture = Architecture::usual(ModelKind::Resnet8, [3, side, side], 5);
+            let net = Deep::new(architecture, InitKind::Pytorch, 0, Kind::Float, Device::Cpu).unwrap();
+            let images = Array4::zeros((0, 3, side, side));
+            let offset = vec![0.0; 3 * side * side];
+            Subject::new(net, images.view(), None, &offset, &[1.0; 3]).unwrap().chunk()
+        };
+        assert_eq!([16, 32, 64, 224].map(chunk), [CHUNK, CHUNK, CHUNK / 4, 5]);
     }
 }

@@ -180,13 +180,14 @@ pub fn analytic_profile(lambda: &[f64], images: usize, eta: f64, steps: u64) -> 
         if x == 0.0 {
             return t * l;
         }
-        // (1 − x)^t, exact for small x; its sign where the step goes too far.
-        let left = if x < 1.0 {
-            return -(t * (-x).ln_1p()).exp_m1() / x * l;
+        // 1 − (1 − x)^t, exact for small x; a step beyond x = 1 changes the sign each time.
+        let grown = if x < 1.0 {
+            -(t * (-x).ln_1p()).exp_m1()
         } else {
-            (x - 1.0).powf(t) * if steps % 2 == 0 { 1.0 } else { -1.0 }
+            let power = (x - 1.0).powf(t);
+            1.0 - if steps.is_multiple_of(2) { power } else { -power }
         };
-        (1.0 - left).abs() / x * l
+        grown.abs() / x * l
     };
     Ok(by_largest(lambda.iter().map(entry).collect()))
 }

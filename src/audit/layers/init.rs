@@ -47,7 +47,7 @@ pub(super) fn compared(
 
 impl Drawn {
     /// `measured` beside `values`, of which there is one at least.
-    pub(crate) fn new(values: &[f64], measured: f64) -> Self {
+    pub(super) fn new(values: &[f64], measured: f64) -> Self {
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
         let sd = (squares / (values.len() - 1).max(1) as f64).sqrt();

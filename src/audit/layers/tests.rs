@@ -58,7 +58,8 @@ fn kernels_by_hand() {
     let blur = spectrum(&kernel(3, &[1.0, 2.0, 1.0, 2.0, 4.0, 2.0, 1.0, 2.0, 1.0]));
     assert_eq!(blur.strongest, Frequency { row: 0, col: 0 });
     assert!(blur.centroid < 0.5 * delta.centroid && blur.dominant_share > 0.5, "{blur:?}");
-    assert!(blur.radial.density[0] > 10.0 && blur.anisotropy < 1e-12);
+    // DC: (Σw)² / Σw².
+    assert!((blur.radial.density[0] - 256.0 / 36.0).abs() < 1e-12 && blur.anisotropy < 1e-12);
     let laplace = spectrum(&kernel(3, &[0.0, -1.0, 0.0, -1.0, 4.0, -1.0, 0.0, -1.0, 0.0]));
     assert!(laplace.centroid > 1.2 * delta.centroid && laplace.energies[0][0] < 1e-15);
     assert_eq!(laplace.strongest, Frequency { row: 16, col: 16 });

@@ -27,7 +27,10 @@ pub(super) fn compared(
     let purpose = format!("audit/init/{name}");
     let draws: Vec<_> = (0..options.draws as u64)
         .into_par_iter()
-        .map(|draw| spectrum(&mut seed::rng(options.seed, &purpose, draw), shape, grid).map(Numbers::of))
+        .map(|draw| {
+            let mut rng = seed::rng(options.seed, &purpose, draw);
+            spectrum(&mut rng, shape, grid, draw % 2 == 1).map(Numbers::of)
+        })
         .collect::<Result<_>>()?;
     let drawn = |of: &dyn Fn(&Numbers) -> f64, measured: f64| {
         let values: Vec<f64> = draws.iter().map(of).collect();
@@ -90,18 +93,20 @@ fn one_by_one([n, r, s]: [usize; 3]) -> usize {
     n.min((NUMBERS / (r * s)).max(KERNELS))
 }
 
-/// The spectrum of n independent kernels of r×s standard normal weights.
-fn spectrum(rng: &mut impl Rng, shape: [usize; 3], grid: Grid) -> Result<Spectrum> {
+/// The spectrum of n independent kernels of r×s standard normal weights, with the mean
+/// anisotropy of kernels drawn one by one. That alone depends on the distribution of a
+/// weight: their weights are uniform in every other draw.
+fn spectrum(rng: &mut impl Rng, shape: [usize; 3], grid: Grid, uniform: bool) -> Result<Spectrum> {
     let [n, r, s] = shape;
-    let mut sums = Sums::new(r, s, grid);
-    let few = one_by_one(shape);
-    add(&mut sums, few, r * s, |_, row| row.iter_mut().for_each(|w| *w = rng.sample(StandardNormal)))?;
-    if few == n {
-        return sums.spectrum();
-    }
     let mut all = Sums::new(r, s, grid);
     add(&mut all, n.min(r * s), r * s, |j, row| fill_row(rng, n, j, row))?;
-    Ok(Spectrum::new(&all.energies(n)?, sums.kernel_anisotropy()))
+    let mut single = Sums::new(r, s, grid);
+    add(&mut single, one_by_one(shape), r * s, |_, row| {
+        row.iter_mut().for_each(|w| {
+            *w = if uniform { rng.random_range(-1.0..1.0) } else { rng.sample(StandardNormal) };
+        });
+    })?;
+    Ok(Spectrum::new(&all.energies(n)?, single.kernel_anisotropy()))
 }
 
 /// Row `j` of rows whose Σ w wᵀ is distributed as that of `n` rows of p standard
@@ -135,18 +140,20 @@ fn add(sums: &mut Sums, count: usize, weights: usize, mut fill: impl FnMut(usize
 mod tests {
     use super::*;
 
-    fn brute(seed: u64, draw: u64, [n, r, s]: [usize; 3], grid: Grid) -> Spectrum {
+    fn brute(seed: u64, draw: u64, [n, r, s]: [usize; 3], grid: Grid, uniform: bool) -> Spectrum {
         let mut rng = seed::rng(seed, "test/brute", draw);
         let mut sums = Sums::new(r, s, grid);
-        let kernels = Array2::from_shape_simple_fn((n, r * s), || rng.sample(StandardNormal));
+        let kernels = Array2::from_shape_simple_fn((n, r * s), || {
+            if uniform { rng.random_range(-3.0..3.0) } else { rng.sample(StandardNormal) }
+        });
         sums.add(kernels.view()).unwrap();
         sums.spectrum().unwrap()
     }
 
     /// Means of two samples, and their standard deviations, within 4.5 standard errors.
     fn same(a: &[f64], b: &[f64], what: &str) {
+        let n = a.len() as f64;
         let [a, b] = [a, b].map(|v| Drawn::new(v, 0.0));
-        let n = 400.0f64;
         let error = (a.sd.powi(2) / n + b.sd.powi(2) / n).sqrt();
         assert!((a.mean - b.mean).abs() < 4.5 * error, "{what}: {} and {} ± {error}", a.mean, b.mean);
         // Of a normal sample: sd/√(2n) each.
@@ -160,9 +167,9 @@ mod tests {
         let grid = Grid::new(12, 12);
         for shape in [[3000, 3, 3], [2100, 2, 4], [9, 3, 3], [4, 3, 3]] {
             let draws: Vec<_> = (0..400)
-                .map(|d| spectrum(&mut seed::rng(1, "test/wishart", d), shape, grid).unwrap())
+                .map(|d| spectrum(&mut seed::rng(1, "test/wishart", d), shape, grid, d % 2 == 1).unwrap())
                 .collect();
-            let kernels: Vec<_> = (0..400).map(|d| brute(2, d, shape, grid)).collect();
+            let kernels: Vec<_> = (0..400).map(|d| brute(2, d, shape, grid, false)).collect();
             let compare = |what: &str, of: &dyn Fn(&Spectrum) -> f64| {
                 let [a, b] = [&draws, &kernels].map(|all| all.iter().map(of).collect::<Vec<f64>>());
                 same(&a, &b, &format!("{what} of {shape:?}"));
@@ -174,7 +181,12 @@ mod tests {
             compare("an energy", &|s| s.energies[2][3]);
             compare("density", &|s| s.radial.density[2]);
             if one_by_one(shape) == shape[0] {
-                compare("kernel anisotropy", &|s| s.kernel_anisotropy);
+                for uniform in [false, true] {
+                    let own = draws.iter().skip(usize::from(uniform)).step_by(2);
+                    let own: Vec<f64> = own.map(|s| s.kernel_anisotropy).collect();
+                    let kernels = (400..600).map(|d| brute(2, d, shape, grid, uniform).kernel_anisotropy);
+                    same(&own, &kernels.collect::<Vec<_>>(), &format!("kernel anisotropy of {shape:?}"));
+                }
             }
         }
     }

@@ -28,6 +28,10 @@
 //! n − j degrees of freedom for j = 0, 1, …, the rest standard normal), which is exact
 //! and takes p²/2 numbers instead of n·p.
 //!
+//! The kernel anisotropy alone depends on the distribution of a weight: it is drawn
+//! kernel by kernel, with normal weights in one half of the draws and uniform ones, as
+//! PyTorch's default, in the other. Where the two lie apart, the interval spans both.
+//!
 //! One layer in twenty lies outside its interval by chance: with many layers, count.
 
 mod compare;

@@ -198,6 +198,16 @@ fn an_initialisation_is_inside_and_a_blur_outside() {
         let (outside, all) = table.outside(quantity);
         assert!(all == 60 && outside <= 10, "{quantity}: {outside}");
     }
+    // Nor are uniform weights anything but an initialisation.
+    let uniform = |i: usize| {
+        let mut rng = seed::rng(i as u64, "test/uniform", 0);
+        Array4::from_shape_simple_fn((8, 20 + i, 3, 3), || rng.random_range(-0.1..0.1))
+    };
+    let network = dict((0..60).map(|i| tensor(&format!("c{i}"), &uniform(i))));
+    let table = audit("test", &network, &Options { draws: 100, ..Options::default() }).unwrap();
+    for quantity in Quantity::ALL {
+        assert!(table.outside(quantity).0 <= 10, "{quantity}: {:?}", table.outside(quantity));
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! run, which must come to the same counts and distances.
 //!
 //! Weights are random unless DOMFREQ_BENCH_WEIGHTS names a safetensors file, images
-//! those of `leaves` unless DOMFREQ_BENCH_DATA names others (a `--data` SPEC).
+//! are `leaves` in colour unless DOMFREQ_BENCH_DATA names others (a `--data` SPEC).
 
 use std::process::Command;
 use std::time::Instant;
@@ -31,7 +31,8 @@ const STD: [f64; 3] = [0.229, 0.224, 0.225];
 const PASSES: f64 = 496.0;
 
 fn subject() -> Subject {
-    let spec = std::env::var("DOMFREQ_BENCH_DATA").unwrap_or_else(|_| "leaves".to_owned());
+    let spec =
+        std::env::var("DOMFREQ_BENCH_DATA").unwrap_or_else(|_| "leaves:channels=3,count=1000".to_owned());
     let spec: Spec = spec.parse().expect("a source of images");
     let set = data::load(&spec, &data::Options::default()).expect("images");
     let images = set.images.slice(s![..IMAGES.min(set.len()), .., .., ..]);
@@ -107,7 +108,7 @@ fn main() {
                 let _no_grad = tch::no_grad_guard();
                 for at in (0..count).step_by(chunk as usize) {
                     let part = x.narrow(0, at, chunk.min(count - at));
-                    subject.net.forward(&part, &Pass::eval(false)).expect("a pass");
+                    drop(subject.net.forward(&part, &Pass::eval(false)).expect("a pass"));
                 }
             });
             times.extend((round > 0).then_some(time));

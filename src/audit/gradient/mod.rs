@@ -152,7 +152,7 @@ pub fn squared(
     let mut channels = vec![0.0; c];
     let mut rings: Vec<Vec<f64>> = Vec::new();
     let (mut outputs, mut draws) = (0, None);
-    for part in rows.chunks(subject.chunk()) {
+    for part in rows.chunks(chunk(subject)) {
         let (x, logits) = forward(subject, part)?;
         outputs = logits.size()[1] as usize;
         draws = (outputs > options.exact).then_some(options.draws);
@@ -321,7 +321,7 @@ pub fn modes(
     let bar = progress(rows.len() as u64);
     let strengths = strengths(subject, samples, list)?;
     let mut groups: Vec<_> = list.iter().map(|_| Groups::new(rows.len(), (c, h, w))).collect();
-    for part in rows.chunks(subject.chunk()) {
+    for part in rows.chunks(chunk(subject)) {
         let (x, logits) = forward(subject, part)?;
         for (i, mode) in list.iter().enumerate() {
             let u = convert::tensor(mode.u.view(), logits.kind(), logits.device())?;
@@ -430,6 +430,11 @@ fn rows(subject: &Subject, options: &Options) -> Result<Vec<usize>> {
         sample(&mut seed::rng(options.seed, "gradient/images", 0), subject.len(), count).into_vec();
     rows.sort_unstable();
     Ok(rows)
+}
+
+/// Images that pass at a time: what their layers put out is kept for the way back.
+fn chunk(subject: &Subject) -> usize {
+    subject.chunk().div_ceil(4)
 }
 
 /// The normalised images of `rows`, and their logits with what gradients need.

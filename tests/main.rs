@@ -3,9 +3,9 @@
 //! directories of linear networks), `resnet` (those of deep ones) and `figures`
 //! (these need feature `torch`), `readme` (its commands
 //! run), `golden_flow` (the gradient flow is SciPy's), `golden_architectures`,
-//! `golden_resnet`, `golden_descent` and `golden_heatmap` (networks, training and
-//! heat maps are PyTorch's), `cifar` (numbers on the real images; skipped where they
-//! are not).
+//! `golden_resnet`, `golden_descent`, `golden_heatmap` and `golden_stimuli` (networks,
+//! training and what audits measure are PyTorch's), `cifar` (numbers on the real
+//! images; skipped where they are not).
 
 mod bad_input;
 mod cifar;
@@ -27,6 +27,9 @@ mod golden_heatmap;
 #[cfg(feature = "torch")]
 #[path = "golden/resnet/test.rs"]
 mod golden_resnet;
+#[cfg(feature = "torch")]
+#[path = "golden/stimuli/test.rs"]
+mod golden_stimuli;
 mod inspect;
 mod predict;
 mod readme;

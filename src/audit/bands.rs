@@ -15,7 +15,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::Rate;
-use super::answers::Reference;
 use super::filter::Mask;
 use crate::error::{Error, Result};
 use crate::spectrum::Grid;
@@ -121,8 +120,11 @@ pub fn crossing(x: &[f64], values: &[f64], level: f64, rising: bool) -> Option<f
 }
 
 impl Options {
-    /// Fails unless radii rise within 0 to √½.
-    fn check(&self) -> Result<()> {
+    /// Whether they can be measured.
+    ///
+    /// # Errors
+    /// [`Error::Input`] unless two radii or more rise within 0 to √½.
+    pub fn check(&self) -> Result<()> {
         let inside = self.radii.iter().all(|r| (0.0..=LARGEST + SLACK).contains(r));
         if !inside || self.radii.len() < 2 || self.radii.windows(2).any(|w| w[0] >= w[1]) {
             let expected = "at least two rising radii from 0 to 0.7071 cycles per pixel";
@@ -132,42 +134,42 @@ impl Options {
     }
 }
 
-/// (above, upto) of the filters of low-pass, high-pass and rings.
-fn filters(radii: &[f64]) -> [Vec<(f64, f64)>; 3] {
-    [
-        radii.iter().map(|&r| (0.0, r)).collect(),
-        radii.iter().map(|&r| (r, LARGEST)).collect(),
-        radii.windows(2).map(|w| (w[0], w[1])).collect(),
-    ]
-}
-
-/// The half-way points of a curve.
-fn halves(
-    points: &[Point],
-    radii: &[f64],
-    clean: Option<Rate>,
-    chance: f64,
-    rising: bool,
-) -> [Option<f64>; 2] {
-    let half = |shares: Vec<f64>, full: f64| {
-        let level = (chance + full) / 2.0;
-        (full > chance).then(|| crossing(radii, &shares, level, rising)).flatten()
-    };
-    let accuracies: Option<Vec<f64>> = points.iter().map(|p| p.accuracy.map(|rate| rate.share)).collect();
-    let accuracy = clean.zip(accuracies).and_then(|(clean, shares)| half(shares, clean.share));
-    [accuracy, half(points.iter().map(|p| p.agreement.share).collect(), 1.0)]
-}
-
 #[cfg(feature = "torch")]
 pub use run::measure;
 
 #[cfg(feature = "torch")]
 mod run {
     use super::*;
-    use crate::audit::answers::{Clean, chunks, decided, in_range, pixels, shown};
+    use crate::audit::answers::{Clean, Reference, chunks, decided, in_range, pixels, shown};
     use crate::audit::filter::{Spectra, outside};
     use crate::audit::subject::Subject;
     use crate::progress::Progress;
+
+    /// (above, upto) of the filters of low-pass, high-pass and rings.
+    fn filters(radii: &[f64]) -> [Vec<(f64, f64)>; 3] {
+        [
+            radii.iter().map(|&r| (0.0, r)).collect(),
+            radii.iter().map(|&r| (r, LARGEST)).collect(),
+            radii.windows(2).map(|w| (w[0], w[1])).collect(),
+        ]
+    }
+
+    /// The half-way points of a curve.
+    fn halves(
+        points: &[Point],
+        radii: &[f64],
+        clean: Option<Rate>,
+        chance: f64,
+        rising: bool,
+    ) -> [Option<f64>; 2] {
+        let half = |shares: Vec<f64>, full: f64| {
+            let level = (chance + full) / 2.0;
+            (full > chance).then(|| crossing(radii, &shares, level, rising)).flatten()
+        };
+        let accuracies: Option<Vec<f64>> = points.iter().map(|p| p.accuracy.map(|rate| rate.share)).collect();
+        let accuracy = clean.zip(accuracies).and_then(|(clean, shares)| half(shares, clean.share));
+        [accuracy, half(points.iter().map(|p| p.agreement.share).collect(), 1.0)]
+    }
 
     /// What is counted of one filter.
     #[derive(Clone, Default)]

@@ -59,7 +59,11 @@ impl Options {
         Self { patch, ..Self::default() }
     }
 
-    fn check(&self) -> Result<()> {
+    /// Whether they can be measured.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a patch of nothing, and shares outside (0, 1].
+    pub fn check(&self) -> Result<()> {
         if self.patch == 0 {
             return Err(Error::input("patch", "at least 1 frequency", 0));
         }

@@ -204,6 +204,7 @@ mod tests {
     use super::*;
     use ndarray::{Array, Dimension, array};
     use proptest::prelude::*;
+    use rand::Rng;
 
     fn noise(shape: (usize, usize, usize), seed: u64) -> Array3<f64> {
         let mut rng = crate::seed::rng(seed, "swap test", 0);

@@ -103,3 +103,35 @@ impl Error {
         move |reason| Self::Io { path, action, reason }
     }
 }
+
+/// Text from a file as an error shows it: it must neither steer the terminal nor fill it.
+pub(crate) fn shown(name: &str) -> String {
+    const MOST: usize = 120;
+    if name.is_empty() {
+        return "\"\"".to_owned();
+    }
+    let mut text = String::new();
+    for c in name.chars().take(MOST) {
+        match c {
+            '"' | '\'' | '\\' => text.push(c),
+            _ => text.extend(c.escape_debug()),
+        }
+    }
+    if name.chars().nth(MOST).is_some() {
+        text.push('…');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stay_readable() {
+        assert_eq!(shown("größe.weight"), "größe.weight");
+        assert_eq!(shown("a\u{1b}[31m\n"), "a\\u{1b}[31m\\n");
+        assert_eq!(shown(""), "\"\"");
+        assert_eq!(shown(&"é".repeat(500)).chars().count(), 121);
+    }
+}

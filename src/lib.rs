@@ -11,8 +11,9 @@
 //!   training samples; the half-time is where a_α = s_α/2 ([`theory`]).
 //!
 //! # Modules
-//! [`field`] → [`spectrum`] → [`data`], [`weights`], [`theory`] → [`run`] → [`blueprint`] →
-//! `model` → `train` → `probe` → [`audit`]; [`figure`] reads run directories; [`app`] wires everything to
+//! [`field`] → [`spectrum`], [`pickle`] → [`data`], [`weights`], [`theory`] → [`run`] →
+//! [`blueprint`] → `model` → `train` → `probe` → [`audit`]; [`figure`] reads run directories;
+//! [`app`] wires everything to
 //! [`cli`]. `model`, `train`, `probe` and the parts of `audit` that run networks need
 //! libtorch (feature `torch`), nothing else does.
 //!
@@ -33,6 +34,7 @@ pub mod field;
 pub mod figure;
 #[cfg(feature = "torch")]
 pub mod model;
+pub mod pickle;
 #[cfg(feature = "torch")]
 pub mod probe;
 pub mod progress;

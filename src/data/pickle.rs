@@ -1,30 +1,22 @@
-//! A reader of Python pickles that executes nothing: numbers, strings, lists,
-//! tuples, dictionaries and numpy arrays of integers, protocols 0 to 5, as
-//! Python 2 and Python 3 write them.
+//! Python pickles of numbers, strings, lists, tuples, dictionaries and numpy
+//! arrays of integers, protocols 0 to 5, as Python 2 and Python 3 write them.
 //!
-//! A pickle is a program for a stack machine that may call any Python
-//! function. Here the few calls that rebuild a numpy array are recognised by
-//! name and every other one is an error. Objects live in one list and refer to
-//! each other by index, so nothing here recurses; and as every opcode makes at
-//! most one object, memory is bounded by the length of the file.
-//! (`serde-pickle` 1.2 drops what BUILD sets on an object, and with it the
-//! contents of the arrays.)
+//! Nothing is executed: the few calls that rebuild a numpy array are recognised
+//! by name, every other one is an error ([`crate::pickle`]).
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
+use crate::pickle::{self, Heap, Id, Step, Value, Vocabulary, integer};
 
-/// Index of an object in its [`Pickle`].
-pub type Id = usize;
+type Object<'a> = pickle::Object<'a, Numpy>;
 
 /// A pickle that has been read.
 #[derive(Debug)]
 pub struct Pickle<'a> {
-    objects: Vec<Object<'a>>,
+    heap: Heap<'a, Numpy>,
     root: Id,
     place: String,
-    len: usize,
 }
 
 /// A two-dimensional array of bytes, row by row.
@@ -36,19 +28,15 @@ pub struct Bytes2<'p> {
     pub data: Cow<'p, [u8]>,
 }
 
+/// The calls that rebuild numpy arrays.
+#[derive(Debug, Default)]
+struct Numpy {
+    // bytes made by `_codecs.encode` so far
+    encoded: usize,
+}
+
 #[derive(Debug)]
-enum Object<'a> {
-    None,
-    Bool(bool),
-    Int(i64),
-    Float,
-    // str of Python 2, bytes and bytearray of Python 3
-    Bytes(Cow<'a, [u8]>),
-    Text(Cow<'a, str>),
-    Tuple(Vec<Id>),
-    List(Vec<Id>),
-    Dict(Vec<(Id, Id)>),
-    Global(Global),
+enum Made {
     Dtype { kind: u8, size: usize, big: bool },
     Array { shape: Vec<usize>, dtype: Id, fortran: bool, data: Id },
     // made by _reconstruct, waiting for BUILD
@@ -64,48 +52,6 @@ enum Global {
     Encode,
 }
 
-impl Global {
-    fn find(module: &str, name: &str) -> Option<Self> {
-        Some(match (module, name) {
-            ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => Self::Reconstruct,
-            ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => Self::FromBuffer,
-            ("numpy", "ndarray") => Self::Ndarray,
-            ("numpy", "dtype") => Self::Dtype,
-            ("_codecs", "encode") => Self::Encode,
-            _ => return None,
-        })
-    }
-}
-
-impl Object<'_> {
-    fn kind(&self) -> &'static str {
-        match self {
-            Object::None => "None",
-            Object::Bool(_) => "a bool",
-            Object::Int(_) => "an integer",
-            Object::Float => "a float",
-            Object::Bytes(_) => "bytes",
-            Object::Text(_) => "a string",
-            Object::Tuple(_) => "a tuple",
-            Object::List(_) => "a list",
-            Object::Dict(_) => "a dict",
-            Object::Global(_) => "a function",
-            Object::Dtype { .. } => "a dtype",
-            Object::Array { .. } => "an array",
-            Object::Unbuilt => "an array without contents",
-        }
-    }
-
-    // The text of a key or a name, however Python stored it.
-    fn text(&self) -> Option<&str> {
-        match self {
-            Object::Text(text) => Some(text),
-            Object::Bytes(bytes) => std::str::from_utf8(bytes).ok(),
-            _ => None,
-        }
-    }
-}
-
 impl<'a> Pickle<'a> {
     /// Reads `bytes`; `place` names the file in errors.
     ///
@@ -113,23 +59,8 @@ impl<'a> Pickle<'a> {
     /// Anything that is not a complete pickle of the kinds of objects above,
     /// with the byte where reading stopped.
     pub fn read(bytes: &'a [u8], place: &str) -> Result<Self> {
-        let mut machine = Machine {
-            bytes,
-            at: 0,
-            objects: Vec::new(),
-            stack: Vec::new(),
-            marks: Vec::new(),
-            memo: HashMap::new(),
-            encoded: 0,
-        };
-        match machine.run() {
-            Ok(root) => {
-                Ok(Self { objects: machine.objects, root, place: place.to_owned(), len: bytes.len() })
-            }
-            Err((expected, found)) => {
-                Err(Error::input(format!("{place}: byte {}", machine.at), expected, found))
-            }
-        }
+        let pickle = pickle::read(bytes, Numpy::default()).map_err(|refusal| refusal.error(place))?;
+        Ok(Self { heap: pickle.heap, root: pickle.root, place: place.to_owned() })
     }
 
     /// The object that was pickled.
@@ -142,10 +73,10 @@ impl<'a> Pickle<'a> {
     /// # Errors
     /// `id` is no dictionary, or has no such key: the keys are listed.
     pub fn entry(&self, id: Id, key: &str) -> Result<Id> {
-        let Object::Dict(pairs) = &self.objects[id] else {
+        let Object::Dict(pairs) = &self.heap[id] else {
             return Err(self.wrong("a dict", id));
         };
-        let text = |id: Id| self.objects[id].text();
+        let text = |id: Id| self.heap.text(id);
         // As in Python, the last one wins.
         pairs.iter().rev().find(|&&(k, _)| text(k) == Some(key)).map(|&(_, value)| value).ok_or_else(|| {
             let keys: Vec<&str> = pairs.iter().filter_map(|&(k, _)| text(k)).collect();
@@ -158,15 +89,15 @@ impl<'a> Pickle<'a> {
     /// # Errors
     /// Anything else.
     pub fn integers(&self, id: Id) -> Result<Vec<i64>> {
-        match &self.objects[id] {
+        match &self.heap[id] {
             Object::List(items) | Object::Tuple(items) => items
                 .iter()
-                .map(|&item| match self.objects[item] {
+                .map(|&item| match self.heap[item] {
                     Object::Int(value) => Ok(value),
                     _ => Err(self.wrong("integers", item)),
                 })
                 .collect(),
-            Object::Array { shape, .. } if shape.len() == 1 => {
+            Object::Made(Made::Array { shape, .. }) if shape.len() == 1 => {
                 let (kind, size, big, data) = self.array(id)?;
                 if !matches!(kind, b'i' | b'u') || !matches!(size, 1 | 2 | 4 | 8) {
                     let found = format!("dtype {}{size}", kind as char);
@@ -183,17 +114,17 @@ impl<'a> Pickle<'a> {
     /// # Errors
     /// Anything else.
     pub fn strings(&self, id: Id) -> Result<Vec<String>> {
-        let (Object::List(items) | Object::Tuple(items)) = &self.objects[id] else {
+        let (Object::List(items) | Object::Tuple(items)) = &self.heap[id] else {
             return Err(self.wrong("a list of strings", id));
         };
         let mut total = 0;
         items
             .iter()
             .map(|&item| {
-                let text = self.objects[item].text().ok_or_else(|| self.wrong("strings", item))?;
+                let text = self.heap[item].text().ok_or_else(|| self.wrong("strings", item))?;
                 // One long string may be listed any number of times.
                 total += text.len();
-                if total > self.len {
+                if total > self.heap.limit() {
                     let expected = "strings within the size of the file";
                     return Err(Error::input(&self.place, expected, "the same one repeated"));
                 }
@@ -207,7 +138,7 @@ impl<'a> Pickle<'a> {
     /// # Errors
     /// Anything else.
     pub fn bytes2(&self, id: Id) -> Result<Bytes2<'_>> {
-        let Object::Array { shape, fortran, .. } = &self.objects[id] else {
+        let Object::Made(Made::Array { shape, fortran, .. }) = &self.heap[id] else {
             return Err(self.wrong("an array", id));
         };
         let (kind, size, _, data) = self.array(id)?;
@@ -228,9 +159,9 @@ impl<'a> Pickle<'a> {
 
     // dtype kind, item size, endianness and contents, whose length was checked.
     fn array(&self, id: Id) -> Result<(u8, usize, bool, &[u8])> {
-        if let Object::Array { dtype, data, .. } = self.objects[id]
-            && let Object::Dtype { kind, size, big } = self.objects[dtype]
-            && let Object::Bytes(bytes) = &self.objects[data]
+        if let Object::Made(Made::Array { dtype, data, .. }) = self.heap[id]
+            && let Object::Made(Made::Dtype { kind, size, big }) = self.heap[dtype]
+            && let Object::Bytes(bytes) = &self.heap[data]
         {
             return Ok((kind, size, big, bytes));
         }
@@ -238,503 +169,128 @@ impl<'a> Pickle<'a> {
     }
 
     fn wrong(&self, expected: &str, id: Id) -> Error {
-        Error::input(&self.place, expected, self.objects[id].kind())
+        Error::input(&self.place, expected, self.heap.kind(id))
     }
 }
 
-fn integer(bytes: &[u8], signed: bool, big: bool) -> i64 {
-    let mut wide = 0u64;
-    let shift_in = |wide: u64, &byte: &u8| (wide << 8) | u64::from(byte);
-    wide = if big { bytes.iter().fold(wide, shift_in) } else { bytes.iter().rev().fold(wide, shift_in) };
-    let unused = 64 - 8 * bytes.len() as u32;
-    if signed { ((wide << unused) as i64) >> unused } else { i64::try_from(wide).unwrap_or(i64::MAX) }
-}
+impl Vocabulary for Numpy {
+    type Global = Global;
+    type Made = Made;
+    const CONTENT: &'static str = "numpy arrays and plain data";
+    const LONG: bool = false;
 
-// What was expected, and what was found.
-type Wrong = (&'static str, String);
-type Step<T> = std::result::Result<T, Wrong>;
+    fn find(module: &str, name: &str) -> Option<Global> {
+        Some(match (module, name) {
+            ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => Global::Reconstruct,
+            ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => Global::FromBuffer,
+            ("numpy", "ndarray") => Global::Ndarray,
+            ("numpy", "dtype") => Global::Dtype,
+            ("_codecs", "encode") => Global::Encode,
+            _ => return None,
+        })
+    }
 
-struct Machine<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    objects: Vec<Object<'a>>,
-    stack: Vec<Id>,
-    marks: Vec<usize>,
-    memo: HashMap<u64, Id>,
-    // bytes made by `_codecs.encode` so far
-    encoded: usize,
-}
-
-impl<'a> Machine<'a> {
-    fn run(&mut self) -> Step<Id> {
-        loop {
-            let op = self.take(1)?[0];
-            match op {
-                b'.' => return self.pop(),
-                0x80 => {
-                    let version = self.take(1)?[0];
-                    if version > 5 {
-                        return Err(("a pickle of protocol 0 to 5", format!("protocol {version}")));
-                    }
-                }
-                // A frame only announces its length.
-                0x95 => drop(self.take(8)?),
-                b'(' => self.marks.push(self.stack.len()),
-                b'0' => drop(self.pop()?),
-                b'1' => drop(self.pop_to_mark()?),
-                b'2' => {
-                    let top = self.top()?;
-                    self.stack.push(top);
-                }
-                b'N' => self.push(Object::None),
-                0x88 => self.push(Object::Bool(true)),
-                0x89 => self.push(Object::Bool(false)),
-                b'I' => {
-                    let object = match self.line()? {
-                        b"01" => Object::Bool(true),
-                        b"00" => Object::Bool(false),
-                        digits => Object::Int(decimal(digits)?),
-                    };
-                    self.push(object);
-                }
-                b'L' => {
-                    let line = self.line()?;
-                    let value = decimal(line.strip_suffix(b"L").unwrap_or(line))?;
-                    self.push(Object::Int(value));
-                }
-                b'K' => self.push_integer(1, false)?,
-                b'M' => self.push_integer(2, false)?,
-                b'J' => self.push_integer(4, true)?,
-                0x8a => {
-                    let len = self.length(1)?;
-                    self.push_long(len)?;
-                }
-                0x8b => {
-                    let len = self.length(4)?;
-                    self.push_long(len)?;
-                }
-                b'F' => {
-                    self.line()?;
-                    self.push(Object::Float);
-                }
-                b'G' => {
-                    self.take(8)?;
-                    self.push(Object::Float);
-                }
-                b'U' | b'C' => self.push_bytes(1)?,
-                b'T' | b'B' => self.push_bytes(4)?,
-                0x8e | 0x96 => self.push_bytes(8)?,
-                b'S' => {
-                    let quoted = self.line()?;
-                    self.push(Object::Bytes(Cow::Owned(unquote(quoted)?)));
-                }
-                0x8c => self.push_text(1)?,
-                b'X' => self.push_text(4)?,
-                0x8d => self.push_text(8)?,
-                b'V' => {
-                    let raw = self.line()?;
-                    self.push(Object::Text(Cow::Owned(raw_unicode(raw)?)));
-                }
-                b']' => self.push(Object::List(Vec::new())),
-                b'l' => {
-                    let items = self.pop_to_mark()?;
-                    self.push(Object::List(items));
-                }
-                b'a' => {
-                    let item = self.pop()?;
-                    self.extend_list(vec![item])?;
-                }
-                b'e' => {
-                    let items = self.pop_to_mark()?;
-                    self.extend_list(items)?;
-                }
-                b')' => self.push(Object::Tuple(Vec::new())),
-                b't' => {
-                    let items = self.pop_to_mark()?;
-                    self.push(Object::Tuple(items));
-                }
-                0x85..=0x87 => {
-                    let len = usize::from(op - 0x84);
-                    if self.stack.len() < self.floor() + len {
-                        return Err(("a value on the stack", "none".to_owned()));
-                    }
-                    let items = self.stack.split_off(self.stack.len() - len);
-                    self.push(Object::Tuple(items));
-                }
-                b'}' => self.push(Object::Dict(Vec::new())),
-                b'd' => {
-                    let items = self.pop_to_mark()?;
-                    self.push(Object::Dict(Vec::new()));
-                    self.extend_dict(&items)?;
-                }
-                b's' => {
-                    let value = self.pop()?;
-                    let key = self.pop()?;
-                    self.extend_dict(&[key, value])?;
-                }
-                b'u' => {
-                    let items = self.pop_to_mark()?;
-                    self.extend_dict(&items)?;
-                }
-                b'g' => {
-                    let index = memo_index(self.line()?)?;
-                    self.recall(index)?;
-                }
-                b'h' => {
-                    let index = self.length(1)? as u64;
-                    self.recall(index)?;
-                }
-                b'j' => {
-                    let index = self.length(4)? as u64;
-                    self.recall(index)?;
-                }
-                b'p' => {
-                    let index = memo_index(self.line()?)?;
-                    self.memorise(index)?;
-                }
-                b'q' => {
-                    let index = self.length(1)? as u64;
-                    self.memorise(index)?;
-                }
-                b'r' => {
-                    let index = self.length(4)? as u64;
-                    self.memorise(index)?;
-                }
-                0x94 => self.memorise(self.memo.len() as u64)?,
-                b'c' => {
-                    let module = utf8(self.line()?)?;
-                    let name = utf8(self.line()?)?;
-                    self.push_global(module, name)?;
-                }
-                0x93 => {
-                    let name = self.pop()?;
-                    let module = self.pop()?;
-                    let global = match (self.objects[module].text(), self.objects[name].text()) {
-                        (Some(module), Some(name)) => find_global(module, name)?,
-                        _ => return Err(("the name of a function", self.objects[name].kind().to_owned())),
-                    };
-                    self.push(Object::Global(global));
-                }
-                b'R' => self.reduce()?,
-                b'b' => self.build()?,
-                _ => {
-                    let expected = "an opcode of plain data";
-                    return Err((expected, format!("0x{op:02x} '{}'", (op as char).escape_default())));
-                }
-            }
+    fn kind(made: &Made) -> &'static str {
+        match made {
+            Made::Dtype { .. } => "a dtype",
+            Made::Array { .. } => "an array",
+            Made::Unbuilt => "an array without contents",
         }
     }
 
-    fn take(&mut self, len: usize) -> Step<&'a [u8]> {
-        let rest = &self.bytes[self.at..];
-        let Some(taken) = rest.get(..len) else {
-            return Err((
-                "more of the pickle",
-                format!("its end, {len} bytes asked and {} left", rest.len()),
-            ));
-        };
-        self.at += len;
-        Ok(taken)
-    }
-
-    fn line(&mut self) -> Step<&'a [u8]> {
-        let rest = &self.bytes[self.at..];
-        let Some(len) = rest.iter().position(|&b| b == b'\n') else {
-            return Err(("a line of text", "the end of the file".to_owned()));
-        };
-        self.at += len + 1;
-        Ok(rest[..len].strip_suffix(b"\r").unwrap_or(&rest[..len]))
-    }
-
-    // An unsigned little-endian number of `size` bytes.
-    fn length(&mut self, size: usize) -> Step<usize> {
-        let value = self.take(size)?.iter().rev().fold(0u64, |all, &byte| (all << 8) | u64::from(byte));
-        usize::try_from(value).map_err(|_| ("a length", value.to_string()))
-    }
-
-    fn push(&mut self, object: Object<'a>) {
-        self.stack.push(self.objects.len());
-        self.objects.push(object);
-    }
-
-    fn push_integer(&mut self, size: usize, signed: bool) -> Step<()> {
-        let value = integer(self.take(size)?, signed, false);
-        self.push(Object::Int(value));
-        Ok(())
-    }
-
-    fn push_long(&mut self, len: usize) -> Step<()> {
-        if len > 8 {
-            return Err(("an integer of 64 bits", format!("one of {len} bytes")));
-        }
-        let bytes = self.take(len)?;
-        let value = if len == 0 { 0 } else { integer(bytes, true, false) };
-        self.push(Object::Int(value));
-        Ok(())
-    }
-
-    fn push_bytes(&mut self, size: usize) -> Step<()> {
-        let len = self.length(size)?;
-        let bytes = self.take(len)?;
-        self.push(Object::Bytes(Cow::Borrowed(bytes)));
-        Ok(())
-    }
-
-    fn push_text(&mut self, size: usize) -> Step<()> {
-        let len = self.length(size)?;
-        let text = utf8(self.take(len)?)?;
-        self.push(Object::Text(Cow::Borrowed(text)));
-        Ok(())
-    }
-
-    fn push_global(&mut self, module: &str, name: &str) -> Step<()> {
-        let global = find_global(module, name)?;
-        self.push(Object::Global(global));
-        Ok(())
-    }
-
-    // Values below the last mark belong to whoever set it.
-    fn floor(&self) -> usize {
-        self.marks.last().copied().unwrap_or(0)
-    }
-
-    fn top(&self) -> Step<Id> {
-        match self.stack.last() {
-            Some(&id) if self.stack.len() > self.floor() => Ok(id),
-            _ => Err(("a value on the stack", "none".to_owned())),
-        }
-    }
-
-    fn pop(&mut self) -> Step<Id> {
-        let id = self.top()?;
-        self.stack.pop();
-        Ok(id)
-    }
-
-    fn pop_to_mark(&mut self) -> Step<Vec<Id>> {
-        let mark = self.marks.pop().ok_or(("a mark on the stack", "none".to_owned()))?;
-        Ok(self.stack.split_off(mark))
-    }
-
-    fn extend_list(&mut self, items: Vec<Id>) -> Step<()> {
-        let top = self.top()?;
-        match &mut self.objects[top] {
-            Object::List(list) => list.extend(items),
-            other => return Err(("a list to append to", other.kind().to_owned())),
-        }
-        Ok(())
-    }
-
-    fn extend_dict(&mut self, items: &[Id]) -> Step<()> {
-        if !items.len().is_multiple_of(2) {
-            return Err(("keys with values", "a key alone".to_owned()));
-        }
-        let top = self.top()?;
-        match &mut self.objects[top] {
-            Object::Dict(pairs) => pairs.extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1]))),
-            other => return Err(("a dict to set items in", other.kind().to_owned())),
-        }
-        Ok(())
-    }
-
-    fn recall(&mut self, index: u64) -> Step<()> {
-        let id = *self.memo.get(&index).ok_or(("an index in the memo", index.to_string()))?;
-        self.stack.push(id);
-        Ok(())
-    }
-
-    fn memorise(&mut self, index: u64) -> Step<()> {
-        let top = self.top()?;
-        self.memo.insert(index, top);
-        Ok(())
-    }
-
-    // A call of one of the known functions.
-    fn reduce(&mut self) -> Step<()> {
-        let arguments = self.pop()?;
-        let function = self.pop()?;
-        let Object::Global(global) = self.objects[function] else {
-            return Err(("a function to call", self.objects[function].kind().to_owned()));
-        };
-        let Object::Tuple(arguments) = &self.objects[arguments] else {
-            return Err(("a tuple of arguments", self.objects[arguments].kind().to_owned()));
-        };
-        let object = match (global, arguments.as_slice()) {
+    fn call<'a>(&mut self, heap: &Heap<'a, Self>, function: Global, arguments: Id) -> Step<Value<'a, Self>> {
+        let object = match (function, heap.tuple(arguments, "a tuple of arguments")?) {
             // (ndarray, (0,), b'b')
             (Global::Reconstruct, &[class, _, _])
-                if matches!(self.objects[class], Object::Global(Global::Ndarray)) =>
+                if matches!(heap[class], Object::Global(Global::Ndarray)) =>
             {
-                Object::Unbuilt
+                Object::Made(Made::Unbuilt)
             }
-            (Global::Dtype, &[code, ..]) => self.dtype(code)?,
-            (Global::Encode, &[text, codec]) => self.encode(text, codec)?,
+            (Global::Dtype, &[code, ..]) => dtype(heap, code)?,
+            (Global::Encode, &[text, codec]) => self.encode(heap, text, codec)?,
             (Global::FromBuffer, &[data, dtype, shape, order]) => {
-                let fortran = self.objects[order].text() == Some("F");
-                self.array(shape, dtype, fortran, data)?
+                array(heap, shape, dtype, heap.text(order) == Some("F"), data)?
             }
-            _ => return Err(("a call that rebuilds an array", format!("{global:?}"))),
+            _ => return Err(("a call that rebuilds an array", format!("{function:?}"))),
         };
-        self.push(object);
-        Ok(())
+        Ok(Value::New(object))
     }
 
-    fn dtype(&self, code: Id) -> Step<Object<'a>> {
-        let text = self.objects[code].text().ok_or(("a dtype", self.objects[code].kind().to_owned()))?;
-        let (big, code) = match text.as_bytes() {
-            [b'>', code @ ..] => (true, code),
-            [b'<' | b'|' | b'=', code @ ..] => (false, code),
-            code => (false, code),
-        };
-        match code {
-            &[kind @ (b'b' | b'i' | b'u' | b'f'), digit @ (b'1' | b'2' | b'4' | b'8')] => {
-                Ok(Object::Dtype { kind, size: usize::from(digit - b'0'), big })
+    // An array or a dtype.
+    fn build<'a>(&mut self, heap: &Heap<'a, Self>, target: Id, state: Id) -> Step<Option<Object<'a>>> {
+        let state = heap.tuple(state, "a state to build from")?;
+        let built = match (&heap[target], state) {
+            // (version, '<', …)
+            (&Object::Made(Made::Dtype { kind, size, .. }), &[_, order, ..]) => {
+                Object::Made(Made::Dtype { kind, size, big: heap.text(order) == Some(">") })
             }
-            _ => Err(("a dtype of numbers", text.escape_default().to_string())),
-        }
+            // (version, shape, dtype, is Fortran, data)
+            (Object::Made(Made::Unbuilt), &[_, shape, dtype, fortran, data]) => {
+                let fortran = match heap[fortran] {
+                    Object::Bool(value) => value,
+                    Object::Int(value) => value != 0,
+                    ref other => return Err(("the order of an array", other.kind().to_owned())),
+                };
+                array(heap, shape, dtype, fortran, data)?
+            }
+            (other, _) => return Err(("an array or dtype to build", other.kind().to_owned())),
+        };
+        Ok(Some(built))
     }
+}
 
+impl Numpy {
     // How Python 3 writes bytes in the protocols that know only strings.
-    fn encode(&mut self, text: Id, codec: Id) -> Step<Object<'a>> {
-        let latin1 = matches!(self.objects[codec].text(), Some("latin1" | "latin-1"));
-        let Object::Text(text) = &self.objects[text] else {
-            return Err(("a string to encode", self.objects[text].kind().to_owned()));
+    fn encode<'a>(&mut self, heap: &Heap<'a, Self>, text: Id, codec: Id) -> Step<Object<'a>> {
+        let latin1 = matches!(heap.text(codec), Some("latin1" | "latin-1"));
+        let Object::Text(text) = &heap[text] else {
+            return Err(("a string to encode", heap.kind(text).to_owned()));
         };
         if !latin1 {
-            return Err(("the codec latin1", self.objects[codec].kind().to_owned()));
+            return Err(("the codec latin1", heap.kind(codec).to_owned()));
         }
         // Each string is encoded once in honest files; without a bound, a short
         // program could copy one long string over and over.
         self.encoded += text.len();
-        if self.encoded > self.bytes.len() {
+        if self.encoded > heap.limit() {
             return Err(("strings within the size of the file", "the same one repeated".to_owned()));
         }
         let bytes: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
         let bytes = bytes.ok_or(("characters of latin1", "others".to_owned()))?;
         Ok(Object::Bytes(Cow::Owned(bytes)))
     }
-
-    fn array(&self, shape: Id, dtype: Id, fortran: bool, data: Id) -> Step<Object<'a>> {
-        let Object::Tuple(sides) = &self.objects[shape] else {
-            return Err(("a shape", self.objects[shape].kind().to_owned()));
-        };
-        let shape = sides
-            .iter()
-            .map(|&side| match self.objects[side] {
-                Object::Int(side) => usize::try_from(side).map_err(|_| ("a length", side.to_string())),
-                ref other => Err(("a length", other.kind().to_owned())),
-            })
-            .collect::<Step<Vec<usize>>>()?;
-        let Object::Dtype { size, .. } = self.objects[dtype] else {
-            return Err(("a dtype", self.objects[dtype].kind().to_owned()));
-        };
-        let Object::Bytes(bytes) = &self.objects[data] else {
-            return Err(("the bytes of an array", self.objects[data].kind().to_owned()));
-        };
-        let need = shape.iter().try_fold(size, |all, &side| all.checked_mul(side));
-        if need != Some(bytes.len()) {
-            let found = format!("{} for shape {shape:?} of {size}-byte items", bytes.len());
-            return Err(("as many bytes as the shape says", found));
-        }
-        Ok(Object::Array { shape, dtype, fortran, data })
-    }
-
-    // __setstate__ of an array or a dtype.
-    fn build(&mut self) -> Step<()> {
-        let state = self.pop()?;
-        let target = self.top()?;
-        let Object::Tuple(state) = &self.objects[state] else {
-            return Err(("a state to build from", self.objects[state].kind().to_owned()));
-        };
-        let built = match (&self.objects[target], state.as_slice()) {
-            // (version, '<', …)
-            (&Object::Dtype { kind, size, .. }, &[_, order, ..]) => {
-                Object::Dtype { kind, size, big: self.objects[order].text() == Some(">") }
-            }
-            // (version, shape, dtype, is Fortran, data)
-            (Object::Unbuilt, &[_, shape, dtype, fortran, data]) => {
-                let fortran = match self.objects[fortran] {
-                    Object::Bool(value) => value,
-                    Object::Int(value) => value != 0,
-                    ref other => return Err(("the order of an array", other.kind().to_owned())),
-                };
-                self.array(shape, dtype, fortran, data)?
-            }
-            (other, _) => return Err(("an array or dtype to build", other.kind().to_owned())),
-        };
-        self.objects[target] = built;
-        Ok(())
-    }
 }
 
-fn find_global(module: &str, name: &str) -> Step<Global> {
-    Global::find(module, name)
-        .ok_or_else(|| ("numpy arrays and plain data", format!("the function {module}.{name}")))
-}
-
-fn utf8(bytes: &[u8]) -> Step<&str> {
-    std::str::from_utf8(bytes).map_err(|e| ("UTF-8", format!("{e}")))
-}
-
-fn decimal(digits: &[u8]) -> Step<i64> {
-    utf8(digits)?.parse().map_err(|_| ("an integer of 64 bits", String::from_utf8_lossy(digits).into_owned()))
-}
-
-fn memo_index(digits: &[u8]) -> Step<u64> {
-    u64::try_from(decimal(digits)?).map_err(|_| ("an index in the memo", "a negative number".to_owned()))
-}
-
-// 'text' or "text" with the escapes that Python's repr writes.
-fn unquote(line: &[u8]) -> Step<Vec<u8>> {
-    let wrong = || ("a quoted string", String::from_utf8_lossy(&line[..line.len().min(40)]).into_owned());
-    let inner = match line {
-        [b'\'', inner @ .., b'\''] | [b'"', inner @ .., b'"'] => inner,
-        _ => return Err(wrong()),
+fn dtype<'a>(heap: &Heap<'a, Numpy>, code: Id) -> Step<Object<'a>> {
+    let text = heap.text(code).ok_or(("a dtype", heap.kind(code).to_owned()))?;
+    let (big, code) = match text.as_bytes() {
+        [b'>', code @ ..] => (true, code),
+        [b'<' | b'|' | b'=', code @ ..] => (false, code),
+        code => (false, code),
     };
-    let mut out = Vec::with_capacity(inner.len());
-    let mut rest = inner.iter();
-    while let Some(&byte) = rest.next() {
-        if byte != b'\\' {
-            out.push(byte);
-            continue;
+    match code {
+        &[kind @ (b'b' | b'i' | b'u' | b'f'), digit @ (b'1' | b'2' | b'4' | b'8')] => {
+            Ok(Object::Made(Made::Dtype { kind, size: usize::from(digit - b'0'), big }))
         }
-        out.push(match rest.next() {
-            Some(b'n') => b'\n',
-            Some(b'r') => b'\r',
-            Some(b't') => b'\t',
-            Some(&c @ (b'\\' | b'\'' | b'"')) => c,
-            Some(b'x') => {
-                let mut hex = || (*rest.next()? as char).to_digit(16);
-                match (hex(), hex()) {
-                    (Some(high), Some(low)) => (high * 16 + low) as u8,
-                    _ => return Err(wrong()),
-                }
-            }
-            _ => return Err(wrong()),
-        });
+        _ => Err(("a dtype of numbers", shown(text))),
     }
-    Ok(out)
 }
 
-// Latin-1 with \uXXXX and \UXXXXXXXX.
-fn raw_unicode(line: &[u8]) -> Step<String> {
-    let mut out = String::with_capacity(line.len());
-    let mut at = 0;
-    while at < line.len() {
-        let digits = match line[at..] {
-            [b'\\', b'u', ..] => 4,
-            [b'\\', b'U', ..] => 8,
-            _ => {
-                out.push(char::from(line[at]));
-                at += 1;
-                continue;
-            }
-        };
-        let code = line.get(at + 2..at + 2 + digits).and_then(|hex| std::str::from_utf8(hex).ok());
-        let code = code.and_then(|hex| u32::from_str_radix(hex, 16).ok()).and_then(char::from_u32);
-        out.push(code.ok_or(("four or eight hexadecimal digits", "others".to_owned()))?);
-        at += 2 + digits;
+fn array<'a>(heap: &Heap<'a, Numpy>, shape: Id, dtype: Id, fortran: bool, data: Id) -> Step<Object<'a>> {
+    let sides = heap.tuple(shape, "a shape")?;
+    let shape = sides.iter().map(|&side| heap.length(side)).collect::<Step<Vec<usize>>>()?;
+    let Object::Made(Made::Dtype { size, .. }) = heap[dtype] else {
+        return Err(("a dtype", heap.kind(dtype).to_owned()));
+    };
+    let Object::Bytes(bytes) = &heap[data] else {
+        return Err(("the bytes of an array", heap.kind(data).to_owned()));
+    };
+    let need = shape.iter().try_fold(size, |all, &side| all.checked_mul(side));
+    if need != Some(bytes.len()) {
+        let found = format!("{} for shape {shape:?} of {size}-byte items", bytes.len());
+        return Err(("as many bytes as the shape says", found));
     }
-    Ok(out)
+    Ok(Object::Made(Made::Array { shape, dtype, fortran, data }))
 }
 
 #[cfg(test)]
@@ -833,30 +389,10 @@ mod tests {
         assert!(p.integers(p.root()).is_err());
     }
 
-    #[test]
-    fn integers_of_every_width_and_order() {
-        assert_eq!(integer(&[0xff], true, false), -1);
-        assert_eq!(integer(&[0xff], false, false), 255);
-        assert_eq!(integer(&[0x01, 0x80], true, false), -32767);
-        assert_eq!(integer(&[0x01, 0x80], true, true), 384);
-        assert_eq!(integer(&[0xff; 8], true, true), -1);
-        assert_eq!(integer(&[0xff; 8], false, true), i64::MAX);
-    }
-
-    #[test]
-    fn text_of_protocol_0() {
-        assert_eq!(unquote(br#"'a\x00\n\'\\'"#).unwrap(), b"a\0\n'\\");
-        for bad in [&b"abc"[..], b"'", b"'a\\", b"'\\x0'", b"'\\q'"] {
-            assert!(unquote(bad).is_err(), "{bad:?}");
-        }
-        assert_eq!(raw_unicode(b"a\xe9\\u20ac\\U0001F600").unwrap(), "aé€😀");
-        assert!(raw_unicode(b"\\u12").is_err() && raw_unicode(b"\\ud800").is_err());
-    }
-
     // Asks for everything that could be in a pickle.
     fn use_all(bytes: &[u8]) {
         let Ok(p) = Pickle::read(bytes, "fuzz") else { return };
-        for id in 0..p.objects.len() {
+        for id in 0..p.heap.len() {
             let _ = (p.entry(id, "data"), p.integers(id), p.strings(id));
             if let Ok(array) = p.bytes2(id) {
                 assert_eq!(array.data.len(), array.shape.0 * array.shape.1);

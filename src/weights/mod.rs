@@ -1,16 +1,29 @@
 //! Weights as files hold them: named tensors, in order, without libtorch.
 //!
-//! A [`StateDict`] says nothing of the file it came from; [`safetensors`] reads
-//! and writes one.
+//! A [`StateDict`] says nothing of the file it came from. [`open`] reads PyTorch's
+//! checkpoints and safetensors files, whatever they are called, and says in an
+//! [`Origin`] what it took from them; [`safetensors`] reads and writes one such file.
 
+mod checkpoint;
+mod input;
+mod legacy;
+mod origin;
+mod piece;
 pub mod safetensors;
+mod select;
+mod shards;
+mod torch;
+mod zip;
+
+pub use checkpoint::{Checkpoint, from_bytes, open};
+pub use origin::{Format, Origin, Skipped};
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::ops::Range;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 
 macro_rules! dtypes {
     ($($(#[$doc:meta])* $variant:ident: $item:ty = $name:literal;)*) => {
@@ -72,6 +85,22 @@ macro_rules! dtypes {
                 }
             }
 
+            /// Without numbers, and room for `count`.
+            pub(crate) fn with_capacity(dtype: Dtype, count: usize) -> Self {
+                match dtype {
+                    $(Dtype::$variant => Self::$variant(Vec::with_capacity(count)),)*
+                }
+            }
+
+            /// Adds the numbers of `bytes`, little-endian; bytes left over at the end are dropped.
+            pub(crate) fn extend_le_bytes(&mut self, bytes: &[u8]) {
+                match self {
+                    $(Self::$variant(v) => {
+                        v.extend(bytes.as_chunks().0.iter().map(|b| <$item>::from_le_bytes(*b)));
+                    })*
+                }
+            }
+
             /// Writes the numbers, little-endian.
             ///
             /// # Errors
@@ -128,6 +157,25 @@ impl Data {
     /// Without numbers.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The next `count` numbers of `source`, little-endian. Memory is taken for all of them at once.
+    ///
+    /// # Errors
+    /// Those of `source`, and its end.
+    pub(crate) fn read_le(dtype: Dtype, count: usize, source: &mut dyn Read) -> std::io::Result<Self> {
+        // In pieces: beside the numbers there is never a copy of them.
+        const PIECE: usize = 1 << 16;
+        let mut data = Self::with_capacity(dtype, count);
+        let mut left = count * dtype.size();
+        let mut piece = vec![0; left.min(PIECE)];
+        while left > 0 {
+            let piece = &mut piece[..left.min(PIECE)];
+            source.read_exact(piece)?;
+            data.extend_le_bytes(piece);
+            left -= piece.len();
+        }
+        Ok(data)
     }
 
     /// Bytes of all numbers.
@@ -321,25 +369,7 @@ fn volume(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1usize, |all, &side| all.checked_mul(side))
 }
 
-// Names and shapes come from files: an error must neither steer the terminal nor fill it.
-pub(crate) fn shown(name: &str) -> String {
-    const MOST: usize = 120;
-    if name.is_empty() {
-        return "\"\"".to_owned();
-    }
-    let mut text = String::new();
-    for c in name.chars().take(MOST) {
-        match c {
-            '"' | '\'' | '\\' => text.push(c),
-            _ => text.extend(c.escape_debug()),
-        }
-    }
-    if name.chars().nth(MOST).is_some() {
-        text.push('…');
-    }
-    text
-}
-
+// Shapes come from files, and may be long.
 pub(crate) fn shape_text(shape: &[usize]) -> String {
     const MOST: usize = 10;
     let sides: Vec<_> = shape.iter().take(MOST).map(usize::to_string).collect();
@@ -441,13 +471,5 @@ mod tests {
             "w: expected the 9 tensors of m, found 9 missing (l0, l1, l2, l3, l4, l5, l6, l7, …)"
         );
         StateDict::new().check_names("w", "m", &[]).unwrap();
-    }
-
-    #[test]
-    fn names_stay_readable() {
-        assert_eq!(shown("größe.weight"), "größe.weight");
-        assert_eq!(shown("a\u{1b}[31m\n"), "a\\u{1b}[31m\\n");
-        assert_eq!(shown(""), "\"\"");
-        assert_eq!(shown(&"é".repeat(500)).chars().count(), 121);
     }
 }

@@ -11,9 +11,9 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
-use super::{Data, Dtype, NamedTensor, StateDict, shape_text, shown, volume};
+use super::{Data, Dtype, NamedTensor, StateDict, shape_text, volume};
 use crate::disk::write_atomic;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 
 /// What the author of a file says of it ("format": "pt").
 pub type Metadata = BTreeMap<String, String>;
@@ -160,7 +160,7 @@ impl<'de> Visitor<'de> for HeaderVisitor {
 }
 
 // Nothing is allocated before `size`, the bytes of the file, is known to hold it.
-fn parse(mut file: impl Read, size: u64, path: &Path) -> Result<(StateDict, Metadata)> {
+pub(super) fn parse(mut file: impl Read, size: u64, path: &Path) -> Result<(StateDict, Metadata)> {
     let place = path.display();
     let mut bytes = |length: u64| {
         let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
@@ -206,7 +206,8 @@ fn parse(mut file: impl Read, size: u64, path: &Path) -> Result<(StateDict, Meta
 
     let mut dict = StateDict::new();
     for ((name, Entry { shape, data_offsets: (begin, end), .. }), dtype) in tensors.into_iter().zip(dtypes) {
-        let data = Data::from_le_bytes(dtype, &bytes(end - begin)?);
+        let count = usize::try_from(end - begin).unwrap_or(usize::MAX) / dtype.size();
+        let data = Data::read_le(dtype, count, &mut file).map_err(Error::io(path, "read"))?;
         dict.push(NamedTensor { name, shape, data })?;
     }
     Ok((dict, metadata.unwrap_or_default()))

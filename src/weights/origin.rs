@@ -1,0 +1,182 @@
+//! What was read of a file, and what was left.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::StateDict;
+use crate::error::shown;
+
+/// How a file holds its tensors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// A PyTorch checkpoint: a zip archive, as `torch.save` writes since version 1.6.
+    Zip,
+    /// A PyTorch checkpoint as older versions wrote it: pickles, then numbers.
+    Legacy,
+    /// A safetensors file.
+    Safetensors,
+    /// Several safetensors files with an index.
+    Shards,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Zip => "a PyTorch checkpoint (zip format)",
+            Self::Legacy => "a PyTorch checkpoint (legacy format)",
+            Self::Safetensors => "a safetensors file",
+            Self::Shards => "safetensors files with an index",
+        })
+    }
+}
+
+/// Something in a dict of weights that was not read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// Its name, as in the file.
+    pub name: String,
+    /// What it is ("a sparse tensor", "None").
+    pub what: String,
+}
+
+/// Where weights come from: what was taken of a file, and what was left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// How the file holds them.
+    pub format: Format,
+    /// Under which key of the file they were ("state_dict", "checkpoint.model");
+    /// none where the file holds nothing else.
+    pub key: Option<String>,
+    /// Other keys with tensors.
+    pub others: Vec<String>,
+    /// Prefixes that all names had, in the order in which they were taken off.
+    pub stripped: Vec<String>,
+    /// Entries beside the tensors that were not read.
+    pub skipped: Vec<Skipped>,
+    /// Keys beside the weights' own, without weights: epoch, optimiser state.
+    pub beside: Vec<String>,
+}
+
+impl Origin {
+    /// Of a file that holds nothing but tensors.
+    pub fn new(format: Format) -> Self {
+        let (key, others, stripped, skipped, beside) = Default::default();
+        Self { format, key, others, stripped, skipped, beside }
+    }
+
+    /// What a reader should know, a line for each; none where all of a safetensors
+    /// file was read as it is.
+    pub fn notes(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let quoted = |list: &[String]| listed(list.iter().map(|key| format!("`{}`", shown(key))));
+        let key = self.key.as_ref().map(|key| format!("weights under `{}`", shown(key)));
+        let prefix =
+            (!self.stripped.is_empty()).then(|| format!("{} taken off all names", quoted(&self.stripped)));
+        if self.format != Format::Safetensors || key.is_some() || prefix.is_some() {
+            lines.push(
+                [Some(self.format.to_string()), key, prefix]
+                    .into_iter()
+                    .flatten()
+                    .collect::<Vec<_>>()
+                    .join("; "),
+            );
+        }
+        if !self.others.is_empty() {
+            lines.push(format!("tensors under other keys were not read: {}", quoted(&self.others)));
+        }
+        if !self.skipped.is_empty() {
+            let skipped = self.skipped.iter().map(|s| format!("{} ({})", shown(&s.name), s.what));
+            lines.push(format!("left out: {}", listed(skipped)));
+        }
+        if !self.beside.is_empty() {
+            lines.push(format!("beside the weights: {}", quoted(&self.beside)));
+        }
+        lines
+    }
+}
+
+// "a, b, c and 4 more"
+pub fn listed(items: impl ExactSizeIterator<Item = String>) -> String {
+    const SHOWN: usize = 8;
+    let more = items.len().saturating_sub(SHOWN);
+    let first = items.take(SHOWN).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{first} and {more} more") } else { first }
+}
+
+/// What wrappers put before all names: data parallelism, Lightning, `torch.compile`.
+const PREFIXES: [&str; 3] = ["module.", "model.", "_orig_mod."];
+
+/// Takes prefixes off that all names have, again and again; which ones.
+pub fn strip(dict: StateDict) -> (StateDict, Vec<String>) {
+    let mut stripped = Vec::new();
+    let mut length = 0;
+    while let Some(prefix) = PREFIXES.iter().find(|prefix| {
+        let rest = |name: &str| name[length..].strip_prefix(**prefix).is_some_and(|rest| !rest.is_empty());
+        !dict.is_empty() && dict.iter().all(|t| rest(t.name()))
+    }) {
+        stripped.push((*prefix).to_owned());
+        length += prefix.len();
+    }
+    if length == 0 {
+        return (dict, stripped);
+    }
+    let mut short = StateDict::new();
+    for mut tensor in dict {
+        tensor.name.drain(..length);
+        short.push(tensor).expect("names that differed differ without their common start");
+    }
+    (short, stripped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::{Data, NamedTensor};
+
+    fn stripped(names: &[&str]) -> (Vec<String>, Vec<String>) {
+        let mut dict = StateDict::new();
+        for name in names {
+            dict.push(NamedTensor::new(*name, vec![], Data::U8(vec![0])).unwrap()).unwrap();
+        }
+        let (dict, stripped) = strip(dict);
+        (dict.iter().map(|t| t.name().to_owned()).collect(), stripped)
+    }
+
+    #[test]
+    fn prefixes_go_where_all_names_have_them() {
+        let (names, gone) = stripped(&["module.a.b", "module.module.c"]);
+        assert_eq!((names, gone), (vec!["a.b".into(), "module.c".into()], vec!["module.".into()]));
+        let (names, gone) = stripped(&["model._orig_mod.module.a", "model._orig_mod.module.b"]);
+        assert_eq!((names, gone.concat()), (vec!["a".into(), "b".into()], "model._orig_mod.module.".into()));
+        for untouched in [&["module.a", "b"][..], &["module.", "module.a"], &["modules.a"], &[]] {
+            assert_eq!(stripped(untouched), (untouched.iter().map(|n| (*n).to_owned()).collect(), vec![]));
+        }
+    }
+
+    #[test]
+    fn notes_say_what_was_taken_and_what_was_left() {
+        assert!(Origin::new(Format::Safetensors).notes().is_empty());
+        assert_eq!(Origin::new(Format::Legacy).notes(), ["a PyTorch checkpoint (legacy format)"]);
+        let origin = Origin {
+            key: Some("state_dict".into()),
+            others: vec!["ema".into()],
+            stripped: vec!["module.".into()],
+            skipped: vec![Skipped { name: "a\u{1b}".into(), what: "None".into() }],
+            beside: (0..10).map(|i| format!("k{i}")).collect(),
+            ..Origin::new(Format::Zip)
+        };
+        assert_eq!(
+            origin.notes(),
+            [
+                "a PyTorch checkpoint (zip format); weights under `state_dict`; `module.` taken off all names",
+                "tensors under other keys were not read: `ema`",
+                "left out: a\\u{1b} (None)",
+                "beside the weights: `k0`, `k1`, `k2`, `k3`, `k4`, `k5`, `k6`, `k7` and 2 more",
+            ]
+        );
+        let text = serde_json::to_string(&origin).unwrap();
+        assert_eq!(serde_json::from_str::<Origin>(&text).unwrap(), origin);
+    }
+}

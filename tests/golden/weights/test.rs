@@ -1,0 +1,110 @@
+//! Checkpoints against what PyTorch reads of them. `make.py` beside this file made
+//! them, and says in which kinds they come.
+
+use std::path::{Path, PathBuf};
+
+use domfreq::weights::{self, Checkpoint, NamedTensor};
+use serde_json::{Map, Value, json};
+
+fn data() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/weights/data")
+}
+
+fn expected() -> Map<String, Value> {
+    let mut all: Value = serde_json::from_str(include_str!("expected.json")).unwrap();
+    let Value::Object(files) = all["files"].take() else { panic!("a map of files") };
+    files
+}
+
+fn fnv1a(bytes: &[u8]) -> String {
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{hash:016x}")
+}
+
+fn bytes(tensor: &NamedTensor) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    tensor.data().write_le_bytes(&mut bytes).unwrap();
+    bytes
+}
+
+// In the words of expected.json.
+fn seen(read: &Checkpoint) -> Value {
+    let origin = &read.origin;
+    let skipped: Map<String, Value> =
+        origin.skipped.iter().map(|s| (s.name.clone(), s.what.clone().into())).collect();
+    let rows: Vec<Value> = read
+        .dict
+        .iter()
+        .map(|t| json!([t.name(), t.data().dtype().name(), t.shape(), fnv1a(&bytes(t))]))
+        .collect();
+    json!({
+        "format": origin.format,
+        "key": origin.key,
+        "others": origin.others,
+        "beside": origin.beside,
+        "stripped": origin.stripped,
+        "skipped": skipped,
+        "tensors": rows,
+    })
+}
+
+#[test]
+fn every_kind_of_file_is_read_as_pytorch_reads_it_or_refused_in_words() {
+    let folder = data();
+    let files = expected();
+    let (mut read, mut refused) = (0, 0);
+    for (name, case) in &files {
+        let found = weights::open(&folder.join(name));
+        match (case.get("refused"), found) {
+            (None, Ok(found)) => {
+                assert_eq!(seen(&found), *case, "{name}");
+                read += 1;
+            }
+            (Some(words), Err(error)) => {
+                let text = error.to_string();
+                let place = text.starts_with(&folder.display().to_string());
+                let words = words.as_array().unwrap().iter().map(|w| w.as_str().unwrap());
+                assert!(place && text.len() < 1000, "{name}: {text}");
+                for word in words {
+                    assert!(text.contains(word), "{name}: expected `{word}` in: {text}");
+                }
+                refused += 1;
+            }
+            (None, Err(error)) => panic!("{name}: {error}"),
+            (Some(words), Ok(_)) => panic!("{name}: read, but expected {words}"),
+        }
+    }
+    assert!(read >= 20 && refused >= 25, "{read} read, {refused} refused");
+}
+
+// Every single bit of an archive has a meaning that is checked, or none that matters.
+#[test]
+fn a_flipped_bit_of_an_archive_is_seen_or_changes_nothing() {
+    let path = data().join("nested.pt");
+    let mut file = std::fs::read(&path).unwrap();
+    let whole = seen(&weights::open(&path).unwrap());
+    let mut unseen = 0;
+    for bit in 0..8 * file.len() {
+        file[bit / 8] ^= 1 << (bit % 8);
+        if let Ok(read) = weights::from_bytes(&file, &path) {
+            assert_eq!(seen(&read), whole, "bit {} of byte {}", bit % 8, bit / 8);
+            unseen += 1;
+        }
+        file[bit / 8] ^= 1 << (bit % 8);
+    }
+    println!("{unseen} of {} bits have no meaning", 8 * file.len());
+}
+
+#[test]
+fn a_file_cut_off_anywhere_is_refused() {
+    for name in ["nested.pt", "dtypes.th", "dtypes.safetensors", "deflated.pt"] {
+        let path = data().join(name);
+        let file = std::fs::read(&path).unwrap();
+        for length in (0..file.len()).step_by(if file.len() > 8000 { 13 } else { 1 }) {
+            let text = weights::from_bytes(&file[..length], &path).unwrap_err().to_string();
+            assert!(text.starts_with(&path.display().to_string()), "{name}, {length} bytes: {text}");
+        }
+    }
+}

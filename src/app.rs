@@ -84,6 +84,16 @@ fn use_threads(threads: usize) -> Result<usize> {
     Ok(rayon::current_num_threads())
 }
 
+/// Reads a file of weights, and says what was taken of it.
+#[cfg(feature = "torch")]
+fn weights(path: &std::path::Path) -> Result<crate::weights::Checkpoint> {
+    let read = crate::weights::open(path)?;
+    for note in read.origin.notes() {
+        say(format_args!("{}: {note}", path.display()));
+    }
+    Ok(read)
+}
+
 /// Reads and prepares the data of `config`, which is resolved on the way.
 fn samples(config: &mut DataConfig) -> Result<Samples> {
     let spec: Spec = config.spec.parse()?;

@@ -284,7 +284,7 @@ impl SwitchArgs {
 /// `domfreq evaluate`.
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
-    /// Run directory (its newest checkpoint), or a safetensors file of weights
+    /// Run directory (its newest checkpoint), or a file of weights: PyTorch's or safetensors
     #[arg(value_name = "RUN|FILE")]
     pub source: PathBuf,
     /// The network that a file's weights are of [default: guessed from names and shapes]
@@ -320,7 +320,7 @@ pub struct DeepArgs {
     /// Passes over the data, instead of --steps [default: 10]
     #[arg(long)]
     pub epochs: Option<f64>,
-    /// Begin with the weights of this safetensors file
+    /// Begin with the weights of this file, PyTorch's or safetensors
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
     /// Switches of the network.

@@ -4,7 +4,8 @@
 //! (these need feature `torch`), `readme` (its commands
 //! run), `golden_flow` (the gradient flow is SciPy's), `golden_architectures`,
 //! `golden_resnet`, `golden_descent`, `golden_heatmap` and `golden_stimuli` (networks,
-//! training and what audits measure are PyTorch's), `cifar` (numbers on the real
+//! training and what audits measure are PyTorch's), `golden_weights` and `weights`
+//! (files of weights are read as PyTorch reads them), `cifar` (numbers on the real
 //! images; skipped where they are not).
 
 mod bad_input;
@@ -27,9 +28,11 @@ mod golden_heatmap;
 #[cfg(feature = "torch")]
 #[path = "golden/resnet/test.rs"]
 mod golden_resnet;
-#[cfg(feature = "torch")]
-#[path = "golden/stimuli/test.rs"]
-mod golden_stimuli;
+//! run), `golden_flow` (the gradient flow is SciPy's), `golden_architectures`,
+//! `golden_resnet`, `golden_descent`, `golden_heatmap` and `golden_stimuli` (networks,
+//! training and what audits measure are PyTorch's), `golden_weights` and `weights`
+//! (files of weights are read as PyTorch reads them), `cifar` (numbers on the real
+//! images; skipped where they are not).
 mod inspect;
 mod predict;
 mod readme;
@@ -38,3 +41,4 @@ mod resnet;
 mod support;
 #[cfg(feature = "torch")]
 mod train;
+mod weights;

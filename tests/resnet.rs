@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rand::Rng;
 
-use crate::support::{domfreq, fails, json, ok};
+use crate::support::{domfreq, fails, json, ok, python};
 
 // Small enough for many runs: 9 updates of a small CNN an epoch, 8 epochs.
 const RUN: [&str; 22] = [
@@ -334,18 +334,6 @@ fn evaluation_of_a_file_guesses_the_network() {
     let found = format!("found {} outputs", classes + 1);
     fails(tmp.path(), &[&["evaluate", &other][..], &data].concat(), &[&expected, &found]);
     fails(tmp.path(), &[&["evaluate", &file, "--stem", "cifar"][..], &data].concat(), &["model.stem"]);
-}
-
-/// Python with torchvision, where there is one.
-fn python() -> Option<PathBuf> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv-bench/bin/python");
-    let python = std::env::var_os("DOMFREQ_BENCH_PYTHON").map_or(here, PathBuf::from);
-    let found = Command::new(&python).args(["-c", "import torchvision, safetensors"]).output();
-    if found.is_ok_and(|o| o.status.success()) {
-        return Some(python);
-    }
-    println!("skipped: no Python with torchvision (DOMFREQ_BENCH_PYTHON names one)");
-    None
 }
 
 #[test]

@@ -62,6 +62,18 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     None
 }
 
+/// Python with torchvision, where there is one.
+pub fn python() -> Option<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv-bench/bin/python");
+    let python = std::env::var_os("DOMFREQ_BENCH_PYTHON").map_or(here, PathBuf::from);
+    let found = Command::new(&python).args(["-c", "import torchvision, safetensors"]).output();
+    if found.is_ok_and(|o| o.status.success()) {
+        return Some(python);
+    }
+    println!("skipped: no Python with torchvision (DOMFREQ_BENCH_PYTHON names one)");
+    None
+}
+
 /// A PNG of one channel, values f(row, column).
 pub fn write_png(path: &Path, h: u32, w: u32, f: impl Fn(u32, u32) -> u8) {
     let file = std::fs::File::create(path).expect("a file");

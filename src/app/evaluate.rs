@@ -23,12 +23,14 @@ use crate::run::config::{AugmentConfig, Dtype, InitKind};
 use crate::run::{RunConfig, RunDir};
 use crate::train::deep::checkpoint::Checkpoints;
 use crate::train::deep::{Images, Pixels, Targets, evaluate};
-use crate::weights::safetensors;
+use crate::weights::{Origin, safetensors};
 
 /// What comes out.
 #[derive(Serialize)]
 struct Report {
     weights: String,
+    /// What was taken of a file from elsewhere; null for a run.
+    origin: Option<Origin>,
     model: String,
     data: String,
     split: String,
@@ -53,7 +55,15 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let kind = if config.run.dtype == Dtype::F64 { Kind::Double } else { Kind::Float };
     let architecture = Architecture::new(&config, samples.shape, samples.outputs());
     let net = Deep::new(architecture, InitKind::Pytorch, 0, kind, device)?;
-    net.load(&safetensors::read(&weights)?, &weights.display().to_string())?;
+    // What a run has written is read as it is.
+    let (dict, origin) = if source.is_dir() {
+        (safetensors::read(&weights)?, None)
+    } else {
+        let read = super::weights(&weights)?;
+        (read.dict, Some(read.origin))
+    };
+    net.load(&dict, &weights.display().to_string())?;
+    drop(dict);
     let images =
         Images::new(&pixels, &samples, &AugmentConfig::default(), config.run.channels_last, kind, device)?;
     let targets = match targets {
@@ -81,6 +91,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let count = images.len();
     let report = Report {
         weights: weights.display().to_string(),
+        origin,
         model: config.model.kind.to_string(),
         data: config.data.spec.clone(),
         split: config.data.split.clone(),

@@ -8,7 +8,7 @@ use tch::Kind;
 
 use super::{Clock, Machine, directory, finish};
 use crate::app::images::{evaluation_set, training_set};
-use crate::app::{print, print_json};
+use crate::app::{print, print_json, weights};
 use crate::cli::TrainArgs;
 use crate::data::Samples;
 use crate::error::Error;
@@ -25,7 +25,6 @@ use crate::theory::Modes;
 use crate::train::deep::checkpoint::{self, Checkpoints, State};
 use crate::train::deep::{Images, Pixels, Targets, Trainer, evaluate};
 use crate::train::signals::{Request, Signals};
-use crate::weights::safetensors;
 
 const STEPS: [&str; 5] = ["step", "epoch", "loss", "accuracy", "eta"];
 const EVAL: [&str; 6] = ["step", "epoch", "loss", "accuracy", "ema_loss", "ema_accuracy"];
@@ -160,7 +159,7 @@ impl<'a> Run<'a> {
         let network = || Deep::new(architecture.clone(), init, config.run.seed, kind, device);
         let net = network()?;
         if let Some(path) = &config.init.weights {
-            net.load(&safetensors::read(path)?, &path.display().to_string())?;
+            net.load(&weights(path)?.dict, &path.display().to_string())?;
         }
         let ema = config.optim.ema.map(|_| network()).transpose()?;
         if let Some(ema) = &ema {

@@ -436,7 +436,7 @@ pub struct InitConfig {
     /// deep ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<InitKind>,
-    /// Weights of a deep network to begin with: a safetensors file with its names.
+    /// Weights of a deep network to begin with: a file with its names, as [`crate::weights::open`] reads it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
     /// Standard deviation ε of every weight (`gaussian`).

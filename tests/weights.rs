@@ -120,7 +120,8 @@ fn what_is_taken_of_a_file_is_said_and_what_cannot_be_is_refused() {
     let file = |name: &str| data.join(name).display().to_string();
     let evaluate = |name: &str, parts: &[&str]| {
         let path = file(name);
-        let args = ["evaluate", &path, "--model", "resnet8", "--data", "shapes:count=20,size=12"];
+        let data = ["--data", "shapes:count=20,size=12", "--normalize", "none"];
+        let args = [&["evaluate", &path, "--model", "resnet8"][..], &data].concat();
         fails(tmp.path(), &args, parts);
     };
     evaluate("system.pt", &["system.pt", "data.pkl", ".system"]);

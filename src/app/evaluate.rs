@@ -1,7 +1,7 @@
 //! `domfreq evaluate`: loss and accuracy of a deep network, from a run or a file
 //! of weights.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use ndarray::Axis;
@@ -15,6 +15,7 @@ use crate::audit::guess::guess;
 use crate::cli::EvaluateArgs;
 use crate::data::{self, Normalize, Samples, Spec};
 use crate::error::Error;
+use crate::field::ImageSet;
 use crate::model::deep::{Architecture, Deep};
 use crate::model::{convert, device};
 use crate::progress::{Progress, say};
@@ -23,7 +24,7 @@ use crate::run::config::{AugmentConfig, Dtype, InitKind};
 use crate::run::{RunConfig, RunDir};
 use crate::train::deep::checkpoint::Checkpoints;
 use crate::train::deep::{Images, Pixels, Targets, evaluate};
-use crate::weights::{Origin, safetensors};
+use crate::weights::{Checkpoint, Origin, StateDict, safetensors};
 
 /// What comes out.
 #[derive(Serialize)]
@@ -50,23 +51,16 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     tch::set_num_threads(i32::try_from(threads)?);
     let (device, _) = device::select(args.device.as_deref().unwrap_or("auto"))?;
     let source = &args.source;
-    let (config, weights, samples, pixels, targets) =
+    let Source { config, weights, dict, origin, samples, pixels, set } =
         if source.is_dir() { of_run(args, source)? } else { of_file(args, source)? };
     let kind = if config.run.dtype == Dtype::F64 { Kind::Double } else { Kind::Float };
     let architecture = Architecture::new(&config, samples.shape, samples.outputs());
     let net = Deep::new(architecture, InitKind::Pytorch, 0, kind, device)?;
-    // What a run has written is read as it is.
-    let (dict, origin) = if source.is_dir() {
-        (safetensors::read(&weights)?, None)
-    } else {
-        let read = super::weights(&weights)?;
-        (read.dict, Some(read.origin))
-    };
     net.load(&dict, &weights.display().to_string())?;
     drop(dict);
     let images =
         Images::new(&pixels, &samples, &AugmentConfig::default(), config.run.channels_last, kind, device)?;
-    let targets = match targets {
+    let targets = match set {
         Some(set) => Targets::of_set(&set, &samples, &config.optim, &net)?,
         None => Targets::of_samples(&samples, &config.optim, &net)?,
     };
@@ -104,7 +98,20 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     if args.json { print_json(&report) } else { print(lines(&report).as_bytes()) }
 }
 
-type Source = (RunConfig, std::path::PathBuf, Samples, Pixels, Option<crate::field::ImageSet>);
+/// Weights, and the images to evaluate them on.
+struct Source {
+    config: RunConfig,
+    /// The file of the weights.
+    weights: PathBuf,
+    dict: StateDict,
+    /// How the file was read; none of a run's own.
+    origin: Option<Origin>,
+    /// The training set of a run; of a file of weights, the images themselves.
+    samples: Samples,
+    pixels: Pixels,
+    /// The images, where they are not `samples`.
+    set: Option<ImageSet>,
+}
 
 // The newest checkpoint of a run, on the split it names (or its evaluation split),
 // normalised as in training.
@@ -131,10 +138,12 @@ fn of_run(args: &EvaluateArgs, root: &Path) -> Result<Source> {
     let set = evaluation_set(&config, &samples)?.expect("a split was given");
     config.data.split = config.eval.split.clone().unwrap_or_default();
     let pixels = Pixels::new(set.images.view());
-    Ok((config, weights, samples, pixels, Some(set)))
+    let dict = safetensors::read(&weights)?;
+    Ok(Source { config, weights, dict, origin: None, samples, pixels, set: Some(set) })
 }
 
 fn of_file(args: &EvaluateArgs, weights: &Path) -> Result<Source> {
+    let Checkpoint { dict, origin } = super::weights(weights)?;
     let mut config = RunConfig::default();
     config.data.split = "test".to_owned();
     args.data.apply(&mut config.data);
@@ -144,7 +153,7 @@ fn of_file(args: &EvaluateArgs, weights: &Path) -> Result<Source> {
     match args.model {
         Some(kind) => config.model.kind = kind,
         None => {
-            let guessed = guess(&safetensors::read(weights)?).map_err(|near| {
+            let guessed = guess(&dict).map_err(|near| {
                 let expected = "weights of a known network, or --model to say which network they are of";
                 Error::input(weights.display(), expected, near)
             })?;
@@ -159,7 +168,8 @@ fn of_file(args: &EvaluateArgs, weights: &Path) -> Result<Source> {
     let set = data::load(&spec, &config.data.options())?;
     let pixels = Pixels::new(set.images.view());
     let samples = prepared(set, &mut config.data)?;
-    Ok((config, weights.to_path_buf(), samples, pixels, None))
+    let weights = weights.to_path_buf();
+    Ok(Source { config, weights, dict, origin: Some(origin), samples, pixels, set: None })
 }
 
 fn lines(report: &Report) -> String {

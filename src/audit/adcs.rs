@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::spectrum::{Frequency, Grid, energies};
 
 /// Whose ADCS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Variant {
     /// The definition above.

@@ -6,32 +6,34 @@
 //! normalised behind whatever was done to them (`subject`, with feature `torch`).
 //!
 //! By weights alone: [`layers`], and with images [`profile`]. By showing images to the
-//! network: `gradient`, `heatmap`, [`bands`], [`swap`], [`dominance`], [`shape`];
+//! network: [`gradient`], [`heatmap`], [`bands`], [`swap`], [`dominance`], [`shape`];
 //! what these find is plain data, that can be read without libtorch. By images alone:
-//! [`adcs`]. [`guess`] tells the network from its weights, [`page`] makes a
-//! file of a report.
+//! [`adcs`]. [`guess`] tells the network from its weights, [`report`] puts
+//! findings in words, [`page`] makes a file of them.
 
 pub mod adcs;
 mod answers;
 pub mod bands;
 pub mod dominance;
 pub mod filter;
-#[cfg(feature = "torch")]
+mod fingerprint;
 pub mod gradient;
 pub mod guess;
-#[cfg(feature = "torch")]
 pub mod heatmap;
 pub mod layers;
 pub mod page;
 pub mod profile;
 mod rate;
+pub mod report;
 pub mod shape;
 #[cfg(feature = "torch")]
 pub mod subject;
 pub mod swap;
 mod table;
+pub mod tables;
 #[cfg(all(test, feature = "torch"))]
 mod testing;
 
 pub use answers::Reference;
+pub use fingerprint::Fingerprint;
 pub use rate::Rate;

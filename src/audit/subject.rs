@@ -1,10 +1,10 @@
 //! A network together with the images it is shown.
 
 use ndarray::ArrayView4;
-use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::audit::Fingerprint;
 use crate::error::{Error, Result};
 use crate::model::convert;
 use crate::model::deep::{Deep, Pass, channels_last};
@@ -36,22 +36,6 @@ const LEAST: usize = 4;
 
 /// Pixels of an image of which [`CHUNK`] pass at a time.
 const PIXELS: usize = 32 * 32;
-
-/// What tells a network with its images from others: 128-bit hashes (XXH3,
-/// hexadecimal), equal where nothing differs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Fingerprint {
-    /// What the network is made of, in words.
-    pub network: String,
-    /// Names, shapes and values of its tensors.
-    pub weights: String,
-    /// Shape and values of the images.
-    pub pixels: String,
-    /// Classes of the images; null where they are not known.
-    pub labels: Option<String>,
-    /// What is subtracted from pixels and what they are divided by.
-    pub normalisation: String,
-}
 
 impl Subject {
     /// `net` and images `[N, c, h, w]` in [0, 1], which it sees as

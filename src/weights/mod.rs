@@ -303,6 +303,30 @@ impl StateDict {
         self.iter().map(|t| t.data.bytes()).sum()
     }
 
+    /// 128-bit hash (XXH3, hexadecimal) of names, shapes and numbers, in their order.
+    pub fn hash(&self) -> String {
+        struct Hasher(xxhash_rust::xxh3::Xxh3);
+        impl Write for Hasher {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0.update(bytes);
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut hasher = Hasher(xxhash_rust::xxh3::Xxh3::new());
+        for tensor in self {
+            hasher.0.update(&(tensor.name.len() as u64).to_le_bytes());
+            hasher.0.update(tensor.name.as_bytes());
+            hasher.0.update(tensor.data.dtype().name().as_bytes());
+            hasher.0.update(&(tensor.shape.len() as u64).to_le_bytes());
+            tensor.shape.iter().for_each(|side| hasher.0.update(&(*side as u64).to_le_bytes()));
+            tensor.data.write_le_bytes(&mut hasher).expect("hashing does not fail");
+        }
+        format!("{:032x}", hasher.0.digest128())
+    }
+
     /// Checks names and shapes against those that `model` ("resnet18") has;
     /// `place` is where the tensors come from. The order does not matter.
     ///

@@ -308,7 +308,7 @@ mod tests {
         assert_eq!(gathered(&[3, 2], &[1, 3], 0), [0, 3, 1, 4, 2, 5]);
         assert_eq!(gathered(&[2, 2, 2], &[50, 0, 7], 1), [1, 8, 1, 8, 51, 58, 51, 58]);
         assert_eq!(gathered(&[], &[], 99), [99]);
-        assert_eq!(gathered(&[2, 0], &[usize::MAX, 5], usize::MAX), []);
+        assert!(gathered(&[2, 0], &[usize::MAX, 5], usize::MAX).is_empty());
         // Of an axis with one number the stride says nothing.
         assert_eq!(gathered(&[1, 2], &[usize::MAX, 1], 3), [3, 4]);
         assert_eq!(gathered(&[2, 1, 2], &[4, usize::MAX, 2], 0), [0, 2, 4, 6]);

@@ -16,31 +16,27 @@
 //!   labels, whose answer is not the one to the undisturbed image.
 //! - Distance: ‖z(disturbed) − z(p)‖₂ of the logits z, averaged over images.
 
+#[cfg(feature = "torch")]
+mod run;
 mod store;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 use std::fmt;
-use std::path::Path;
 use std::str::FromStr;
 
 use ndarray::Array2;
-use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Tensor};
 
 use crate::audit::Rate;
 use crate::audit::rate::wilson;
-use crate::audit::subject::Subject;
 use crate::error::{Error, Result};
-use crate::model::convert;
-use crate::progress::Progress;
 use crate::seed;
 use crate::spectrum::{Frequency, Grid};
 
+#[cfg(feature = "torch")]
+pub use run::{discard, measure};
 pub use store::merge;
 
 /// What a heat map is to show.
@@ -338,126 +334,4 @@ pub fn basis(grid: Grid, k: Frequency) -> Array2<f64> {
         let turns = (i64::from(k.row) * y as i64 * w + i64::from(k.col) * x as i64 * h).rem_euclid(h * w);
         scale * (TAU * turns as f64 / (h * w) as f64).cos()
     })
-}
-
-/// The signs r `[images · channels]` of the frequency at place `index`.
-fn signs(seed: u64, index: u64, count: usize) -> Vec<f32> {
-    let mut rng = seed::rng(seed, "heatmap/sign", index);
-    (0..count).map(|_| if rng.random::<bool>() { 1.0 } else { -1.0 }).collect()
-}
-
-/// A network without disturbance.
-struct Clean {
-    logits: Tensor,
-    /// What is right: labels or, without them, its own answers.
-    right: Tensor,
-    errors: Option<Rate>,
-}
-
-impl Clean {
-    fn new(subject: &Subject) -> Result<Self> {
-        let logits = subject.logits(&subject.pixels)?;
-        if !bool::try_from(logits.f_isfinite()?.f_all()?)? {
-            return Err(Error::input("network", "finite logits of the images", "NaN or infinite ones"));
-        }
-        let answers = logits.f_argmax(1, false)?;
-        if subject.labels.is_none() {
-            return Ok(Self { logits, right: answers, errors: None });
-        }
-        let right = subject.classes()?;
-        let outputs = logits.size()[1];
-        if let Some(label) = subject.labels.iter().flatten().find(|l| i64::from(**l) >= outputs) {
-            let expected = format!("classes 0 to {}, as the network has {outputs} outputs", outputs - 1);
-            return Err(Error::input("labels", expected, format_args!("class {label}")));
-        }
-        let errors = Some(Rate::new(different(&answers, &right)?, subject.len() as u64));
-        Ok(Self { logits, right, errors })
-    }
-}
-
-fn different(a: &Tensor, b: &Tensor) -> Result<u64> {
-    Ok(a.f_ne_tensor(b)?.f_sum(Kind::Int64)?.int64_value(&[]) as u64)
-}
-
-/// The images disturbed by the frequency at place `index`: one pass over them.
-fn disturbed(
-    subject: &Subject,
-    clean: &Clean,
-    options: &Options,
-    (index, k): (u64, Frequency),
-) -> Result<Entry> {
-    let [c, h, w] = subject.net.architecture().shape;
-    let (images, device) = (subject.len(), subject.pixels.device());
-    let plane = basis(Grid::new(h, w), k) * options.epsilon;
-    let plane = convert::tensor(plane.view(), Kind::Float, device)?;
-    let signs = Tensor::f_from_slice(&signs(options.seed, index, images * c))?;
-    let signs = signs.f_reshape([images as i64, c as i64, 1, 1])?.f_to_device(device)?;
-    let (chunk, images) = (subject.chunk() as i64, images as i64);
-    let mut parts = Vec::new();
-    for at in (0..images).step_by(chunk as usize) {
-        let count = chunk.min(images - at);
-        let part = |t: &Tensor| t.f_narrow(0, at, count);
-        let mut pixels = part(&subject.pixels)?.f_addcmul(&part(&signs)?, &plane)?;
-        parts.push(subject.logits(&pixels.f_clamp_(0.0, 1.0)?)?);
-    }
-    let logits = Tensor::f_cat(&parts, 0)?;
-    let errors = different(&logits.f_argmax(1, false)?, &clean.right)?;
-    let moved = logits.f_sub(&clean.logits)?.f_to_kind(Kind::Double)?;
-    let moved = moved.f_square()?.f_sum_dim_intlist(1i64, false, None::<Kind>)?.f_sqrt()?;
-    let (distance, deviation) = mean(&Vec::from_iter(convert::array(&moved)?));
-    if !distance.is_finite() {
-        let place = format!("network, images disturbed by {k}");
-        return Err(Error::input(place, "finite logits", "NaN or infinite ones"));
-    }
-    let distance_se = deviation.map(|d| d / (images as f64).sqrt());
-    Ok(Entry { row: k.row, col: k.col, error: Rate::new(errors, images as u64), distance, distance_se })
-}
-
-/// The heat map of a network on its images, or the part `shard` of it.
-///
-/// One pass over the images, and one more for each frequency. With a folder
-/// `keep`, what is done is kept there line by line, in `heatmap.csv` (a part's in
-/// `heatmap-i-of-N.csv`), with `heatmap.json` beside it that says what it is the
-/// map of: a later call goes on where this one ended, however it ended, to the
-/// same numbers. [`merge`] puts parts together.
-///
-/// # Errors
-/// [`Error::Input`] without images, for labels the network does not have, logits
-/// that are not finite, and options that make no map; where `keep` has the map of
-/// something else, with the key that differs. [`Error::Io`]; [`Error::Device`].
-pub fn measure(
-    subject: &Subject,
-    options: &Options,
-    keep: Option<&Path>,
-    shard: Option<Shard>,
-    progress: impl FnOnce(u64) -> Progress,
-) -> Result<HeatMap> {
-    options.check()?;
-    if subject.is_empty() {
-        return Err(Error::input("images", "at least one to disturb", "none"));
-    }
-    let shape = subject.net.architecture().shape;
-    let (wanted, _) = options.frequencies(Grid::new(shape[1], shape[2]));
-    let wanted = shard.map_or(wanted.clone(), |shard| shard.part(wanted));
-    let clean = Clean::new(subject)?;
-    let about = store::About::new(subject, options, shard, clean.errors)?;
-    let mut store = keep.map(|dir| store::Store::open(dir, &about, &wanted)).transpose()?;
-    let mut done = store.as_mut().map_or_else(BTreeMap::new, store::Store::take_done);
-    let bar = progress(wanted.len() as u64);
-    bar.begin_at(done.len() as u64);
-    for &(index, k) in &wanted {
-        if done.contains_key(&index) {
-            continue;
-        }
-        let entry = disturbed(subject, &clean, options, (index, k))?;
-        if let Some(store) = &mut store {
-            store.append(index, &entry)?;
-        }
-        done.insert(index, entry);
-        bar.inc(1);
-    }
-    if let Some(store) = &store {
-        store.finish()?;
-    }
-    Ok(HeatMap::new(&about, done.into_values().collect()))
 }

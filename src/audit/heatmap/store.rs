@@ -2,28 +2,26 @@
 //! beside the table that says what it is the map of.
 
 use std::collections::BTreeMap;
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Entry, HeatMap, Options, Shard};
+use crate::audit::Fingerprint;
 use crate::audit::Rate;
-use crate::audit::subject::{Fingerprint, Subject};
-use crate::disk;
 use crate::error::{Error, Result};
-use crate::run::table::{Table, TableWriter};
+use crate::run::table::Table;
 use crate::spectrum::{Frequency, Grid};
 
 /// Of the files; one of another version is not gone on with.
-const VERSION: u64 = 1;
+pub(super) const VERSION: u64 = 1;
 
 /// Values of an image: more than any network takes, and few enough for a list of
 /// frequencies.
 const LARGEST: usize = 1 << 24;
 
-const COLUMNS: [&str; 6] = ["index", "row", "col", "errors", "distance", "distance_se"];
+pub(super) const COLUMNS: [&str; 6] = ["index", "row", "col", "errors", "distance", "distance_se"];
 
 /// What a table belongs to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,29 +37,7 @@ pub(super) struct About {
 }
 
 impl About {
-    pub fn new(
-        subject: &Subject,
-        options: &Options,
-        shard: Option<Shard>,
-        clean: Option<Rate>,
-    ) -> Result<Self> {
-        Ok(Self {
-            version: VERSION,
-            fingerprint: subject.fingerprint()?,
-            shape: subject.net.architecture().shape,
-            images: subject.len(),
-            options: options.clone(),
-            shard,
-            clean,
-        })
-    }
-
-    fn write(&self, path: &Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(self).expect("names and finite numbers");
-        disk::write_bytes(path, (text + "\n").as_bytes())
-    }
-
-    fn read(path: &Path) -> Result<Self> {
+    pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(Error::io(path, "read"))?;
         let about: Self = serde_json::from_str(&text)
             .map_err(|e| Error::input(path.display(), "the description of a heat map", e))?;
@@ -82,7 +58,7 @@ impl About {
 
     /// Refuses `other`, whose file is at `path`, where it differs: it is to be the
     /// same `what`.
-    fn check(&self, other: &Self, path: &Path, what: &str) -> Result<()> {
+    pub fn check(&self, other: &Self, path: &Path, what: &str) -> Result<()> {
         let value = |about: &Self| serde_json::to_value(about).expect("names and finite numbers");
         // A rate says no more than the rest, and a close call may fall otherwise on another machine.
         let (mut ours, mut theirs) = (value(self), value(other));
@@ -116,7 +92,7 @@ fn difference<'a>(key: &str, a: &'a Value, b: &'a Value) -> Option<(String, &'a 
 }
 
 /// Names of table and description.
-fn paths(dir: &Path, shard: Option<Shard>) -> (PathBuf, PathBuf) {
+pub(super) fn paths(dir: &Path, shard: Option<Shard>) -> (PathBuf, PathBuf) {
     let name = match shard {
         None => "heatmap".to_owned(),
         Some(Shard { index, of }) => format!("heatmap-{index}-of-{of}"),
@@ -124,69 +100,8 @@ fn paths(dir: &Path, shard: Option<Shard>) -> (PathBuf, PathBuf) {
     (dir.join(format!("{name}.csv")), dir.join(format!("{name}.json")))
 }
 
-/// The table that is being written.
-pub(super) struct Store {
-    table: TableWriter,
-    done: BTreeMap<u64, Entry>,
-    /// Held as long as this process writes.
-    _lock: File,
-}
-
-impl Store {
-    /// Begins the table in `dir`, or goes on with it.
-    pub fn open(dir: &Path, about: &About, wanted: &[(u64, Frequency)]) -> Result<Self> {
-        disk::create_dir(dir)?;
-        let (csv, json) = paths(dir, about.shard);
-        // The description comes first, so that no table is without one.
-        if json.exists() {
-            about.check(&About::read(&json)?, &json, "to go on with the heat map that is there")?;
-        } else if csv.exists() {
-            let expected = format!("{} beside it, that says what it is the map of", json.display());
-            return Err(Error::input(csv.display(), expected, "none"));
-        } else {
-            about.write(&json)?;
-        }
-        let lock = File::options().create(true).append(true).open(&csv).map_err(Error::io(&csv, "create"))?;
-        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
-            return Err(Error::input(csv.display(), "a heat map that nobody else writes", "another process"));
-        }
-        let text = std::fs::read(&csv).map_err(Error::io(&csv, "read"))?;
-        let header = COLUMNS.join(",") + "\n";
-        if header.as_bytes().starts_with(&text) {
-            // Killed before the first line was whole.
-            std::fs::write(&csv, &header).map_err(Error::io(&csv, "write"))?;
-        }
-        let done = read(&csv, about, wanted)?;
-        let text = std::fs::read(&csv).map_err(Error::io(&csv, "read"))?;
-        let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);
-        let table = TableWriter::resume(&csv, &COLUMNS, whole as u64)?;
-        Ok(Self { table, done, _lock: lock })
-    }
-
-    /// What was done before.
-    pub fn take_done(&mut self) -> BTreeMap<u64, Entry> {
-        std::mem::take(&mut self.done)
-    }
-
-    pub fn append(&mut self, index: u64, entry: &Entry) -> Result<()> {
-        let numbers = [
-            Some(index as f64),
-            Some(f64::from(entry.row)),
-            Some(f64::from(entry.col)),
-            Some(entry.error.count as f64),
-            Some(entry.distance),
-            entry.distance_se,
-        ];
-        self.table.append(&numbers)
-    }
-
-    pub fn finish(&self) -> Result<()> {
-        self.table.sync()
-    }
-}
-
 /// The whole lines of a table of `about`, all of them of `wanted` frequencies.
-fn read(csv: &Path, about: &About, wanted: &[(u64, Frequency)]) -> Result<BTreeMap<u64, Entry>> {
+pub(super) fn read(csv: &Path, about: &About, wanted: &[(u64, Frequency)]) -> Result<BTreeMap<u64, Entry>> {
     let known: BTreeMap<u64, Frequency> = wanted.iter().copied().collect();
     let (table, ()) = Table::read_as(csv, |names| {
         if names == COLUMNS { Ok(()) } else { Err("the columns index,row,col,errors,distance,distance_se") }

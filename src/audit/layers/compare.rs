@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::kernels::{Sums, named};
 use super::{Layer, Layers, Quantity, Spectrum, for_chunks};
+use crate::error::shown;
 use crate::error::{Error, Result};
 use crate::spectrum::Grid;
-use crate::weights::{NamedTensor, StateDict, shown};
+use crate::weights::{NamedTensor, StateDict};
 
 /// Two networks, a and b.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

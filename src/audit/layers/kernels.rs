@@ -199,7 +199,7 @@ fn form(rows: usize, cols: usize, grid: Grid) -> Array2<f64> {
 
 /// Says which tensor is meant.
 pub(super) fn named(name: &str) -> impl Fn(Error) -> Error {
-    let place = format!("tensor {}", crate::weights::shown(name));
+    let place = format!("tensor {}", crate::error::shown(name));
     move |e| match e {
         Error::Input { expected, found, .. } => Error::input(&place, expected, found),
         other => other,

@@ -49,9 +49,9 @@ pub use compare::{Change, Comparison, Misshapen, Trace, compare, traces};
 pub use csv::{write_changes, write_csv, write_radial};
 use kernels::{Sums, named};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::spectrum::{Frequency, Grid};
-use crate::weights::{Dtype, NamedTensor, StateDict, shape_text, shown};
+use crate::weights::{Dtype, NamedTensor, StateDict, shape_text};
 
 /// Least side of the common grid.
 pub const GRID: usize = 32;

@@ -2,6 +2,7 @@
 //! interrupted and divided maps against whole ones.
 
 use std::collections::BTreeSet;
+use std::f64::consts::TAU;
 use std::fs;
 
 use ndarray::{Array4, Axis, s};
@@ -9,7 +10,9 @@ use proptest::prelude::*;
 use rand::Rng;
 use tch::Device;
 
+use super::super::{self as heatmap, merge, ring};
 use super::*;
+use crate::audit::rate::wilson;
 use crate::model::deep::{Architecture, Deep, Pass};
 use crate::run::config::{InitKind, ModelKind};
 use crate::spectrum::Energies;
@@ -173,7 +176,7 @@ fn rings_hold_the_means_of_their_frequencies() {
     assert_eq!(ring.interval, at(0, 1).error.interval);
     let ring = &whole.radial[2];
     let members = [at(0, 2), at(1, 0), at(1, 1), at(-1, 1), at(1, 2), at(-1, 2)];
-    let members = members.into_iter().filter(|e| self::ring(Grid::new(8, 12), k(e.row, e.col)) == 2);
+    let members = members.into_iter().filter(|e| heatmap::ring(Grid::new(8, 12), k(e.row, e.col)) == 2);
     let shares: Vec<f64> = members.map(|e| e.error.share).collect();
     assert_eq!(shares.len(), 4, "(±1, 2) is at 2.5, in the next ring");
     let mean = shares.iter().sum::<f64>() / 4.0;

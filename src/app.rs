@@ -2,6 +2,7 @@
 //!
 //! Results go to stdout, everything else to stderr.
 
+mod audit;
 mod doctor;
 #[cfg(feature = "torch")]
 mod evaluate;
@@ -44,6 +45,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Train(_) | Command::Evaluate(_) => {
             anyhow::bail!("this domfreq was built without libtorch (feature `torch`): it runs no networks")
         }
+        Command::Audit(args) => audit::run(&args),
         Command::Figure(args) => figure::run(&args.figure),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions { shell } => {
@@ -85,7 +87,6 @@ fn use_threads(threads: usize) -> Result<usize> {
 }
 
 /// Reads a file of weights, and says what was taken of it.
-#[cfg(feature = "torch")]
 fn weights(path: &std::path::Path) -> Result<crate::weights::Checkpoint> {
     let read = crate::weights::open(path)?;
     for note in read.origin.notes() {

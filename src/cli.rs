@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::audit::adcs::Variant;
+use crate::audit::heatmap::Shard;
 use crate::data::Normalize;
 use crate::run::RunConfig;
 use crate::run::config::{
@@ -33,6 +35,8 @@ pub enum Command {
     Train(Box<TrainArgs>),
     /// Loss and accuracy of a deep network on images, from a run or a file of weights
     Evaluate(Box<EvaluateArgs>),
+    /// Which frequencies a network lives on, from a file of weights or a run: a report, tables, figures
+    Audit(Box<AuditArgs>),
     /// Draw a figure from run directories
     Figure(FigureArgs),
     /// What libtorch, CUDA, threads and SIMD were found here, and what is missing
@@ -421,6 +425,84 @@ fn set<T: Clone>(target: &mut T, value: &Option<T>) {
     }
 }
 
+/// What an audit looks at beside the convolutions' weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// The first layer on the principal components of image patches.
+    First,
+    /// What the network makes of the images' modes.
+    Modes,
+    /// To which frequencies its outputs react.
+    Jacobian,
+    /// The Fourier heat map.
+    Heatmap,
+    /// Answers to low-, high- and band-passed images.
+    Bands,
+    /// Answers to images of mixed phases and amplitudes.
+    Swap,
+    /// ADCS, and which frequencies the network needs for each class.
+    Classes,
+    /// Shape or texture, on cue-conflict images (--stimuli).
+    Shape,
+}
+
+/// `domfreq audit`.
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// A file of weights or a run directory; two of them are compared
+    #[arg(required = true, num_args = 1..=2, value_name = "WEIGHTS")]
+    pub weights: Vec<PathBuf>,
+    /// The network [default: guessed from names and shapes]
+    #[arg(long, value_name = "NETWORK")]
+    pub arch: Option<ModelKind>,
+    /// Images to show it; without, only its weights are looked at (of a run: those it was evaluated on)
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Take no note of labels, such as those of other classes than the network's
+    #[arg(long, help_heading = "Data")]
+    pub no_labels: bool,
+    /// Folder of cue-conflict images, SHAPE/SHAPEn-TEXTUREm.png
+    #[arg(long, value_name = "DIR", help_heading = "Data")]
+    pub stimuli: Option<PathBuf>,
+    /// Folder for the report [default: audits/NAME, that of the weights]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Begin the heat map anew where the folder has one of another network or other images
+    #[arg(long, conflicts_with_all = ["shard", "merge"])]
+    pub force: bool,
+    /// Print audit.json on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// At most 500 images, and only some of the frequencies; the report says so
+    #[arg(long)]
+    pub quick: bool,
+    /// Look at these parts only, beside the weights [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "A,B,…")]
+    pub only: Vec<Part>,
+    /// Norm of the heat map's disturbance per channel, pixels in [0, 1] [default: the paper's: 4 for 32x32,
+    /// 15.7 for 224x224]
+    #[arg(long)]
+    pub epsilon: Option<f64>,
+    /// ADCS as the paper defines it, or as its published code computes it
+    #[arg(long, value_enum, default_value_t = Variant::Paper)]
+    pub adcs: Variant,
+    /// Seed of all draws
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Compute part i of N of the heat map and nothing else; all parts in one --out folder
+    #[arg(long, value_name = "i/N")]
+    pub shard: Option<Shard>,
+    /// Take the heat map from the parts that --shard has left in the --out folder
+    #[arg(long, conflicts_with = "shard")]
+    pub merge: bool,
+    /// auto, cpu, cuda or cuda:N [default: auto]
+    #[arg(long, help_heading = "Machine")]
+    pub device: Option<String>,
+    /// Threads, all cores where 0
+    #[arg(long, default_value_t = 0, help_heading = "Machine")]
+    pub threads: usize,
+}
+
 /// `domfreq figure`.
 #[derive(Debug, Args)]
 pub struct FigureArgs {
@@ -500,6 +582,15 @@ pub enum Figure {
         #[arg(long, value_name = "PNG")]
         out: PathBuf,
     },
+    /// An overview of an audit: kernels, heat map, filtered images
+    Audit {
+        /// Folder of the audit
+        #[arg(value_name = "DIR")]
+        audit: PathBuf,
+        /// The PNG to write
+        #[arg(long, value_name = "PNG")]
+        out: PathBuf,
+    },
     /// A page index.html with all figures of a folder, their captions and verdicts
     Index {
         /// The folder
@@ -518,7 +609,8 @@ impl Figure {
             | Figure::Natural { out, .. }
             | Figure::Depth { out, .. }
             | Figure::Order { out, .. }
-            | Figure::Resnet { out, .. } => Some(out),
+            | Figure::Resnet { out, .. }
+            | Figure::Audit { out, .. } => Some(out),
             Figure::Index { .. } => None,
         }
     }

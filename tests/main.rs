@@ -1,4 +1,4 @@
-//! The binary as a user meets it. Index: `inspect` (numbers, JSON, pictures),
+//! The binary as a user meets it. Index: `audit` (reports), `inspect` (numbers, JSON, pictures),
 //! `predict` (forecasts), `bad_input` (one clear error each), `train` (run
 //! directories of linear networks), `resnet` (those of deep ones) and `figures`
 //! (these need feature `torch`), `readme` (its commands
@@ -8,6 +8,7 @@
 //! (files of weights are read as PyTorch reads them), `cifar` (numbers on the real
 //! images; skipped where they are not).
 
+mod audit;
 mod bad_input;
 mod cifar;
 #[cfg(feature = "torch")]
@@ -28,11 +29,6 @@ mod golden_heatmap;
 #[cfg(feature = "torch")]
 #[path = "golden/resnet/test.rs"]
 mod golden_resnet;
-//! run), `golden_flow` (the gradient flow is SciPy's), `golden_architectures`,
-//! `golden_resnet`, `golden_descent`, `golden_heatmap` and `golden_stimuli` (networks,
-//! training and what audits measure are PyTorch's), `golden_weights` and `weights`
-//! (files of weights are read as PyTorch reads them), `cifar` (numbers on the real
-//! images; skipped where they are not).
 mod inspect;
 mod predict;
 mod readme;

@@ -3,6 +3,7 @@
 //! Beside every PNG stands a JSON file with what the figure shows and the
 //! verdicts on it: numbers with the bars they are held to.
 
+mod audit;
 mod depth;
 mod dominance;
 mod natural;
@@ -41,6 +42,7 @@ pub fn run(figure: &Figure) -> Result<()> {
         Figure::Depth { runs, out } => finish(depth::draw(runs, out)?, out),
         Figure::Order { runs, out } => finish(order::draw(runs, out)?, out),
         Figure::Resnet { run, out } => finish(resnet::draw(run, out)?, out),
+        Figure::Audit { audit, out } => finish(audit::draw(audit, out)?, out),
         Figure::Index { dir } => verdict::index(dir),
     }
 }

@@ -1,0 +1,172 @@
+//! `domfreq audit`: which frequencies a network lives on.
+
+#[cfg(feature = "torch")]
+mod images;
+mod pages;
+mod source;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::{print, use_threads};
+use crate::audit::layers::{self, Layers};
+use crate::audit::report::{Audit, LeftOut, SCHEMA, Second, Series};
+use crate::cli::AuditArgs;
+use crate::disk;
+use crate::error::Error;
+use crate::progress::say;
+use crate::run::RunDir;
+use source::Source;
+
+pub use pages::overview;
+
+pub fn run(args: &AuditArgs) -> Result<()> {
+    check(args)?;
+    use_threads(args.threads)?;
+    let first = Source::open(&args.weights[0])?;
+    let out = args.out.clone().unwrap_or_else(|| folder(&args.weights[0]));
+    if args.shard.is_some() {
+        disk::create_dir(&out)?;
+        return shard(args, &first, &out);
+    }
+    let second = args.weights.get(1).map(|path| Source::open(path)).transpose()?;
+    // Spectra compare on one grid.
+    let grid = layers::grid(std::iter::once(&first.dict).chain(second.as_ref().map(|s| &s.dict)));
+    let options = layers::Options { seed: args.seed, grid: Some(grid), ..layers::Options::default() };
+    let of = |source: &Source| layers::audit(source.place.display(), &source.dict, &options);
+    let mut audit = Audit {
+        schema: SCHEMA,
+        version: version(),
+        seed: args.seed,
+        quick: args.quick,
+        layers: of(&first)?,
+        network: first.network.clone(),
+        second: second.as_ref().map(|b| compared(&first, b, of)).transpose()?,
+        series: None,
+        images: None,
+        first: None,
+        modes: None,
+        jacobian: None,
+        heatmap: None,
+        bands: None,
+        swap: None,
+        adcs: None,
+        dominance: None,
+        shape: None,
+        left_out: Vec::new(),
+    };
+    disk::create_dir(&out)?;
+    if let Some(run) = &first.run {
+        audit.series = series(&run.dir, &run.initial()?, &options)?;
+    }
+    look(&mut audit, &first, args, &out)?;
+    // Drawing takes memory as well, and weights may have much of it.
+    drop((first, second));
+    audit.write(&out)?;
+    pages::tables(&audit, &out)?;
+    let page = pages::report(&audit, &out)?;
+    page.write(&out.join("report.html"))?;
+    say(format_args!("wrote {}", out.join("report.html").display()));
+    if args.json {
+        let mut text = serde_json::to_string_pretty(&audit)?;
+        text.push('\n');
+        return print(text.as_bytes());
+    }
+    print(pages::lines(&page, &out).as_bytes())
+}
+
+// What no file is needed for to see that it is wrong.
+fn check(args: &AuditArgs) -> Result<()> {
+    if args.epsilon.is_some_and(|e| !(e.is_finite() && e > 0.0)) {
+        let found = args.epsilon.unwrap_or_default();
+        return Err(Error::input("--epsilon", "a positive number", found).into());
+    }
+    let runs = args.weights[0].is_dir();
+    if !runs && args.data.data.is_none() {
+        let needs = [
+            ("--shard", args.shard.is_some()),
+            ("--merge", args.merge),
+            ("--only", !args.only.is_empty()),
+            ("--stimuli", args.stimuli.is_some()),
+        ];
+        if let Some((flag, _)) = needs.iter().find(|(_, given)| *given) {
+            return Err(Error::input(*flag, "images to show the network (--data)", "none").into());
+        }
+    }
+    if runs && (args.arch.is_some() || args.data.data.is_some() || args.data.normalize.is_some()) {
+        let found = "--arch, --data or --normalize beside a run, which has its own";
+        return Err(Error::input("audit", "a run alone, or a file of weights", found).into());
+    }
+    Ok(())
+}
+
+fn folder(weights: &Path) -> PathBuf {
+    let name = if weights.is_dir() { weights.file_name() } else { weights.file_stem() };
+    Path::new("audits").join(name.unwrap_or_else(|| "audit".as_ref()))
+}
+
+fn version() -> String {
+    format!("domfreq {} ({})", env!("CARGO_PKG_VERSION"), env!("DOMFREQ_COMMIT"))
+}
+
+fn compared(
+    first: &Source,
+    second: &Source,
+    of: impl Fn(&Source) -> crate::error::Result<Layers>,
+) -> Result<Second> {
+    let (a, b) = (of(first)?, of(second)?);
+    let comparison = layers::compare(&a, &b, Some((&first.dict, &second.dict)))?;
+    Ok(Second { network: second.network.clone(), layers: b, comparison })
+}
+
+// The initial weights and all checkpoints of a run; None where that is a single one.
+fn series(
+    dir: &RunDir,
+    initial: &Option<crate::weights::StateDict>,
+    options: &layers::Options,
+) -> Result<Option<Series>> {
+    // Only measured numbers are drawn over time.
+    let options = layers::Options { draws: 0, ..*options };
+    let mut steps = Vec::new();
+    let mut all = Vec::new();
+    if let Some(weights) = initial {
+        steps.push(0);
+        all.push(layers::audit("the initial weights", weights, &options)?);
+    }
+    for (step, path) in source::checkpoints(dir)? {
+        let weights = crate::weights::safetensors::read(&path)?;
+        steps.push(step);
+        all.push(layers::audit(path.display(), &weights, &options)?);
+    }
+    if all.len() < 2 {
+        return Ok(None);
+    }
+    Ok(Some(Series { traces: layers::traces(&all)?, steps }))
+}
+
+#[cfg(feature = "torch")]
+use images::{look, shard};
+
+#[cfg(not(feature = "torch"))]
+fn shard(_: &AuditArgs, _: &Source, _: &Path) -> Result<()> {
+    anyhow::bail!("this domfreq was built without libtorch (feature `torch`): it shows no images to networks")
+}
+
+#[cfg(not(feature = "torch"))]
+fn look(audit: &mut Audit, first: &Source, args: &AuditArgs, _: &Path) -> Result<()> {
+    if args.data.data.is_some() || !args.only.is_empty() || args.merge {
+        anyhow::bail!(
+            "this domfreq was built without libtorch (feature `torch`): it shows no images to networks"
+        );
+    }
+    if first.run.is_some() {
+        leave_out(audit, "Images", "this domfreq was built without libtorch");
+    }
+    Ok(())
+}
+
+fn leave_out(audit: &mut Audit, part: &str, why: impl std::fmt::Display) {
+    say(format_args!("{part}: left out: {why}"));
+    audit.left_out.push(LeftOut { part: part.to_owned(), why: why.to_string() });
+}

@@ -1,0 +1,254 @@
+//! Audits: what is in the folder, and everything that can be wrong.
+
+use std::path::Path;
+
+use domfreq::weights::{Data, NamedTensor, StateDict, safetensors};
+use rand::Rng;
+
+use crate::support::{fails, json, ok};
+
+/// Weights of convolutions of no network in particular.
+fn convolutions(path: &Path, seed: u64, blur: bool) {
+    let mut rng = domfreq::seed::rng(seed, "test/audit", 0);
+    let mut dict = StateDict::new();
+    for (name, shape) in [("a.weight", [8, 3, 5, 5]), ("b.weight", [8, 8, 3, 3]), ("c.weight", [4, 8, 1, 1])]
+    {
+        let values = (0..shape.iter().product::<usize>()).map(|i| {
+            // A constant added to each kernel is at frequency zero.
+            rng.random_range(-1.0..1.0) + f32::from(blur && (i / 25) % 2 == 0)
+        });
+        let data = Data::F32(values.collect());
+        dict.push(NamedTensor::new(name, shape.to_vec(), data).unwrap()).unwrap();
+    }
+    dict.push(NamedTensor::new("head.bias", vec![4], Data::F32(vec![0.0; 4])).unwrap()).unwrap();
+    safetensors::write(path, &dict, &Default::default()).unwrap();
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+fn is_png(path: &Path) -> bool {
+    std::fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"\x89PNG") && bytes.len() > 10_000)
+}
+
+#[test]
+fn weights_alone_give_a_report_with_every_convolution() {
+    let tmp = tempfile::tempdir().unwrap();
+    convolutions(&tmp.path().join("w.safetensors"), 0, true);
+    let said = ok(tmp.path(), &["audit", "w.safetensors", "--json"]);
+    let out = tmp.path().join("audits/w");
+    let audit = json(&said);
+    assert_eq!(audit, json(&read(&out.join("audit.json"))));
+    let layers = audit["layers"]["layers"].as_array().unwrap();
+    let names: Vec<_> = layers.iter().map(|l| l["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["a.weight", "b.weight", "c.weight"]);
+    // Means in half of the kernels pull the first layer's centroid down, and it is seen.
+    let centroid = &layers[0]["init"]["centroid"];
+    assert!(layers[0]["spectrum"]["centroid"].as_f64() < centroid["interval"][0].as_f64());
+    assert_eq!((&centroid["outside"], &layers[2]["spectrum"]), (&true.into(), &serde_json::Value::Null));
+    assert_eq!((&audit["images"], &audit["heatmap"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+    assert_eq!(read(&out.join("layers.csv")).lines().count(), 4);
+    assert!(is_png(&out.join("layers.png")));
+    let page = read(&out.join("report.html"));
+    for part in ["Findings", "3 convolutions", "a.weight", "data:image/png;base64,", "Conventions"] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(!page.contains("http"), "the page needs nothing else");
+    // The same again is the same.
+    let again = ok(tmp.path(), &["audit", "w.safetensors", "--out", "again", "--json"]);
+    assert_eq!(said, again);
+    assert_eq!(page, read(&tmp.path().join("again/report.html")));
+}
+
+#[test]
+fn two_files_are_compared_layer_by_layer() {
+    let tmp = tempfile::tempdir().unwrap();
+    convolutions(&tmp.path().join("a.safetensors"), 0, false);
+    convolutions(&tmp.path().join("b.safetensors"), 0, true);
+    let audit = json(&ok(tmp.path(), &["audit", "a.safetensors", "b.safetensors", "--out", "r", "--json"]));
+    let changes = audit["second"]["comparison"]["changes"].as_array().unwrap();
+    assert_eq!(changes.len(), 3);
+    assert!(changes[0]["centroid"].as_f64().unwrap() < 0.0 && changes[0]["relative"].as_f64().unwrap() > 0.1);
+    assert!(is_png(&tmp.path().join("r/comparison.png")));
+    assert_eq!(read(&tmp.path().join("r/comparison.csv")).lines().count(), 4);
+    // Nothing in common is no comparison.
+    let mut other = StateDict::new();
+    other.push(NamedTensor::new("z", vec![1, 1, 3, 3], Data::F32(vec![1.0; 9])).unwrap()).unwrap();
+    safetensors::write(&tmp.path().join("z.safetensors"), &other, &Default::default()).unwrap();
+    let args = ["audit", "a.safetensors", "z.safetensors", "--out", "none"];
+    fails(tmp.path(), &args, &["comparison", "z"]);
+    assert!(!tmp.path().join("none").exists());
+}
+
+#[test]
+fn what_is_no_network_is_said_and_nothing_is_written() {
+    let tmp = tempfile::tempdir().unwrap();
+    let refused = |args: &[&str], parts: &[&str]| {
+        fails(tmp.path(), &[&["audit"][..], args, &["--out", "r"]].concat(), parts);
+        assert!(!tmp.path().join("r").exists(), "{args:?}");
+    };
+    std::fs::write(tmp.path().join("junk.pth"), b"no weights, but long enough to be looked at").unwrap();
+    refused(&["junk.pth"], &["junk.pth", "expected"]);
+    refused(&["absent.pth"], &["absent.pth", "No such file"]);
+    // No convolution: what there was is named.
+    let mut flat = StateDict::new();
+    flat.push(NamedTensor::new("fc.weight", vec![2, 3], Data::F32(vec![0.0; 6])).unwrap()).unwrap();
+    safetensors::write(&tmp.path().join("flat.safetensors"), &flat, &Default::default()).unwrap();
+    refused(&["flat.safetensors"], &["flat.safetensors", "fc.weight"]);
+    convolutions(&tmp.path().join("w.safetensors"), 0, false);
+    refused(&["w.safetensors", "--epsilon", "0"], &["--epsilon", "positive"]);
+    refused(&["w.safetensors", "--only", "heatmap"], &["--only", "--data"]);
+    refused(&["w.safetensors", "--shard", "1/2"], &["--shard", "--data"]);
+    std::fs::create_dir(tmp.path().join("empty")).unwrap();
+    refused(&["empty"], &["empty"]);
+}
+
+#[cfg(feature = "torch")]
+mod shown {
+    use super::*;
+
+    const DATA: &str = "leaves:count=160,size=16,channels=3";
+
+    fn trained(dir: &Path) {
+        let train = ["train", "--model", "resnet8", "--data", DATA, "--epochs", "2", "--batch", "32"];
+        let more = ["--eta", "0.05", "--eval", "test", "--device", "cpu", "--out", "run"];
+        ok(dir, &[&train[..], &more].concat());
+    }
+
+    fn points(audit: &serde_json::Value, curve: &str) -> usize {
+        audit["bands"][curve]["points"].as_array().unwrap().len()
+    }
+
+    #[test]
+    fn a_run_is_audited_on_its_own_images() {
+        let tmp = tempfile::tempdir().unwrap();
+        trained(tmp.path());
+        let args = ["audit", "run", "--quick", "--device", "cpu", "--out", "r", "--json"];
+        let said = ok(tmp.path(), &args);
+        let audit = json(&said);
+        for part in ["first", "modes", "jacobian", "heatmap", "bands", "swap", "adcs", "dominance", "series"]
+        {
+            assert!(!audit[part].is_null(), "{part}");
+        }
+        // Accuracy is that of the run's last evaluation, of the same images.
+        let eval = read(&tmp.path().join("run/eval.csv"));
+        let last: Vec<&str> = eval.lines().last().unwrap().split(',').collect();
+        assert_eq!(audit["images"]["accuracy"]["share"].as_f64(), last[3].parse().ok());
+        assert_eq!(audit["bands"]["accuracy"], audit["images"]["accuracy"]);
+        assert_eq!(audit["series"]["steps"][0], 0);
+        assert_eq!(audit["heatmap"]["entries"].as_array().unwrap().len(), 64);
+        let out = tmp.path().join("r");
+        for file in ["layers", "series", "first", "modes", "heatmap", "bands", "classes"] {
+            assert!(is_png(&out.join(format!("{file}.png"))), "{file}");
+        }
+        let lines = |file: &str| read(&out.join(file)).lines().count();
+        let classes = audit["images"]["classes"].as_array().unwrap().len();
+        assert_eq!((lines("classes.csv"), lines("heatmap.csv")), (1 + 5 * classes, 65));
+        assert_eq!(lines("modes.csv"), 1 + audit["modes"]["modes"].as_array().unwrap().len());
+        assert_eq!(
+            lines("bands.csv") - 1,
+            ["low", "high", "bands"].map(|c| points(&audit, c)).iter().sum::<usize>()
+        );
+        let left = audit["left_out"].as_array().unwrap();
+        assert_eq!(left.len(), 1, "{left:?}");
+        assert_eq!(left[0]["part"], "Shape or texture");
+        // Other frequencies are not put into the same map, unless it is to begin anew.
+        let other = ["audit", "run", "--quick", "--seed", "1", "--device", "cpu", "--out", "r"];
+        fails(tmp.path(), &other, &["heatmap.json", "options.seed"]);
+        ok(tmp.path(), &[&other[..], &["--force"]].concat());
+        ok(tmp.path(), &[&args[..], &["--force"]].concat());
+        // Again: everything is there already, and the same.
+        assert_eq!(said, ok(tmp.path(), &args));
+        // The same without what was kept.
+        std::fs::remove_dir_all(out).unwrap();
+        assert_eq!(said, ok(tmp.path(), &args));
+        ok(tmp.path(), &["figure", "audit", "r", "--out", "overview.png"]);
+        assert!(is_png(&tmp.path().join("overview.png")));
+    }
+
+    #[test]
+    fn parts_of_a_heat_map_make_the_whole() {
+        let tmp = tempfile::tempdir().unwrap();
+        trained(tmp.path());
+        let weights = "run/ckpt/step-00000010/weights.safetensors";
+        let base = ["audit", weights, "--data", DATA, "--normalize", "channel", "--device", "cpu"];
+        let with = |more: &[&'static str]| [&base[..], more].concat();
+        let only = ["--only", "heatmap", "--json"];
+        let whole = json(&ok(tmp.path(), &[&with(&["--out", "whole"])[..], &only].concat()));
+        ok(tmp.path(), &with(&["--out", "parts", "--shard", "1/2"]));
+        let merge = [&with(&["--out", "parts", "--merge"])[..], &only].concat();
+        fails(tmp.path(), &merge, &["parts", "2"]);
+        ok(tmp.path(), &with(&["--out", "parts", "--shard", "2/2"]));
+        let merged = json(&ok(tmp.path(), &merge));
+        assert_eq!(merged["heatmap"], whole["heatmap"]);
+        assert_eq!(
+            whole["network"]["architecture"].as_str().unwrap().split(',').next(),
+            Some("resnet8 with shortcuts A")
+        );
+        // Another disturbance is another map.
+        let other = with(&["--out", "parts", "--shard", "2/2", "--epsilon", "1"]);
+        fails(tmp.path(), &other, &["epsilon"]);
+    }
+
+    #[test]
+    fn shape_bias_is_counted_on_a_folder_of_stimuli() {
+        use crate::support::{photos, write_png};
+        let tmp = tempfile::tempdir().unwrap();
+        photos(tmp.path());
+        let train =
+            ["train", "--model", "resnet8", "--data", "folder:photos", "--size", "16", "--epochs", "1"];
+        let more = ["--eta", "0.01", "--device", "cpu", "--out", "run"];
+        ok(tmp.path(), &[&train[..], &more].concat());
+        for (shape, other) in [("cat", "dog"), ("dog", "cat")] {
+            let place = tmp.path().join("stimuli").join(shape);
+            std::fs::create_dir_all(&place).unwrap();
+            for (i, texture) in [shape, other, other].iter().enumerate() {
+                let name = format!("{shape}{i}-{texture}{}.png", i + 1);
+                write_png(&place.join(name), 20, 24, |r, c| ((r * c) as u8).wrapping_add(40 * i as u8));
+            }
+        }
+        let weights = std::fs::read_dir(tmp.path().join("run/ckpt")).unwrap().next().unwrap().unwrap().path();
+        let weights = weights.join("weights.safetensors");
+        let base = ["audit", weights.to_str().unwrap(), "--data", "folder:photos", "--size", "16"];
+        let args =
+            [&base[..], &["--normalize", "global", "--device", "cpu", "--stimuli", "stimuli"]].concat();
+        let said = ok(tmp.path(), &[&args[..], &["--only", "shape", "--out", "r", "--json"]].concat());
+        let shape = &json(&said)["shape"];
+        assert_eq!((&shape["images"], &shape["agreeing"]), (&6.into(), &2.into()));
+        // With two classes every decision is for one of the cues.
+        let decided = |what: &str| shape["decided"][what].as_u64().unwrap();
+        assert_eq!((decided("shape") + decided("texture"), decided("other")), (4, 0));
+        assert!(is_png(&tmp.path().join("r/shape.png")));
+        assert_eq!(read(&tmp.path().join("r/shape.csv")).lines().count(), 3);
+        std::fs::rename(tmp.path().join("stimuli/cat"), tmp.path().join("stimuli/bird")).unwrap();
+        fails(tmp.path(), &[&args[..], &["--only", "shape", "--out", "s"]].concat(), &["stimuli", "bird"]);
+    }
+
+    #[test]
+    fn images_that_do_not_fit_are_refused() {
+        let tmp = tempfile::tempdir().unwrap();
+        trained(tmp.path());
+        let weights = "run/ckpt/step-00000010/weights.safetensors";
+        let base = ["audit", weights, "--normalize", "global", "--device", "cpu", "--out", "r"];
+        let refused = |more: &[&str], parts: &[&str]| {
+            fails(tmp.path(), &[&base[..], more].concat(), parts);
+        };
+        // Five classes of shapes in one channel; ten leaves of three.
+        refused(&["--data", "shapes:count=60,size=16"], &["3 channels"]);
+        refused(
+            &["--data", "leaves:count=60,size=16,channels=3", "--classes", "0,1,2"],
+            &["classes", "--no-labels"],
+        );
+        refused(&["--data", DATA, "--arch", "resnet20"], &["resnet20", "missing"]);
+        refused(&["--data", DATA, "--only", "shape"], &["--stimuli"]);
+        // Without labels, what needs none is measured.
+        let no_labels = ["--data", DATA, "--no-labels", "--quick", "--only", "bands,modes,heatmap", "--json"];
+        let audit = json(&ok(tmp.path(), &[&base[..], &no_labels].concat()));
+        assert!(audit["modes"].is_null() && audit["bands"]["accuracy"].is_null());
+        assert_eq!(audit["heatmap"]["labelled"], false);
+        convolutions(&tmp.path().join("w.safetensors"), 0, false);
+        let args = ["audit", "w.safetensors", "--data", DATA, "--device", "cpu", "--out", "s"];
+        fails(tmp.path(), &args, &["w.safetensors", "--arch", "no known network"]);
+    }
+}

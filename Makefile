@@ -28,7 +28,7 @@ COMMA      := ,
 DATA       ?=
 DATA_FLAGS ?=
 
-FIGS       := fig-stages fig-speed fig-dominance fig-natural fig-depth fig-order fig-resnet
+FIGS       := fig-stages fig-speed fig-dominance fig-natural fig-depth fig-order fig-resnet fig-audit
 .PHONY: help setup build test test-core doc bench clean figures $(FIGS)
 
 help: ## this list
@@ -157,6 +157,14 @@ fig-resnet: build ## a ResNet under the same eyes: strengths, order, templates, 
 	@mkdir -p $(FIGURES)
 	$(BIN) train --config assets/config/resnet$(ALSO).toml --model $(RESNET) --out $(RUNS)/$(RESNET)$(ALSO) --force $(ON_DATA) > /dev/null
 	$(BIN) figure resnet $(RUNS)/$(RESNET)$(ALSO) --out $(FIGURES)/resnet$(ALSO).png
+
+AUDITED     = $(RUNS)/audited$(ALSO)
+
+fig-audit: build ## on which frequencies a trained network lives; report in runs/audit [DATA=SPEC MODEL=resnet20]
+	@mkdir -p $(FIGURES)
+	$(call train,$(if $(DATA),resnet-images,audit),audited$(ALSO),--model $(RESNET) $(ON_DATA))
+	$(BIN) audit $(AUDITED) --out $(RUNS)/audit$(ALSO) --force > /dev/null
+	$(BIN) figure audit $(RUNS)/audit$(ALSO) --out $(FIGURES)/audit$(ALSO).png
 
 figures: $(FIGS) ## all figures, and a page with them and their verdicts: figures/index.html
 	$(BIN) figure index $(FIGURES)

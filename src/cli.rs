@@ -455,7 +455,8 @@ pub struct AuditArgs {
     /// The network [default: guessed from names and shapes]
     #[arg(long, value_name = "NETWORK")]
     pub arch: Option<ModelKind>,
-    /// Images to show it; without, only its weights are looked at (of a run: those it was evaluated on)
+    /// Images to show it, of the test split and with ImageNet's normalisation unless told otherwise; without
+    /// any, only its weights are looked at. A run has its own.
     #[command(flatten)]
     pub data: DataArgs,
     /// Take no note of labels, such as those of other classes than the network's

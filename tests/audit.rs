@@ -112,7 +112,7 @@ mod shown {
 
     fn trained(dir: &Path) {
         let train = ["train", "--model", "resnet8", "--data", DATA, "--epochs", "2", "--batch", "32"];
-        let more = ["--eta", "0.05", "--eval", "test", "--device", "cpu", "--out", "run"];
+        let more = ["--eta", "0.05", "--eval", "test", "--device", "cpu", "--threads", "1", "--out", "run"];
         ok(dir, &[&train[..], &more].concat());
     }
 
@@ -124,7 +124,7 @@ mod shown {
     fn a_run_is_audited_on_its_own_images() {
         let tmp = tempfile::tempdir().unwrap();
         trained(tmp.path());
-        let args = ["audit", "run", "--quick", "--device", "cpu", "--out", "r", "--json"];
+        let args = ["audit", "run", "--quick", "--device", "cpu", "--threads", "1", "--out", "r", "--json"];
         let said = ok(tmp.path(), &args);
         let audit = json(&said);
         for part in ["first", "modes", "jacobian", "heatmap", "bands", "swap", "adcs", "dominance", "series"]
@@ -154,7 +154,8 @@ mod shown {
         assert_eq!(left.len(), 1, "{left:?}");
         assert_eq!(left[0]["part"], "Shape or texture");
         // Other frequencies are not put into the same map, unless it is to begin anew.
-        let other = ["audit", "run", "--quick", "--seed", "1", "--device", "cpu", "--out", "r"];
+        let other =
+            ["audit", "run", "--quick", "--seed", "1", "--device", "cpu", "--threads", "1", "--out", "r"];
         fails(tmp.path(), &other, &["heatmap.json", "options.seed"]);
         ok(tmp.path(), &[&other[..], &["--force"]].concat());
         ok(tmp.path(), &[&args[..], &["--force"]].concat());
@@ -172,7 +173,8 @@ mod shown {
         let tmp = tempfile::tempdir().unwrap();
         trained(tmp.path());
         let weights = "run/ckpt/step-00000010/weights.safetensors";
-        let base = ["audit", weights, "--data", DATA, "--normalize", "channel", "--device", "cpu"];
+        let base =
+            ["audit", weights, "--data", DATA, "--normalize", "channel", "--device", "cpu", "--threads", "1"];
         let with = |more: &[&'static str]| [&base[..], more].concat();
         let only = ["--only", "heatmap", "--json"];
         let whole = json(&ok(tmp.path(), &[&with(&["--out", "whole"])[..], &only].concat()));
@@ -186,6 +188,9 @@ mod shown {
             whole["network"]["architecture"].as_str().unwrap().split(',').next(),
             Some("resnet8 with shortcuts A")
         );
+        // Parts are of one network on these images, and of no other.
+        let fewer = ["--out", "parts", "--merge", "--only", "heatmap", "--limit", "50"];
+        fails(tmp.path(), &with(&fewer), &["fingerprint", "merge"]);
         // Another disturbance is another map.
         let other = with(&["--out", "parts", "--shard", "2/2", "--epsilon", "1"]);
         fails(tmp.path(), &other, &["epsilon"]);
@@ -198,7 +203,7 @@ mod shown {
         photos(tmp.path());
         let train =
             ["train", "--model", "resnet8", "--data", "folder:photos", "--size", "16", "--epochs", "1"];
-        let more = ["--eta", "0.01", "--device", "cpu", "--out", "run"];
+        let more = ["--eta", "0.01", "--device", "cpu", "--threads", "1", "--out", "run"];
         ok(tmp.path(), &[&train[..], &more].concat());
         for (shape, other) in [("cat", "dog"), ("dog", "cat")] {
             let place = tmp.path().join("stimuli").join(shape);
@@ -211,8 +216,11 @@ mod shown {
         let weights = std::fs::read_dir(tmp.path().join("run/ckpt")).unwrap().next().unwrap().unwrap().path();
         let weights = weights.join("weights.safetensors");
         let base = ["audit", weights.to_str().unwrap(), "--data", "folder:photos", "--size", "16"];
-        let args =
-            [&base[..], &["--normalize", "global", "--device", "cpu", "--stimuli", "stimuli"]].concat();
+        let args = [
+            &base[..],
+            &["--normalize", "global", "--device", "cpu", "--threads", "1", "--stimuli", "stimuli"],
+        ]
+        .concat();
         let said = ok(tmp.path(), &[&args[..], &["--only", "shape", "--out", "r", "--json"]].concat());
         let shape = &json(&said)["shape"];
         assert_eq!((&shape["images"], &shape["agreeing"]), (&6.into(), &2.into()));
@@ -230,9 +238,11 @@ mod shown {
         let tmp = tempfile::tempdir().unwrap();
         trained(tmp.path());
         let weights = "run/ckpt/step-00000010/weights.safetensors";
-        let base = ["audit", weights, "--normalize", "global", "--device", "cpu", "--out", "r"];
+        let base =
+            ["audit", weights, "--normalize", "global", "--device", "cpu", "--threads", "1", "--out", "r"];
         let refused = |more: &[&str], parts: &[&str]| {
             fails(tmp.path(), &[&base[..], more].concat(), parts);
+            assert!(!tmp.path().join("r").exists(), "{more:?}");
         };
         // Five classes of shapes in one channel; ten leaves of three.
         refused(&["--data", "shapes:count=60,size=16"], &["3 channels"]);
@@ -247,8 +257,24 @@ mod shown {
         let audit = json(&ok(tmp.path(), &[&base[..], &no_labels].concat()));
         assert!(audit["modes"].is_null() && audit["bands"]["accuracy"].is_null());
         assert_eq!(audit["heatmap"]["labelled"], false);
+        // Pixels of waves are outside [0, 1]: what disturbs or filters images in it is left out.
+        let waves = ["train", "--model", "resnet8", "--data", "cosines:size=16", "--epochs", "1"];
+        ok(
+            tmp.path(),
+            &[&waves[..], &["--eta", "1e-3", "--device", "cpu", "--threads", "1", "--out", "waves"]].concat(),
+        );
+        let file = std::fs::read_dir(tmp.path().join("waves/ckpt")).unwrap().next().unwrap().unwrap().path();
+        let file = file.join("weights.safetensors");
+        let args = ["audit", file.to_str().unwrap(), "--data", "cosines:size=16", "--normalize", "none"];
+        let args =
+            [&args[..], &["--quick", "--device", "cpu", "--threads", "1", "--out", "w", "--json"]].concat();
+        let audit = json(&ok(tmp.path(), &args));
+        assert!(audit["heatmap"].is_null() && audit["bands"].is_null() && !audit["jacobian"].is_null());
+        let left: Vec<_> = audit["left_out"].as_array().unwrap().iter().map(|l| &l["part"]).collect();
+        assert!(left.contains(&&"Heat map".into()) && left.contains(&&"Filtered images".into()), "{left:?}");
         convolutions(&tmp.path().join("w.safetensors"), 0, false);
-        let args = ["audit", "w.safetensors", "--data", DATA, "--device", "cpu", "--out", "s"];
+        let args =
+            ["audit", "w.safetensors", "--data", DATA, "--device", "cpu", "--threads", "1", "--out", "s"];
         fails(tmp.path(), &args, &["w.safetensors", "--arch", "no known network"]);
     }
 }

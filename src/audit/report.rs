@@ -4,14 +4,14 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::adcs::Adcs;
+use super::adcs::{Adcs, Variant};
 use super::bands::Bands;
 use super::dominance::Dominance;
 use super::gradient::{ModeUses, SquaredJacobian};
 use super::heatmap::HeatMap;
 use super::layers::{Comparison, Layers, Quantity, Trace};
 use super::page::{Convention, Section, Table};
-use super::profile::Profile;
+use super::profile::{End, Profile};
 use super::shape::ShapeBias;
 use super::swap::Swap;
 use super::{Rate, Reference};
@@ -199,7 +199,7 @@ fn layers_in_words(layers: &Layers) -> Vec<String> {
     let chance = 0.05 * count as f64;
     text.push(format!(
         "Against random kernels of the same shape, {lower} of {count} convolutions have moved to lower and {higher} to \
-         higher frequencies (centroid outside the middle 95 % of {} draws; {chance:.1} would be by chance).",
+         higher frequencies (centroid outside the middle 95 % of {} draws; {chance:.2} would be by chance).",
         layers.draws
     ));
     let oriented = with
@@ -333,8 +333,12 @@ impl Audit {
     }
 
     fn about_layers(&self) -> Part {
-        let text = layers_in_words(&self.layers);
+        let mut text = layers_in_words(&self.layers);
         let findings = text.iter().skip(1).take(1).cloned().collect();
+        text.extend(self.layers.skipped.iter().map(|s| {
+            let sides: Vec<_> = s.shape.iter().map(usize::to_string).collect();
+            format!("Left out: {} [{}], {}.", s.name, sides.join(","), s.reason)
+        }));
         let section = Section { table: Some(layer_table(&self.layers)), ..section("Weights", text) };
         let caption = "Kernels of each convolution by frequency, beside random ones of the same shape. Spectra: \
                        frequency zero in the middle, each over its largest entry.";
@@ -352,8 +356,8 @@ impl Audit {
                 }
             };
             let line = format!(
-                "The outputs react most to frequencies around {:.3} cycles per pixel (energy-weighted mean of the \
-                 squared Jacobian); half of the energy is in {:.0} of {} frequencies.",
+                "Squared Jacobian of the outputs: energy-weighted mean frequency {:.3} cycles per pixel; half of the energy \
+                 is in {:.0} of {} frequencies.",
                 jacobian.centroid.value, jacobian.half.value, jacobian.frequencies
             );
             text.push(format!(
@@ -432,9 +436,13 @@ impl Audit {
         let (mut text, mut findings) = (Vec::new(), Vec::new());
         if let Some(adcs) = &self.adcs {
             text.push(format!(
-                "ADCS compares the mean amplitude spectra of {} classes: red where a class has more than the others, \
-                 blue where it has less. It is a property of the images.",
-                adcs.classes.len()
+                "ADCS compares the amplitude spectra of {} classes ({}): red where a class has more than the others, blue \
+                 where it has less. It is a property of the images.",
+                adcs.classes.len(),
+                match adcs.variant {
+                    Variant::Paper => "as the paper defines it",
+                    Variant::Published => "as the paper's published code computes it",
+                }
             ));
         }
         let mut table = None;
@@ -476,17 +484,19 @@ impl Audit {
                     format!(
                         "{} ({} right, {} false)",
                         name(c.class),
-                        short(&r.positives.right),
-                        short(&r.positives.wrong)
+                        percent(&r.positives.right),
+                        percent(&r.positives.wrong)
                     )
                 })
                 .collect();
             let line = if kept.is_empty() {
-                "No class keeps half of its right answers on 5 % of the frequencies: no sign of a frequency shortcut.".to_owned()
+                "No class both keeps half of its right answers on 5 % of the frequencies and is answered clearly more often to \
+                 its own images than to others."
+                    .to_owned()
             } else {
                 format!(
                     "On 5 % of the frequencies alone these classes keep at least half of their right answers, and more than \
-                     others are taken for them: {}: candidates for frequency shortcuts.",
+                     other images are taken for them: {}: candidates for frequency shortcuts.",
                     kept.join(", ")
                 )
             };
@@ -592,7 +602,7 @@ fn about_series(series: &Series) -> Part {
     let (first, last) =
         (series.steps.first().copied().unwrap_or(0), series.steps.last().copied().unwrap_or(0));
     let text = vec![format!(
-        "{} checkpoints from step {first} to {last}; step 0 are the initial weights, drawn again from the run's seed.",
+        "{} looks from step {first} to {last}: the checkpoints that were kept and, at step 0, the initial weights.",
         series.steps.len()
     )];
     let figure = ("series.png", "Convolutions over training, the first dark, the last bright.".to_owned());
@@ -601,8 +611,9 @@ fn about_series(series: &Series) -> Part {
 
 fn about_first(first: &Profile) -> Part {
     let [c, r, s] = first.shape;
-    let interval =
-        first.interval.map_or_else(String::new, |[a, b]| format!(" (95 % over filters: {a:.2} to {b:.2})"));
+    let interval = first
+        .interval
+        .map_or_else(String::new, |[a, b]| format!(" (95 % of bootstraps of the filters: {a:.2} to {b:.2})"));
     let line = format!(
         "The first layer's energy profile on the principal components of image patches correlates {:.3}{interval} with \
          that of gradient descent on a linear network, its time fitted; random filters reach {:.2} to {:.2}{}.",
@@ -615,11 +626,18 @@ fn about_first(first: &Profile) -> Part {
     let text = vec![
         line.clone(),
         format!(
-            "{} filters of {c}×{r}×{s}{}, {} patches of {} images. Chowers & Weiss (ICML 2023), theorem 4.2.",
+            "{} filters of {c}×{r}×{s}{}, {} patches of {} images. Fitted time: {:.3} time constants \
+             of the first component{}. Chowers & Weiss (ICML 2023), theorem 4.2.",
             first.filters,
             if first.initial { " less the initial ones" } else { "" },
             first.patches,
-            first.images
+            first.images,
+            first.tau,
+            match first.end {
+                End::Inside => "",
+                End::Early => " (the earliest that was tried)",
+                End::Late => " (the latest that was tried)",
+            }
         ),
     ];
     let figure = ("first.png", "Measured profile, and the fitted one of a linear network.".to_owned());
@@ -670,7 +688,7 @@ fn about_bands(bands: &Bands) -> Part {
     let said =
         |r: Option<f64>| r.map_or_else(|| "at no radius".to_owned(), |r| format!("{r:.3} cycles per pixel"));
     findings.push(format!(
-        "Half-way between chance and its full {what}: with the frequencies up to {}; with those above {}.",
+        "Radius at which it is half-way between chance and its full {what}: low-pass {}, high-pass {}.",
         said(low),
         said(high)
     ));
@@ -702,11 +720,15 @@ fn about_swap(swap: &Swap) -> Part {
     }
     text.push(format!(
         "All pairs: {} by the phases, {} by the amplitudes, {} another class. Partners of another class are drawn with \
-         seed {}.",
+         seed {}{}.",
         percent(&swap.all.phase),
         percent(&swap.all.amplitude),
         percent(&swap.all.other),
-        swap.seed
+        swap.seed,
+        match swap.reference {
+            Reference::Labels => "",
+            Reference::Predictions => "; classes are the network's own answers to the whole images",
+        }
     ));
     Part { figure: None, section: section("Phases against amplitudes", text), findings }
 }
@@ -753,7 +775,7 @@ pub fn conventions() -> Vec<Convention> {
         ),
         (
             "Kernel anisotropy",
-            "|Σ e(k) exp(2iθ)| / Σ e(k) of each kernel without its mean, averaged with energy as weight; 0 \
+            "|Σ e(k) exp(2iθ)| / Σ e(k) of each kernel frequency zero left out, averaged with energy as weight; 0 \
           without orientation, 1 for a single one.",
         ),
         (
@@ -762,7 +784,7 @@ pub fn conventions() -> Vec<Convention> {
         ),
         (
             "Initial 95 %",
-            "middle 95 % over layers of independent Gaussian weights of the same shape; z: distance from \
+            "middle 95 % over layers of independent weights of the same shape, Gaussian (for kernel anisotropy half of them uniform); z: distance from \
           their mean in standard deviations. One layer in twenty lies outside by chance.",
         ),
         (

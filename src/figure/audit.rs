@@ -156,8 +156,10 @@ pub fn layers(heading: &str, layers: &Layers) -> Vec<Block> {
         Block::Panels(second, 300.0, 1.0),
         layers_keys(),
     ];
-    blocks.extend(spectra(layers).map(Block::Tiles));
-    blocks.push(Block::Bars(vec![decades("energy / largest of the layer", 2)]));
+    if let Some(tiles) = spectra(layers) {
+        blocks.push(Block::Tiles(tiles));
+        blocks.push(Block::Bars(vec![decades("energy / largest of the layer", 2)]));
+    }
     blocks
 }
 
@@ -438,7 +440,7 @@ pub fn dominance(
 pub fn shape(heading: &str, found: &ShapeBias) -> Vec<Block> {
     let classes: Vec<_> = found.by_shape.iter().filter(|c| c.decided.bias.is_some()).collect();
     let names = classes.iter().enumerate().map(|(i, c)| (i as f64, c.name.clone())).collect();
-    let y = Axis::linear("").within(classes.len() as f64 - 0.5, -0.5).named(names);
+    let y = Axis::linear("").within(classes.len().max(1) as f64 - 0.5, -0.5).named(names);
     let x = Axis::linear("shape bias: decisions for shape of those for shape or texture").within(0.0, 1.0);
     let mut panel = Panel::new("By class of the shape", x, y);
     for (i, class) in classes.iter().enumerate() {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use ndarray::Array4;
+use ndarray::{Array2, Array4};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tch::Kind;
@@ -49,29 +49,40 @@ struct Shown {
     names: Option<Vec<String>>,
 }
 
-/// Measures everything that is asked for.
+/// Measures everything that is asked for, and makes the folder `out`. What these
+/// images or this network have not is left out, and said.
 pub fn look(audit: &mut Audit, source: &Source, args: &AuditArgs, out: &Path) -> Result<()> {
     if source.run.is_none() && args.data.data.is_none() {
         return Ok(());
     }
     let shown = Shown::new(source, args)?;
+    let stimuli = args.stimuli.as_ref().map(|dir| Stimuli::read(dir, &shown.for_stimuli())).transpose()?;
     let Shown { subject, .. } = &shown;
-    let labelled = subject.labels.is_some();
-    let accuracy = labelled.then(|| accuracy(subject)).transpose()?;
+    let accuracy = subject.labels.is_some().then(|| accuracy(subject)).transpose()?;
     audit.images = Some(shown.described(accuracy));
+    disk::create_dir(out)?;
     let parts = Parts { dir: out, key: shown.key(args.seed)? };
     let wanted = |part: Part| args.only.is_empty() || args.only.contains(&part);
     let progress = |label: &'static str| move |total: u64| Progress::new(label, total);
+    let outside = shown.outside();
 
-    if wanted(Part::First) {
-        match first(&shown, source, args.seed) {
-            Ok(profile) => audit.first = Some(profile),
-            // A network whose first layer is something else has no such profile.
-            Err(Error::Input { place, expected, found }) => {
-                leave_out(audit, "First layer", format_args!("{place}: expected {expected}, found {found}"));
+    if wanted(Part::Heatmap) {
+        let options = shown.heatmap(args);
+        if let Some(why) = &outside {
+            leave_out(audit, "Heat map", why);
+        } else if args.merge {
+            audit.heatmap = Some(heatmap::merge_of(out, subject, &options)?);
+        } else {
+            if args.force {
+                heatmap::discard(out)?;
             }
-            Err(e) => return Err(e.into()),
+            let progress = progress("heat map (frequencies)");
+            audit.heatmap = Some(heatmap::measure(subject, &options, Some(out), None, progress)?);
         }
+    }
+    if wanted(Part::First) {
+        let profile = first(&shown, source, args.seed);
+        audit.first = found(audit, "First layer", profile)?;
     }
     let gradients = gradient::Options {
         seed: args.seed,
@@ -79,82 +90,96 @@ pub fn look(audit: &mut Audit, source: &Source, args: &AuditArgs, out: &Path) ->
         ..gradient::Options::default()
     };
     if wanted(Part::Jacobian) {
-        audit.jacobian = Some(parts.once("jacobian", &gradients, || {
-            Ok(gradient::squared(subject, &gradients, progress("Jacobians (passes)"))?.0)
-        })?);
+        let jacobian = parts.once("jacobian", &gradients, || {
+            Ok(gradient::squared(subject, &gradients, progress("Jacobians (images)"))?.0)
+        });
+        audit.jacobian = found(audit, "Jacobian", jacobian)?;
     }
     if wanted(Part::Modes) {
-        if labelled {
-            let samples = shown.samples()?;
-            let modes = Modes::new(&samples)?;
-            audit.modes = Some(parts.once("modes", &gradients, || {
-                Ok(gradient::modes(subject, &samples, &modes, &gradients, progress("templates (passes)"))?.0)
-            })?);
+        if subject.labels.is_some() {
+            let modes = parts.once("modes", &gradients, || {
+                let samples = shown.samples()?;
+                let modes = Modes::new(&samples)?;
+                Ok(gradient::modes(subject, &samples, &modes, &gradients, progress("templates (images)"))?.0)
+            });
+            audit.modes = found(audit, "Modes", modes)?;
         } else {
             leave_out(audit, "Modes", "they need labels of the network's classes");
         }
-    }
-    if wanted(Part::Heatmap) {
-        let options = shown.heatmap(args);
-        audit.heatmap = Some(if args.merge {
-            let merged = heatmap::merge(out)?;
-            if merged.options != options {
-                let expected = format!("parts made with {options:?}");
-                return Err(Error::input("--merge", expected, format_args!("{:?}", merged.options)).into());
-            }
-            merged
-        } else {
-            if args.force {
-                heatmap::discard(out)?;
-            }
-            heatmap::measure(subject, &options, Some(out), None, progress("heat map (frequencies)"))?
-        });
     }
     if wanted(Part::Bands) {
         let options = bands::Options {
             radii: if args.quick { bands::radii(6) } else { bands::Options::default().radii },
             ..bands::Options::default()
         };
-        audit.bands = Some(parts.once("bands", &options.radii, || Ok(bands::measure(subject, &options)?))?);
+        let bands = parts.once("bands", &options.radii, || Ok(bands::measure(subject, &options)?));
+        audit.bands = found(audit, "Filtered images", bands)?;
     }
-    let many = subject.labels.as_ref().is_none_or(|labels| labels.iter().any(|l| *l != labels[0]));
     if wanted(Part::Swap) {
-        if many {
-            let options = swap::Options { seed: args.seed, ..swap::Options::default() };
-            audit.swap = Some(parts.once("swap", &args.seed, || Ok(swap::measure(subject, &options)?))?);
-        } else {
-            leave_out(audit, "Phases against amplitudes", "they need images of two classes");
-        }
+        let options = swap::Options { seed: args.seed, ..swap::Options::default() };
+        let swap = parts.once("swap", &args.seed, || Ok(swap::measure(subject, &options)?));
+        audit.swap = found(audit, "Phases against amplitudes", swap)?;
     }
     if wanted(Part::Classes) {
-        match &subject.labels {
-            Some(labels) if many => {
-                audit.adcs = Some(shown.adcs(labels, args.adcs)?);
-            }
-            _ => leave_out(audit, "ADCS", "it needs labels of two classes"),
-        }
-        let [_, h, w] = shown.set.shape();
-        let passes = if args.quick { QUICK_PASSES } else { PASSES };
-        let options = dominance::Options::quick(crate::spectrum::Grid::new(h, w), passes);
-        let key = (options.patch, options.shares.clone());
-        audit.dominance = Some(parts.once("classes", &key, || Ok(dominance::measure(subject, &options)?))?);
+        classes(audit, &shown, &parts, args)?;
     }
-    if let Some(dir) = &args.stimuli {
-        if wanted(Part::Shape) {
-            let stimuli = Stimuli::read(dir, &shown.config.data.options())?;
-            audit.shape = Some(shape::measure(subject, &stimuli, shown.names.as_deref())?);
-        }
-    } else if args.only.contains(&Part::Shape) {
-        return Err(Error::input("--only shape", "cue-conflict images (--stimuli DIR)", "none").into());
+    if let Some(stimuli) = stimuli.filter(|_| wanted(Part::Shape)) {
+        audit.shape = Some(shape::measure(subject, &stimuli, shown.names.as_deref())?);
     } else if args.only.is_empty() {
         leave_out(audit, "Shape or texture", "it needs cue-conflict images (--stimuli)");
     }
     Ok(())
 }
 
+/// Beyond so many classes, maps of each are left out unless they are asked for: they
+/// take a pass over the images for each class, and K numbers for each frequency.
+const CLASSES: usize = 100;
+
+fn classes(audit: &mut Audit, shown: &Shown, parts: &Parts, args: &AuditArgs) -> Result<()> {
+    let subject = &shown.subject;
+    let outputs = subject.net.architecture().outputs;
+    if outputs > CLASSES && !args.only.contains(&Part::Classes) {
+        let why = format!("maps of {outputs} classes are made only when asked for (--only classes)");
+        leave_out(audit, "Frequencies of classes", why);
+        return Ok(());
+    }
+    match &subject.labels {
+        Some(labels) => {
+            let adcs = shown.adcs(labels, args.adcs);
+            audit.adcs = found(audit, "ADCS", adcs)?;
+        }
+        None => leave_out(audit, "ADCS", "it needs labels"),
+    }
+    let [_, h, w] = shown.set.shape();
+    let passes = if args.quick { QUICK_PASSES } else { PASSES };
+    let options = dominance::Options::quick(crate::spectrum::Grid::new(h, w), passes);
+    let key = (options.patch, options.shares.clone());
+    let dominance = parts.once("classes", &key, || Ok(dominance::measure(subject, &options)?));
+    audit.dominance = found(audit, "Frequencies that classes need", dominance)?;
+    Ok(())
+}
+
+// A part that these images, or this network, cannot have is left out: an audit of
+// hours is not to be lost for it.
+fn found<T>(audit: &mut Audit, part: &str, outcome: Result<T>) -> Result<Option<T>> {
+    match outcome {
+        Ok(found) => Ok(Some(found)),
+        Err(e) => match e.downcast_ref::<Error>() {
+            Some(Error::Input { .. }) => {
+                leave_out(audit, part, e);
+                Ok(None)
+            }
+            _ => Err(e),
+        },
+    }
+}
+
 /// Computes one part of the heat map.
 pub fn shard(args: &AuditArgs, source: &Source, out: &Path) -> Result<()> {
     let shown = Shown::new(source, args)?;
+    if let Some(why) = shown.outside() {
+        return Err(Error::input("--shard", "images with pixels in [0, 1]", why).into());
+    }
     let shard = args.shard.expect("asked for");
     let progress = |total| Progress::new("heat map (frequencies)", total);
     let part = heatmap::measure(&shown.subject, &shown.heatmap(args), Some(out), Some(shard), progress)?;
@@ -172,7 +197,7 @@ fn accuracy(subject: &Subject) -> Result<Rate> {
     Ok(Rate::new(i64::try_from(right)? as u64, subject.len() as u64))
 }
 
-fn first(shown: &Shown, source: &Source, seed: u64) -> crate::error::Result<profile::Profile> {
+fn first(shown: &Shown, source: &Source, seed: u64) -> Result<profile::Profile> {
     let images = shown.set.images.view();
     let tensor = profile::first_convolution(&source.dict, images.dim().1)?;
     let &[k, c, r, s] = tensor.shape() else { unreachable!("a convolution has four axes") };
@@ -190,18 +215,17 @@ fn first(shown: &Shown, source: &Source, seed: u64) -> crate::error::Result<prof
     let initial =
         initial.as_ref().and_then(|dict| dict.get(tensor.name())).filter(|t| t.shape() == tensor.shape());
     let initial = initial.and_then(|t| Array4::from_shape_vec((k, c, r, s), t.data().to_f64()).ok());
-    profile::fit(filters.view(), initial.as_ref().map(Array4::view), &components, seed)
+    Ok(profile::fit(filters.view(), initial.as_ref().map(Array4::view), &components, seed)?)
 }
 
 impl Shown {
     fn new(source: &Source, args: &AuditArgs) -> Result<Self> {
         let (device, _) = device::select(args.device.as_deref().unwrap_or("auto"))?;
         tch::set_num_threads(i32::try_from(rayon::current_num_threads())?);
-        let (mut config, set, scaling, architecture) = match &source.run {
+        let (config, set, scaling, architecture) = match &source.run {
             Some(run) => of_run(&run.config, args)?,
             None => of_file(source, args)?,
         };
-        config.run.channels_last = true;
         let place = source.place.display().to_string();
         let net = Deep::with_weights(architecture, &source.dict, &place, Kind::Float, device)?;
         let outputs = net.architecture().outputs;
@@ -239,6 +263,25 @@ impl Shown {
         }
     }
 
+    /// Why images cannot be disturbed in [0, 1]; None where they can.
+    fn outside(&self) -> Option<String> {
+        let bad = self.set.images.iter().find(|v| !(0.0..=1.0).contains(*v))?;
+        Some(format!("a pixel of {bad}, which is outside [0, 1]"))
+    }
+
+    /// How stimuli are read: all of them, in the size of the network's images.
+    fn for_stimuli(&self) -> data::Options {
+        let [c, h, w] = self.set.shape();
+        data::Options {
+            limit: None,
+            limit_per_class: None,
+            classes: Vec::new(),
+            size: Some((h, w)),
+            grey: c == 1,
+            ..self.config.data.options()
+        }
+    }
+
     /// The images with their modes: centred, over one standard deviation.
     fn samples(&self) -> Result<Samples> {
         Ok(data::prepare(self.set.clone(), self.normalize, true)?)
@@ -271,7 +314,8 @@ impl Shown {
     fn key(&self, seed: u64) -> Result<String> {
         let of = serde_json::to_string(&self.subject.fingerprint()?)?;
         let device = format!("{:?}", self.subject.pixels.device());
-        Ok(format!("{} {of} {} {seed} {device}", env!("DOMFREQ_COMMIT"), self.normalize))
+        let version = (env!("CARGO_PKG_VERSION"), env!("DOMFREQ_COMMIT"));
+        Ok(format!("{version:?} {of} {} {seed} {device}", self.normalize))
     }
 }
 
@@ -283,9 +327,10 @@ fn of_run(config: &RunConfig, args: &AuditArgs) -> Result<Taken> {
     let (samples, _) = training_set(&mut config)?;
     let split = args.data.split.clone().or(config.eval.split.take());
     config.eval.split = Some(split.unwrap_or_else(|| "test".to_owned()));
-    config.eval.limit = args.data.limit.or(config.eval.limit).or(args.quick.then_some(QUICK_IMAGES));
+    config.eval.limit = args.data.limit.or_else(|| capped(config.eval.limit, args.quick));
     let set = evaluation_set(&config, &samples)?.expect("a split was given");
     config.data.split = config.eval.split.clone().unwrap_or_default();
+    config.run.channels_last = true;
     let architecture = Architecture::new(&config, samples.shape, samples.outputs());
     Ok((config, set, (samples.offset.to_vec(), samples.scale.clone()), architecture))
 }
@@ -296,11 +341,12 @@ fn of_file(source: &Source, args: &AuditArgs) -> Result<Taken> {
     args.data.apply(&mut config.data);
     config.data.normalize.get_or_insert(Normalize::Imagenet);
     config.data.center.get_or_insert(false);
-    if args.quick {
-        config.data.limit.get_or_insert(QUICK_IMAGES);
-    }
+    config.data.limit = args.data.limit.or_else(|| capped(None, args.quick));
     let spec: Spec = config.data.spec.parse()?;
-    let set = data::load(&spec, &config.data.options())?;
+    let mut set = data::load(&spec, &config.data.options())?;
+    if args.no_labels {
+        set.targets = Targets::Real(Array2::zeros((set.len(), 1)));
+    }
     let shape @ [c, h, w] = set.shape();
     let architecture = match (args.arch, &source.guess) {
         (None, Ok(guess)) if guess.channels != c => {
@@ -314,11 +360,20 @@ fn of_file(source: &Source, args: &AuditArgs) -> Result<Taken> {
         }
         (Some(kind), guess) => match guess {
             Ok(guess) if guess.kind == kind => guess.architecture((h, w)),
-            _ => Architecture::usual(kind, shape, set.targets.outputs()),
+            _ => Architecture::usual(kind, shape, head(&source.dict).unwrap_or(set.targets.outputs())),
         },
     };
     let samples = prepared(set.clone(), &mut config.data)?;
     Ok((config, set, (samples.offset.to_vec(), samples.scale.clone()), architecture))
+}
+
+fn capped(limit: Option<usize>, quick: bool) -> Option<usize> {
+    if quick { Some(limit.unwrap_or(QUICK_IMAGES).min(QUICK_IMAGES)) } else { limit }
+}
+
+// Outputs of the last matrix of a file.
+fn head(dict: &crate::weights::StateDict) -> Option<usize> {
+    dict.iter().rev().find_map(|t| if let [rows, _] = t.shape() { Some(*rows) } else { None })
 }
 
 /// Results that are kept, so that a killed audit need not compute them again.
@@ -332,6 +387,13 @@ struct Parts<'a> {
 struct Kept<T> {
     key: String,
     found: T,
+}
+
+/// A result to be kept.
+#[derive(Serialize)]
+struct Keep<'a, T> {
+    key: &'a str,
+    found: &'a T,
 }
 
 impl Parts<'_> {
@@ -352,7 +414,7 @@ impl Parts<'_> {
         }
         let found = measure()?;
         disk::create_dir(&self.dir.join("parts"))?;
-        let text = serde_json::to_string(&serde_json::json!({ "key": key, "found": &found }))?;
+        let text = serde_json::to_string(&Keep { key: &key, found: &found })?;
         disk::write_bytes(&path, text.as_bytes())?;
         Ok(found)
     }

@@ -12,7 +12,7 @@ use anyhow::Result;
 use super::{print, use_threads};
 use crate::audit::layers::{self, Layers};
 use crate::audit::report::{Audit, LeftOut, SCHEMA, Second, Series};
-use crate::cli::AuditArgs;
+use crate::cli::{AuditArgs, Part};
 use crate::disk;
 use crate::error::Error;
 use crate::progress::say;
@@ -24,13 +24,12 @@ pub use pages::overview;
 pub fn run(args: &AuditArgs) -> Result<()> {
     check(args)?;
     use_threads(args.threads)?;
-    let first = Source::open(&args.weights[0])?;
-    let out = args.out.clone().unwrap_or_else(|| folder(&args.weights[0]));
+    let first = Source::open(&args.weights[0], args.arch)?;
+    let out = args.out.clone().unwrap_or_else(|| folder(&args.weights));
     if args.shard.is_some() {
-        disk::create_dir(&out)?;
         return shard(args, &first, &out);
     }
-    let second = args.weights.get(1).map(|path| Source::open(path)).transpose()?;
+    let second = args.weights.get(1).map(|path| Source::open(path, None)).transpose()?;
     // Spectra compare on one grid.
     let grid = layers::grid(std::iter::once(&first.dict).chain(second.as_ref().map(|s| &s.dict)));
     let options = layers::Options { seed: args.seed, grid: Some(grid), ..layers::Options::default() };
@@ -56,17 +55,18 @@ pub fn run(args: &AuditArgs) -> Result<()> {
         shape: None,
         left_out: Vec::new(),
     };
-    disk::create_dir(&out)?;
     if let Some(run) = &first.run {
         audit.series = series(&run.dir, &run.initial()?, &options)?;
     }
     look(&mut audit, &first, args, &out)?;
     // Drawing takes memory as well, and weights may have much of it.
     drop((first, second));
-    audit.write(&out)?;
+    disk::create_dir(&out)?;
+    pages::clear(&out)?;
     pages::tables(&audit, &out)?;
     let page = pages::report(&audit, &out)?;
     page.write(&out.join("report.html"))?;
+    audit.write(&out)?;
     say(format_args!("wrote {}", out.join("report.html").display()));
     if args.json {
         let mut text = serde_json::to_string_pretty(&audit)?;
@@ -82,13 +82,33 @@ fn check(args: &AuditArgs) -> Result<()> {
         let found = args.epsilon.unwrap_or_default();
         return Err(Error::input("--epsilon", "a positive number", found).into());
     }
-    let runs = args.weights[0].is_dir();
-    if !runs && args.data.data.is_none() {
+    if args.only.contains(&Part::Shape) && args.stimuli.is_none() {
+        return Err(Error::input("--only shape", "cue-conflict images (--stimuli DIR)", "none").into());
+    }
+    let (runs, data) = (args.weights[0].is_dir(), &args.data);
+    let selected = data.grey
+        || data.skip_bad
+        || data.size.is_some()
+        || data.center.is_some()
+        || data.data_seed.is_some()
+        || data.limit_per_class.is_some()
+        || !data.classes.is_empty();
+    if runs && selected {
+        let expected = "--split and --limit alone beside a run, which has its own data";
+        return Err(Error::input("audit", expected, "other options of data").into());
+    }
+    if !runs && data.data.is_none() {
         let needs = [
             ("--shard", args.shard.is_some()),
             ("--merge", args.merge),
             ("--only", !args.only.is_empty()),
             ("--stimuli", args.stimuli.is_some()),
+            ("--arch", args.arch.is_some()),
+            ("--no-labels", args.no_labels),
+            ("--normalize", data.normalize.is_some()),
+            ("--split", data.split.is_some()),
+            ("--limit", data.limit.is_some()),
+            ("an option of data", selected),
         ];
         if let Some((flag, _)) = needs.iter().find(|(_, given)| *given) {
             return Err(Error::input(*flag, "images to show the network (--data)", "none").into());
@@ -101,9 +121,16 @@ fn check(args: &AuditArgs) -> Result<()> {
     Ok(())
 }
 
-fn folder(weights: &Path) -> PathBuf {
-    let name = if weights.is_dir() { weights.file_name() } else { weights.file_stem() };
-    Path::new("audits").join(name.unwrap_or_else(|| "audit".as_ref()))
+// Of a run its name, of a file its own; checkpoints of runs are named by their folder.
+fn folder(weights: &[PathBuf]) -> PathBuf {
+    let name = |path: &PathBuf| {
+        let own = if path.is_dir() { path.file_name() } else { path.file_stem() };
+        let own = own.unwrap_or_else(|| "audit".as_ref()).to_string_lossy().into_owned();
+        let parent = path.parent().and_then(Path::file_name).map(|p| p.to_string_lossy().into_owned());
+        parent.filter(|_| own == "weights").unwrap_or(own)
+    };
+    let names: Vec<_> = weights.iter().map(name).collect();
+    Path::new("audits").join(names.join("-vs-"))
 }
 
 fn version() -> String {
@@ -135,9 +162,14 @@ fn series(
         all.push(layers::audit("the initial weights", weights, &options)?);
     }
     for (step, path) in source::checkpoints(dir)? {
-        let weights = crate::weights::safetensors::read(&path)?;
-        steps.push(step);
-        all.push(layers::audit(path.display(), &weights, &options)?);
+        let weights = crate::weights::safetensors::read(&path);
+        match weights.and_then(|weights| layers::audit(path.display(), &weights, &options)) {
+            Ok(layers) => {
+                steps.push(step);
+                all.push(layers);
+            }
+            Err(e) => say(format_args!("a damaged checkpoint is passed over: {e}")),
+        }
     }
     if all.len() < 2 {
         return Ok(None);

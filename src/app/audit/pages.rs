@@ -13,6 +13,42 @@ use crate::error::Error;
 use crate::figure::audit as draw;
 use crate::figure::chart::Block;
 
+/// What an audit writes beside its heat map and its kept parts.
+const FILES: [&str; 18] = [
+    report::FILE,
+    "report.html",
+    "layers.csv",
+    "radial.csv",
+    "comparison.csv",
+    "bands.csv",
+    "modes.csv",
+    "classes.csv",
+    "shape.csv",
+    "layers.png",
+    "comparison.png",
+    "series.png",
+    "first.png",
+    "modes.png",
+    "heatmap.png",
+    "bands.png",
+    "classes.png",
+    "shape.png",
+];
+
+/// Removes what an earlier audit has written into `out`: what is there then belongs
+/// together, audit.json coming last.
+pub fn clear(out: &Path) -> Result<()> {
+    for path in FILES.map(|file| out.join(file)) {
+        match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io(&path, "remove")(e).into());
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Tables of the numbers that were measured per layer or frequency.
 pub fn tables(audit: &Audit, out: &Path) -> Result<()> {
     layers::write_csv(&out.join("layers.csv"), &audit.layers.layers)?;

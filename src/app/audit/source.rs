@@ -9,6 +9,7 @@ use crate::audit::guess::Guess;
 use crate::audit::guess::guess;
 use crate::audit::report::Network;
 use crate::error::Error;
+use crate::run::config::ModelKind;
 use crate::run::{RunConfig, RunDir};
 use crate::weights::{self, StateDict};
 
@@ -32,7 +33,7 @@ pub struct Run {
 }
 
 impl Source {
-    pub fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path, arch: Option<ModelKind>) -> Result<Self> {
         let (place, run) = if path.is_dir() {
             let (place, run) = newest(path)?;
             (place, Some(run))
@@ -42,6 +43,9 @@ impl Source {
         let weights::Checkpoint { dict, origin } = crate::app::weights(&place)?;
         let guess = guess(&dict);
         let (architecture, how) = match (&run, &guess) {
+            (None, guess) if arch.is_some_and(|kind| guess.as_ref().map_or(true, |g| g.kind != kind)) => {
+                (arch.map(|kind| kind.to_string()), Some("as was said (--arch)".to_owned()))
+            }
             (Some(run), _) => {
                 (Some(run.config.model.kind.to_string()), Some("as the run was configured".to_owned()))
             }

@@ -10,7 +10,7 @@ use std::path::Path;
 use rand::Rng;
 use tch::{Kind, Tensor};
 
-use super::store::{About, COLUMNS, VERSION, paths, read};
+use super::store::{About, COLUMNS, VERSION, gather, paths, read};
 use super::{Entry, HeatMap, Options, Shard, basis, mean};
 use crate::audit::Rate;
 use crate::audit::subject::Subject;
@@ -173,6 +173,20 @@ fn disturbed(
     }
     let distance_se = deviation.map(|d| d / (images as f64).sqrt());
     Ok(Entry { row: k.row, col: k.col, error: Rate::new(errors, images as u64), distance, distance_se })
+}
+
+/// [`merge`](super::merge), of parts of the map of this network on these images.
+///
+/// # Errors
+/// As [`merge`](super::merge), and with the key that differs.
+pub fn merge_of(dir: &Path, subject: &Subject, options: &Options) -> Result<HeatMap> {
+    let (about, entries) = gather(dir)?;
+    About::new(subject, options, None, about.clean)?.check(
+        &about,
+        dir,
+        "to merge the parts that are there",
+    )?;
+    Ok(HeatMap::new(&about, entries))
 }
 
 /// Removes the heat map that [`measure`] has kept in `dir`, where there is one;

@@ -147,6 +147,12 @@ pub(super) fn read(csv: &Path, about: &About, wanted: &[(u64, Frequency)]) -> Re
 /// or of something else than the first, and where there are parts of two
 /// divisions; [`Error::Io`].
 pub fn merge(dir: &Path) -> Result<HeatMap> {
+    let (about, entries) = gather(dir)?;
+    Ok(HeatMap::new(&about, entries))
+}
+
+// What all parts are of, and their frequencies in order.
+pub(super) fn gather(dir: &Path) -> Result<(About, Vec<Entry>)> {
     let mut shards = Vec::new();
     for file in std::fs::read_dir(dir).map_err(Error::io(dir, "read"))? {
         let name = file.map_err(Error::io(dir, "read"))?.file_name();
@@ -192,6 +198,5 @@ pub fn merge(dir: &Path) -> Result<HeatMap> {
         }
         entries.extend(done);
     }
-    let about = first.expect("there is a part");
-    Ok(HeatMap::new(&about, entries.into_values().collect()))
+    Ok((first.expect("there is a part"), entries.into_values().collect()))
 }

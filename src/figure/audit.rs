@@ -402,10 +402,12 @@ pub fn dominance(
         });
         rows.push(("importance".to_owned(), tiles.collect()));
     }
-    let columns = columns.into_iter().map(name).collect();
+    let columns: Vec<_> = columns.into_iter().map(name).collect();
+    // Room for names where there are few.
+    let side = if columns.len() <= 6 { 170.0 } else { 120.0 };
     let mut blocks = vec![
         Block::Heading(heading.to_owned()),
-        Block::Tiles(Tiles { groups: Vec::new(), columns, rows, side: 120.0 }),
+        Block::Tiles(Tiles { groups: Vec::new(), columns, rows, side }),
         Block::Bars(vec![Bar {
             label: "value / largest of the tile".to_owned(),
             marks: vec![(0.0, "−1".to_owned()), (0.5, "0".to_owned()), (1.0, "1".to_owned())],

@@ -71,6 +71,10 @@ pub struct DataArgs {
     /// Resize images to N or HxW pixels
     #[arg(long, value_name = "N|HxW")]
     pub size: Option<Size>,
+    /// Resize to a shorter side of N pixels and cut --size out of the middle, instead of resizing both
+    /// sides; torchvision evaluates with 256 and --size 224
+    #[arg(long, value_name = "N")]
+    pub shorter: Option<usize>,
     /// Keep these classes only, by name or index, comma-separated
     #[arg(long, value_delimiter = ',', value_name = "A,B,…")]
     pub classes: Vec<String>,
@@ -97,6 +101,7 @@ impl DataArgs {
         config.limit = self.limit.or(config.limit);
         config.limit_per_class = self.limit_per_class.or(config.limit_per_class);
         config.size = self.size.or(config.size);
+        config.shorter = self.shorter.or(config.shorter);
         config.normalize = self.normalize.or(config.normalize);
         config.center = self.center.or(config.center);
         config.grey |= self.grey;

@@ -23,7 +23,7 @@ pub enum Targets {
         /// One name per class, in the order of the labels.
         names: Vec<String>,
     },
-    /// Real targets `[N, K]`.
+    /// Real targets `[N, K]`; of images without labels K is 0.
     Real(Array2<f32>),
 }
 
@@ -37,6 +37,9 @@ pub struct Source {
     pub decoder: Option<String>,
     /// Images left out because they did not decode (`--skip-bad`).
     pub skipped: usize,
+    /// The part that was read; None of a set that is stored in one piece, whichever
+    /// part was asked for.
+    pub split: Option<String>,
 }
 
 impl ImageSet {

@@ -8,7 +8,7 @@ use ndarray::Axis;
 use serde::Serialize;
 use tch::Kind;
 
-use super::images::{evaluation_set, training_set};
+use super::images::{named_split, training_set};
 use super::{prepared, print, print_json, use_threads};
 use crate::audit::Rate;
 use crate::audit::guess::guess;
@@ -34,7 +34,8 @@ struct Report {
     origin: Option<Origin>,
     model: String,
     data: String,
-    split: String,
+    /// Null of a set that is stored in one piece.
+    split: Option<String>,
     /// How pixels were normalised.
     normalize: Normalize,
     samples: usize,
@@ -60,6 +61,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     drop(dict);
     let images =
         Images::new(&pixels, &samples, &AugmentConfig::default(), config.run.channels_last, kind, device)?;
+    let split = set.as_ref().map_or(&samples.source, |set| &set.source).split.clone();
     let targets = match set {
         Some(set) => Targets::of_set(&set, &samples, &config.optim, &net)?,
         None => Targets::of_samples(&samples, &config.optim, &net)?,
@@ -88,7 +90,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         origin,
         model: config.model.kind.to_string(),
         data: config.data.spec.clone(),
-        split: config.data.split.clone(),
+        split,
         normalize: config.data.normalize.unwrap_or(Normalize::None),
         samples: count,
         loss,
@@ -133,10 +135,8 @@ fn of_run(args: &EvaluateArgs, root: &Path) -> Result<Source> {
     let weights = checkpoints.weights(state.step);
     let (samples, _) = training_set(&mut config)?;
     let split = args.data.split.clone().or(config.eval.split.take());
-    config.eval.split = Some(split.unwrap_or_else(|| "test".to_owned()));
     config.eval.limit = args.data.limit.or(config.eval.limit);
-    let set = evaluation_set(&config, &samples)?.expect("a split was given");
-    config.data.split = config.eval.split.clone().unwrap_or_default();
+    let set = named_split(&config, &samples, split.as_deref().unwrap_or("test"))?;
     let pixels = Pixels::new(set.images.view());
     let dict = safetensors::read(&weights)?;
     Ok(Source { config, weights, dict, origin: None, samples, pixels, set: Some(set) })
@@ -174,6 +174,7 @@ fn of_file(args: &EvaluateArgs, weights: &Path) -> Result<Source> {
 
 fn lines(report: &Report) -> String {
     let Report { weights, model, data, split, normalize, samples, loss, .. } = report;
+    let split = split.as_deref().unwrap_or("no splits");
     let mut text =
         format!("{model} from {weights}\non {samples} images of {data} ({split}), normalised: {normalize}\n");
     text += &format!("loss {loss:.4}\n");

@@ -18,17 +18,31 @@ pub fn training_set(config: &mut RunConfig) -> Result<(Samples, Pixels)> {
     Ok((prepared(set, &mut config.data)?, pixels))
 }
 
-/// The images of the split to evaluate on, which must be of the training set's
-/// kind; None where there is no such split.
+/// The images of the split to evaluate on while training, which must be of the
+/// training set's kind; None where no split is named.
 pub fn evaluation_set(config: &RunConfig, samples: &Samples) -> Result<Option<ImageSet>> {
     let Some(split) = &config.eval.split else { return Ok(None) };
     if *split == config.data.split {
         return Err(Error::input("eval.split", "another split than that of training", split).into());
     }
+    named_split(config, samples, split).map(Some)
+}
+
+/// The images of a split of a run's source, which must be of the training set's kind;
+/// of that of training, all.
+pub fn named_split(config: &RunConfig, samples: &Samples, split: &str) -> Result<ImageSet> {
     let mut options = config.data.options();
-    (options.split, options.limit, options.limit_per_class) = (split.clone(), config.eval.limit, None);
+    (options.split, options.limit, options.limit_per_class) = (split.to_owned(), config.eval.limit, None);
     let spec: Spec = config.data.spec.parse()?;
     let set = data::load(&spec, &options)?;
+    if set.source.split.is_none() && split != config.data.split {
+        let expected = format!("a set with a split '{split}'");
+        let found = format!(
+            "one that is stored in one piece: its images are those of training (split '{}')",
+            config.data.split
+        );
+        return Err(Error::input(&config.data.spec, expected, found).into());
+    }
     let names = match &set.targets {
         Targets::Classes { names, .. } => names.clone(),
         Targets::Real(y) => (0..y.ncols()).map(|i| i.to_string()).collect(),
@@ -39,5 +53,5 @@ pub fn evaluation_set(config: &RunConfig, samples: &Samples) -> Result<Option<Im
         let expected = format!("{}, as in training", of(samples.shape, &samples.names));
         return Err(Error::input("eval.split", expected, of(set.shape(), &names)).into());
     }
-    Ok(Some(set))
+    Ok(set)
 }

@@ -111,8 +111,8 @@ pub struct Series {
 pub struct Images {
     /// `--data` as it was given.
     pub spec: String,
-    /// Which split.
-    pub split: String,
+    /// Which split; None of a set that is stored in one piece.
+    pub split: Option<String>,
     /// Where they came from, in one line.
     pub description: String,
     /// The decoder, where they were decoded: it touches the highest frequencies.
@@ -319,9 +319,10 @@ impl Audit {
         if let Some(images) = &self.images {
             let [c, h, w] = images.shape;
             let decoder = images.decoder.as_ref().map_or_else(String::new, |d| format!(", decoded by {d}"));
+            let split = images.split.as_ref().map_or("no splits".to_owned(), |split| format!("{split} split"));
             text.push(format!(
-                "{} images of {} ({} split; {}{decoder}), {c}×{h}×{w}, normalised: {}.",
-                images.count, images.spec, images.split, images.description, images.normalize
+                "{} images of {} ({split}; {}{decoder}), {c}×{h}×{w}, normalised: {}.",
+                images.count, images.spec, images.description, images.normalize
             ));
             if let Some(accuracy) = &images.accuracy {
                 let line = format!("Accuracy on the images as they are: {}.", percent(accuracy));

@@ -220,7 +220,8 @@ impl Args {
         let images = Array4::from_shape_vec((count, channels, height, width), values)
             .expect("the vector was made for this shape");
         let labels = (0..count).map(|i| (i % names.len()) as u32).collect();
-        let source = Source { description: format!("made by {}", self.spec()), decoder: None, skipped: 0 };
+        let split = Some(options.split.clone());
+        let source = Source { description: format!("made by {}", self.spec()), split, ..Source::default() };
         Ok(ImageSet { images, targets: Targets::Classes { labels, names }, source })
     }
 }

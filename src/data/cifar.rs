@@ -109,7 +109,9 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
 
     let records: Vec<&[u8]> = batches.iter().flat_map(Batch::records).collect();
     let description = format!("cifar, {}, {} files", version.folder(), files.len());
-    from_bytes(&labels, &names, [3, 32, 32], |i| records[i], description, options)
+    let mut set = from_bytes(&labels, &names, [3, 32, 32], |i| records[i], description, options)?;
+    set.source.split = Some(options.split.clone());
+    Ok(set)
 }
 
 fn find(dir: &Path) -> Result<(PathBuf, Version)> {

@@ -20,7 +20,7 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::Options;
-use super::select::{at_least_two, select};
+use super::select::{at_least, least, select};
 use crate::error::{Error, Result};
 use crate::field::{ImageSet, Source, Targets};
 use crate::progress::Progress;
@@ -77,7 +77,7 @@ struct Header {
 /// # Errors
 /// Images of different sizes without `options.size`; an image that does not
 /// decode, unless `options.skip_bad` asks to leave it out and count it; fewer
-/// than two classes left over.
+/// than two classes left over; a shorter side without a size, or below it.
 pub fn decode_all(
     items: &[Item<'_>],
     names: Vec<String>,
@@ -108,6 +108,7 @@ pub fn decode_all(
             format!("{}×{}", header.height, header.width),
         ));
     }
+    let fit = Fit::new(options)?;
     let channels = if !options.grey && good.iter().any(|(_, h)| h.colours == 3) { 3 } else { 1 };
     let out_size = options.size.unwrap_or(size);
     let used = |format| good.iter().any(|(_, h)| h.format == format);
@@ -123,7 +124,7 @@ pub fn decode_all(
         progress.inc(1);
         let decoded = items[i].payload.bytes().and_then(|bytes| decode(&bytes, header)).map(|raw| {
             let size = (header.height, header.width);
-            resized(out, channels, size, out_size, |planes| raw.write(channels, planes));
+            fit.apply(out, channels, size, out_size, |planes| raw.write(channels, planes));
         });
         decoded.err().map(|why| (k, why))
     });
@@ -149,12 +150,12 @@ pub fn decode_all(
     if skipped > 0 {
         let mut present = vec![false; names.len()];
         labels.iter().for_each(|&label| present[label as usize] = true);
-        at_least_two(present.iter().filter(|&&p| p).count(), "images that decode")?;
+        at_least(least(options), present.iter().filter(|&&p| p).count(), "images that decode")?;
     }
     Ok(ImageSet {
         images: array(pixels, [labels.len(), channels, out_size.0, out_size.1])?,
         targets: Targets::Classes { labels, names },
-        source: Source { description, decoder: Some(decoders.join(", ")), skipped },
+        source: Source { description, decoder: Some(decoders.join(", ")), skipped, split: None },
     })
 }
 
@@ -199,10 +200,11 @@ pub(crate) fn render(
     let mean = options.grey && channels > 1;
     let out_channels = if mean { 1 } else { channels };
     let size = options.size.unwrap_or((height, width));
+    let fit = Fit::new(options)?;
     let mut pixels = allocate([count, out_channels, size.0, size.1])?;
     let failure = chunks(&mut pixels, count).enumerate().filter_map(|(k, out)| {
         let mut done = Ok(());
-        resized(out, out_channels, (height, width), size, |planes| {
+        fit.apply(out, out_channels, (height, width), size, |planes| {
             if mean {
                 let mut all = vec![0.0; channels * height * width];
                 done = record(k, &mut all);
@@ -418,23 +420,69 @@ fn decode_png(bytes: &[u8]) -> Result<Raw, String> {
     Ok(Raw { samples, stride, colours })
 }
 
-/// Lets `write` fill an image of `channels` planes of the size `from`, and
-/// brings it to the size `to` in `out`.
-fn resized(
-    out: &mut [f32],
-    channels: usize,
-    from: (usize, usize),
-    to: (usize, usize),
-    write: impl FnOnce(&mut [f32]),
-) {
-    if from == to {
-        return write(out);
+/// How images come to their size: as a whole, or by their shorter side and a cut.
+#[derive(Clone, Copy, Debug)]
+struct Fit {
+    shorter: Option<usize>,
+}
+
+impl Fit {
+    fn new(options: &Options) -> Result<Self> {
+        let Some(shorter) = options.shorter else { return Ok(Self { shorter: None }) };
+        let Some((h, w)) = options.size else {
+            return Err(Error::input("--shorter", "--size, the size to cut out of the middle", "none"));
+        };
+        if !(h.max(w)..=MAX_SIDE).contains(&shorter) {
+            let expected = format!("{} to {MAX_SIDE}, as {h}×{w} pixels are cut out", h.max(w));
+            return Err(Error::input("--shorter", expected, shorter));
+        }
+        Ok(Self { shorter: Some(shorter) })
     }
-    let mut planes = vec![0.0; channels * from.0 * from.1];
-    write(&mut planes);
-    for (plane, out) in planes.chunks_exact_mut(from.0 * from.1).zip(out.chunks_exact_mut(to.0 * to.1)) {
-        resize_plane(plane, from, to, out);
+
+    /// The size to which images of the size `from` are resized, as torchvision has it.
+    fn whole(self, (h, w): (usize, usize), to: (usize, usize)) -> (usize, usize) {
+        match self.shorter {
+            None => to,
+            Some(s) if h <= w => (s, (s * w / h).min(MAX_SIDE)),
+            Some(s) => ((s * h / w).min(MAX_SIDE), s),
+        }
     }
+
+    /// Lets `write` fill an image of `channels` planes of the size `from`, and
+    /// brings it to the size `to` in `out`.
+    fn apply(
+        self,
+        out: &mut [f32],
+        channels: usize,
+        from: (usize, usize),
+        to: (usize, usize),
+        write: impl FnOnce(&mut [f32]),
+    ) {
+        let whole = self.whole(from, to);
+        if from == whole && whole == to {
+            return write(out);
+        }
+        let mut planes = vec![0.0; channels * from.0 * from.1];
+        write(&mut planes);
+        let mut uncut = vec![0.0; if whole == to { 0 } else { whole.0 * whole.1 }];
+        let corner = (half(whole.0 - to.0), half(whole.1 - to.1));
+        for (plane, out) in planes.chunks_exact_mut(from.0 * from.1).zip(out.chunks_exact_mut(to.0 * to.1)) {
+            if whole == to {
+                resize_plane(plane, from, to, out);
+                continue;
+            }
+            resize_plane(plane, from, whole, &mut uncut);
+            for (y, out) in out.chunks_exact_mut(to.1).enumerate() {
+                let at = (corner.0 + y) * whole.1 + corner.1;
+                out.copy_from_slice(&uncut[at..at + to.1]);
+            }
+        }
+    }
+}
+
+// Half of an odd margin goes to the even side, as in Python.
+fn half(margin: usize) -> usize {
+    if margin % 4 == 3 { margin.div_ceil(2) } else { margin / 2 }
 }
 
 // `imageops::resize` clamps to [0, 1]: planes with other values go there and
@@ -665,6 +713,37 @@ mod tests {
         for (found, expected) in out.iter().zip([left, right, 0.5, 0.5]) {
             approx::assert_abs_diff_eq!(*found, expected, epsilon = 1e-6);
         }
+    }
+
+    #[test]
+    fn the_middle_is_cut_out_where_torchvision_cuts() {
+        // Resize(6) and CenterCrop((3, 5)) of torchvision 0.26, which rounds to bytes twice.
+        let row = |values: [u8; 5]| values.map(f32::from);
+        let expected: [[[f32; 5]; 3]; 3] = [
+            [row([88, 109, 131, 152, 173]); 3],
+            [[90.0; 5], [134.0; 5], [176.0; 5]],
+            [[89, 100, 110, 121, 132], [111, 122, 132, 143, 154], [132, 143, 153, 164, 175]].map(row),
+        ];
+        let image = one(PNG, &Options { size: Some((3, 5)), shorter: Some(6), ..options() });
+        assert_eq!(image.dim(), (3, 3, 5));
+        for ((c, y, x), value) in image.indexed_iter() {
+            approx::assert_abs_diff_eq!(value * 255.0, expected[c][y][x], epsilon = 1.01);
+        }
+        // A side of eight is eight already, and is only cut.
+        let image = one(PNG, &Options { size: Some((4, 4)), shorter: Some(8), ..options() });
+        for ((c, y, x), value) in image.indexed_iter() {
+            assert_eq!(*value, drawn(c, y + 2, x + 6));
+        }
+        // Python's round(margin / 2).
+        assert_eq!([0, 1, 2, 3, 4, 5, 6, 7, 8].map(half), [0, 0, 1, 2, 2, 2, 3, 4, 4]);
+        let fit = Fit { shorter: Some(256) };
+        assert_eq!(fit.whole((375, 500), (224, 224)), (256, 341));
+        assert_eq!(fit.whole((500, 375), (224, 224)), (341, 256));
+
+        let text = refusal(&[PNG], &Options { shorter: Some(8), ..options() });
+        assert!(text.contains("--shorter") && text.contains("--size"), "{text}");
+        let text = refusal(&[PNG], &Options { size: Some((9, 4)), shorter: Some(8), ..options() });
+        assert!(text.contains("--shorter") && text.contains("9 to"), "{text}");
     }
 
     #[test]

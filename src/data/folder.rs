@@ -23,35 +23,41 @@ const SPLITS: [&str; 4] = ["train", "test", "val", "validation"];
 /// ends: files that are no JPEG or PNG are left aside and counted in the
 /// description, directories below a class as well. Hidden ones do not exist.
 ///
+/// Without `options.labels` there need be no directories: images of `DIR` itself are
+/// read as well, those of each directory taking their turn, and a directory may have
+/// none.
+///
 /// # Errors
 /// No directories, a class without images, directories of other splits only;
 /// and those of [`decode_all`].
 pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
-    let root = split_root(Path::new(arg), &options.split)?;
-    let (classes, _) = entries(&root)?;
-    if classes.is_empty() {
-        return Err(Error::input(root.display(), "one directory per class", "none"));
+    let (root, split) = split_root(Path::new(arg), options)?;
+    let (mut classes, own) = entries(&root)?;
+    let mut names: Vec<String> = classes.iter().map(|dir| name(dir)).collect();
+    if options.labels && classes.is_empty() {
+        let found = if pictures(own)?.0.is_empty() { "none" } else { "images alone, which have no labels" };
+        return Err(Error::input(root.display(), "one directory per class", found));
     }
-    let names: Vec<String> = classes.iter().map(|dir| name(dir)).collect();
+    if !options.labels {
+        classes.push(root.clone());
+        names.push(".".to_owned());
+    }
     let mut ignored = 0;
     let mut images = Vec::with_capacity(classes.len());
     for dir in &classes {
         let (directories, files) = entries(dir)?;
-        let all = files.len() + directories.len();
-        let pictures = files
-            .into_par_iter()
-            .map(|file| Ok(is_image(&file)?.then_some(file)))
-            .collect::<Result<Vec<Option<PathBuf>>>>()?;
-        let pictures: Vec<PathBuf> = pictures.into_iter().flatten().collect();
-        if pictures.is_empty() {
-            return Err(Error::input(
-                dir.display(),
-                "JPEG or PNG files",
-                format!("none among {all} entries"),
-            ));
+        let directories = if *dir == root { 0 } else { directories.len() };
+        let (pictures, others) = pictures(files)?;
+        if pictures.is_empty() && options.labels {
+            let found = format!("none among {} entries", directories + others);
+            return Err(Error::input(dir.display(), "JPEG or PNG files", found));
         }
-        ignored += all - pictures.len();
+        ignored += directories + others;
         images.push(pictures);
+    }
+    let count: usize = images.iter().map(Vec::len).sum();
+    if count == 0 {
+        return Err(Error::input(root.display(), "JPEG or PNG files", format!("none among {ignored} entries")));
     }
 
     let longest = images.iter().map(Vec::len).max().unwrap_or(0);
@@ -67,18 +73,25 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
         .map(|(&row, &label)| Item { label, payload: Payload::File(stored[row].1.clone()) })
         .collect();
     let place = |i: usize| stored[selection.rows[i]].1.display().to_string();
-    let mut description = format!("folder, {} images of {} classes", stored.len(), names.len());
+    let mut description = format!("folder, {count} images");
+    if options.labels {
+        description += &format!(" of {} classes", names.len());
+    }
     if ignored > 0 {
         description += &format!(", {ignored} other entries left aside");
     }
-    decode_all(&items, selection.names, description, place, options)
+    let mut set = decode_all(&items, selection.names, description, place, options)?;
+    set.source.split = split;
+    Ok(set)
 }
 
-fn split_root(dir: &Path, split: &str) -> Result<PathBuf> {
+// Where the images are, and which split that is, if there are any.
+fn split_root(dir: &Path, options: &Options) -> Result<(PathBuf, Option<String>)> {
+    let split = &options.split;
     let inner = dir.join(split);
     // A class may have the name of a split; a split holds directories, a class images.
-    if inner.is_dir() && !entries(&inner)?.0.is_empty() {
-        return Ok(inner);
+    if inner.is_dir() && (!options.labels || !entries(&inner)?.0.is_empty()) {
+        return Ok((inner, Some(split.to_owned())));
     }
     let (directories, _) = entries(dir)?;
     // Directories of directories with the names of splits hold no class.
@@ -89,7 +102,7 @@ fn split_root(dir: &Path, split: &str) -> Result<PathBuf> {
         }
     }
     if others.is_empty() {
-        return Ok(dir.to_path_buf());
+        return Ok((dir.to_path_buf(), None));
     }
     Err(Error::input(dir.display(), format!("a directory of the split '{split}'"), listed(&others)))
 }
@@ -111,7 +124,19 @@ pub(crate) fn entries(dir: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     Ok(paths.into_iter().partition(|path| path.is_dir()))
 }
 
-pub(crate) fn is_image(path: &Path) -> Result<bool> {
+// The images among files, and how many others there are.
+pub(crate) fn pictures(files: Vec<PathBuf>) -> Result<(Vec<PathBuf>, usize)> {
+    let all = files.len();
+    let found = files
+        .into_par_iter()
+        .map(|file| Ok(is_image(&file)?.then_some(file)))
+        .collect::<Result<Vec<Option<PathBuf>>>>()?;
+    let found: Vec<PathBuf> = found.into_iter().flatten().collect();
+    let others = all - found.len();
+    Ok((found, others))
+}
+
+fn is_image(path: &Path) -> Result<bool> {
     let mut start = Vec::new();
     let file = File::open(path).map_err(Error::io(path, "open"))?;
     file.take(8).read_to_end(&mut start).map_err(Error::io(path, "read"))?;
@@ -181,8 +206,48 @@ mod tests {
             set.images[[0, 0, 0, 0]] * 255.0
         };
         assert_eq!((value("train"), value("val")), (1.0, 3.0));
+        let whole = load(dir.path().join("val").to_str().unwrap(), &Options::default()).unwrap();
+        assert_eq!(whole.source.split, None);
         let text = refusal(dir.path(), &Options { split: "test".into(), ..Options::default() });
         assert!(text.contains("'test'") && text.contains("train, val"), "{text}");
+    }
+
+    #[test]
+    fn images_without_labels_need_no_directories() {
+        let dir = tempfile::tempdir().unwrap();
+        for (file, value) in [("1.png", 1), ("2.png", 2), ("3", 3)] {
+            put(dir.path(), file, &png(2, 3, value));
+        }
+        put(dir.path(), "list.txt", b"1 2 3");
+        let path = dir.path().to_str().unwrap();
+        let text = refusal(dir.path(), &Options::default());
+        assert!(text.contains("one directory per class") && text.contains("have no labels"), "{text}");
+
+        let bare = Options { labels: false, ..Options::default() };
+        let values = |set: &ImageSet| -> Vec<f32> {
+            (0..set.len()).map(|i| set.images[[i, 0, 1, 2]] * 255.0).collect()
+        };
+        let set = load(path, &bare).unwrap();
+        assert_eq!((values(&set), &set.source.split), (vec![1.0, 2.0, 3.0], &None));
+        assert!(set.source.description.contains("3 images, 1 other"), "{}", set.source.description);
+        assert_eq!(values(&load(path, &Options { limit: Some(1), ..bare.clone() }).unwrap()), [1.0]);
+
+        // Directories take their turn, and may have nothing.
+        put(dir.path(), "a/1", &png(2, 3, 9));
+        put(dir.path(), "b/none.txt", b"");
+        let set = load(path, &bare).unwrap();
+        assert_eq!(values(&set), [9.0, 1.0, 2.0, 3.0]);
+        assert!(set.source.description.contains("4 images, 2 other"), "{}", set.source.description);
+
+        // One of the name of the split is the split.
+        put(dir.path(), "test/1", &png(2, 3, 7));
+        let set = load(path, &Options { split: "test".into(), ..bare.clone() }).unwrap();
+        assert_eq!((values(&set), set.source.split.as_deref()), (vec![7.0], Some("test")));
+
+        let empty = tempfile::tempdir().unwrap();
+        put(empty.path(), "a/text", b"text");
+        let text = refusal(empty.path(), &bare);
+        assert!(text.contains("JPEG or PNG files") && text.contains("none among 1"), "{text}");
     }
 
     #[test]

@@ -40,10 +40,15 @@ pub struct Options {
     pub grey: bool,
     /// Resize to (height, width).
     pub size: Option<(usize, usize)>,
+    /// Resize to this shorter side, and cut `size` out of the middle, instead of
+    /// resizing both sides.
+    pub shorter: Option<usize>,
     /// Keep only these classes (by name or index), relabelled in this order.
     pub classes: Vec<String>,
     /// Leave out images that do not decode instead of stopping; they are counted.
     pub skip_bad: bool,
+    /// Whether targets are wanted. Without, a set need not have any, and has K = 0.
+    pub labels: bool,
     /// Seed of everything a generator draws.
     pub seed: u64,
 }
@@ -56,8 +61,10 @@ impl Default for Options {
             limit_per_class: None,
             grey: false,
             size: None,
+            shorter: None,
             classes: Vec::new(),
             skip_bad: false,
+            labels: true,
             seed: 0,
         }
     }

@@ -51,13 +51,13 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
         .map_err(|e| Error::input(arg, "a .npz file (a zip archive)", e))?;
     let keys: Vec<String> =
         archive.file_names().map(|name| name.strip_suffix(".npy").unwrap_or(name).to_owned()).collect();
-    let (x, y) = choose(&keys, &options.split).ok_or_else(|| {
+    let (x, y, in_parts) = choose(&keys, &options.split, options.labels).ok_or_else(|| {
         let split = &options.split;
         let expected = format!("arrays X and y, or x_{split} and y_{split}, or images and labels");
         Error::input(arg, expected, if keys.is_empty() { "none".to_owned() } else { listed(&keys) })
     })?;
     let images = read(&mut archive, arg, &x)?;
-    let targets = read(&mut archive, arg, &y)?;
+    let targets = y.as_ref().map(|y| read(&mut archive, arg, y)).transpose()?;
 
     let scale = match (images.dtype.kind, images.dtype.size) {
         (b'u', 1) => 255.0,
@@ -76,12 +76,18 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
             return Err(Error::input(&images.place, expected, format!("{:?}", images.shape)));
         }
     };
-    if targets.shape.first() != Some(&images.shape[0]) {
+    if let Some(targets) = &targets
+        && targets.shape.first() != Some(&images.shape[0])
+    {
         let expected = format!("{} targets, one for each image", images.shape[0]);
         return Err(Error::input(&targets.place, expected, format!("shape {:?}", targets.shape)));
     }
 
-    let (rows, targets) = match targets.targets()? {
+    let targets = match &targets {
+        Some(targets) => targets.targets()?,
+        None => Targets::Real(Array2::zeros((images.shape[0], 0))),
+    };
+    let (rows, targets) = match targets {
         Targets::Classes { labels, names } => {
             let selection = select(&labels, &names, options)?;
             (selection.rows, Targets::Classes { labels: selection.labels, names: selection.names })
@@ -110,14 +116,23 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
         }
         Ok(())
     })?;
-    let description = format!("npz, {x} {:?} and {y}", images.shape);
-    Ok(ImageSet { images: pixels, targets, source: Source { description, ..Source::default() } })
+    let mut description = format!("npz, {x} {:?}", images.shape);
+    if let Some(y) = y {
+        description += &format!(" and {y}");
+    }
+    let split = in_parts.then(|| options.split.clone());
+    Ok(ImageSet { images: pixels, targets, source: Source { description, split, ..Source::default() } })
 }
 
-fn choose(keys: &[String], split: &str) -> Option<(String, String)> {
-    let there = |(x, y): (String, String)| (keys.contains(&x) && keys.contains(&y)).then_some((x, y));
-    let in_parts = IN_PARTS.iter().map(|(x, y)| (x.replace("{}", split), y.replace("{}", split)));
-    let whole = WHOLE.iter().map(|&(x, y)| (x.to_owned(), y.to_owned()));
+// Names of images and targets, which need not be there where no labels are wanted,
+// and whether the archive has parts.
+fn choose(keys: &[String], split: &str, labels: bool) -> Option<(String, Option<String>, bool)> {
+    let there = |(x, y, parts): (String, String, bool)| {
+        let y = keys.contains(&y).then_some(y);
+        (keys.contains(&x) && (y.is_some() || !labels)).then_some((x, y, parts))
+    };
+    let in_parts = IN_PARTS.iter().map(|(x, y)| (x.replace("{}", split), y.replace("{}", split), true));
+    let whole = WHOLE.iter().map(|&(x, y)| (x.to_owned(), y.to_owned(), false));
     in_parts.chain(whole).find_map(there)
 }
 
@@ -417,6 +432,13 @@ mod tests {
         let text =
             archive().load(&Options { split: "val".into(), ..Options::default() }).unwrap_err().to_string();
         assert!(text.contains("x_val") && text.contains("y_train"), "{text}");
+        assert_eq!(test.source.split.as_deref(), Some("test"));
+
+        // Where no labels are wanted there need not be any.
+        let bare = Options { labels: false, ..Options::default() };
+        let set = Archive::new().with("X", counted(&[2, 2, 2])).load(&bare).unwrap();
+        assert_eq!((set.len(), set.targets.outputs(), set.source.split), (2, 0, None));
+        assert!(Archive::new().with("X", counted(&[2, 2, 2])).refusal().contains("X and y"));
 
         let y = ndarray::arr2(&[[0.5f64, -1.0, 2.0], [3.0, 4.0, 5.0]]);
         let real = |options: &Options| {

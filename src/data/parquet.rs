@@ -43,9 +43,10 @@ const BATCH: usize = 4096;
 /// No shards of that split, no image or label column or several to choose
 /// from, nulls, labels out of range, damaged files: with file and row.
 pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
-    let shards = find_shards(Path::new(arg), &options.split)?
+    let (files, in_parts) = find_shards(Path::new(arg), &options.split)?;
+    let shards = files
         .into_iter()
-        .map(Shard::open)
+        .map(|path| Shard::open(path, options.labels))
         .collect::<Result<Vec<Shard>>>()?;
     let mut names: Option<Vec<String>> = None;
     for (i, shard) in shards.iter().enumerate() {
@@ -83,12 +84,15 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
         shards[s].row(row - starts[s])
     };
     let files = if shards.len() == 1 { "1 file".to_owned() } else { format!("{} files", shards.len()) };
-    decode_all(&items, selection.names, format!("parquet, {files}"), place, options)
+    let mut set = decode_all(&items, selection.names, format!("parquet, {files}"), place, options)?;
+    set.source.split = in_parts.then(|| options.split.clone());
+    Ok(set)
 }
 
-fn find_shards(path: &Path, split: &str) -> Result<Vec<PathBuf>> {
+// The files, and whether they are one part of several.
+fn find_shards(path: &Path, split: &str) -> Result<(Vec<PathBuf>, bool)> {
     if path.is_file() {
-        return Ok(vec![path.to_path_buf()]);
+        return Ok((vec![path.to_path_buf()], false));
     }
     let mut files = Vec::new();
     walk(path, Path::new(""), MAX_DEPTH, &mut files)?;
@@ -97,7 +101,8 @@ fn find_shards(path: &Path, split: &str) -> Result<Vec<PathBuf>> {
         return Err(Error::input(path.display(), "a Parquet file or a folder of them", "none"));
     }
     let splits: Vec<Option<String>> = files.iter().map(|file| split_of(file, split)).collect();
-    let chosen: Vec<&PathBuf> = if splits.iter().all(Option::is_none) {
+    let in_parts = splits.iter().any(Option::is_some);
+    let chosen: Vec<&PathBuf> = if !in_parts {
         files.iter().collect()
     } else {
         files.iter().zip(&splits).filter(|(_, s)| s.as_deref() == Some(split)).map(|(file, _)| file).collect()
@@ -112,7 +117,7 @@ fn find_shards(path: &Path, split: &str) -> Result<Vec<PathBuf>> {
         let found = format!("{} and {}", first.display(), other.display());
         return Err(Error::input(path.display(), "the shards of one set in one folder (name it)", found));
     }
-    Ok(chosen.into_iter().map(|file| path.join(file)).collect())
+    Ok((chosen.into_iter().map(|file| path.join(file)).collect(), in_parts))
 }
 
 // Paths of the Parquet files, relative to `root`.
@@ -159,12 +164,13 @@ struct Shard {
     path: PathBuf,
     reader: SerializedFileReader<File>,
     image: usize,
-    label: usize,
+    // None where there is none, and none is wanted
+    label: Option<usize>,
     names: Option<Vec<String>>,
 }
 
 impl Shard {
-    fn open(path: PathBuf) -> Result<Self> {
+    fn open(path: PathBuf, labels: bool) -> Result<Self> {
         let place = path.display().to_string();
         let file = File::open(&path).map_err(Error::io(&path, "open"))?;
         let len = file.metadata().map_err(Error::io(&path, "read"))?.len();
@@ -173,10 +179,14 @@ impl Shard {
             check_ranges(reader.metadata(), len, &place)?;
             let columns = reader.metadata().file_metadata().schema_descr().columns();
             let columns: Vec<&ColumnDescriptor> = columns.iter().map(AsRef::as_ref).collect();
-            let label = find_label(&columns, &place)?;
+            let label = match find_label(&columns, &place) {
+                Ok(label) => Some(label),
+                Err(_) if !labels => None,
+                Err(e) => return Err(e),
+            };
             let image = find_image(&reader, &columns, &place)?;
-            let name = columns[label].path().parts()[0].clone();
-            let names = class_names(reader.metadata(), &name);
+            let names =
+                label.and_then(|i| class_names(reader.metadata(), &columns[i].path().parts()[0].clone()));
             Ok(Self { path: path.clone(), image, label, names, reader })
         })
     }
@@ -197,10 +207,14 @@ impl Shard {
         let classes = self.names.as_ref().map(Vec::len);
         let mut row = 0;
         for group in 0..self.reader.num_row_groups() {
-            let (mut column, rows) = self.column(group, self.label)?;
+            let Some(label_column) = self.label else {
+                labels.resize(labels.len() + self.rows_of(group)?, 0);
+                continue;
+            };
+            let (mut column, rows) = self.column(group, label_column)?;
             let mut left = rows;
             while left > 0 {
-                let (values, valid) = self.integers(&mut column, left.min(BATCH))?;
+                let (values, valid) = self.integers(label_column, &mut column, left.min(BATCH))?;
                 if valid.is_empty() {
                     return Err(self.short(group, rows, rows - left));
                 }
@@ -262,7 +276,12 @@ impl Shard {
     }
 
     // Values that are there, and which of the rows have one.
-    fn integers(&self, column: &mut ColumnReader, count: usize) -> Result<(Vec<i64>, Vec<bool>)> {
+    fn integers(
+        &self,
+        index: usize,
+        column: &mut ColumnReader,
+        count: usize,
+    ) -> Result<(Vec<i64>, Vec<bool>)> {
         let (mut levels, mut wide) = (Vec::new(), Vec::new());
         let read = match column {
             ColumnReader::Int64ColumnReader(reader) => {
@@ -277,7 +296,7 @@ impl Shard {
             _ => return Err(Error::input(self.place(), "integers", "another type")),
         };
         let (records, ..) = read.map_err(|e| damaged(&self.place(), &e))?;
-        Ok((wide, self.valid(self.label, &levels, records)))
+        Ok((wide, self.valid(index, &levels, records)))
     }
 
     // The next `count` values after `skip` of them; fewer at the end. `row` is
@@ -542,6 +561,16 @@ mod tests {
     }
 
     #[test]
+    fn images_without_labels_need_no_column_for_them() {
+        let schema = "message m { required binary picture; }";
+        let group = |first: u8| vec![Column::Bytes((first..first + 3).map(png).collect(), None)];
+        let (_dir, path) = one_file(schema, vec![group(0), group(3)]);
+        assert!(refusal(&path).contains("labels"));
+        let bare = Options { labels: false, limit: Some(5), ..Options::default() };
+        assert_eq!(values(&try_load(&path, &bare).unwrap()), [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
     fn only_the_chosen_images_are_decoded() {
         let group = |broken: Vec<u8>| {
             vec![Column::Bytes(vec![png(1), png(2), broken], None), Column::Integers(vec![0, 1, 2], None)]
@@ -564,13 +593,15 @@ mod tests {
         put("data/extra-00000-of-00001.parquet", 9);
         let of = |split: &str| try_load(dir.path(), &Options { split: split.into(), ..Options::default() });
         assert_eq!(values(&of("train").unwrap()), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(of("train").unwrap().source.split.as_deref(), Some("train"));
         assert_eq!(values(&of("test").unwrap()), [6, 7, 8]);
         assert_eq!(values(&of("extra").unwrap()), [9, 10, 11]);
         let text = of("val").unwrap_err().to_string();
         assert!(text.contains("'val'") && text.contains("extra, test, train"), "{text}");
         // One file is read whatever it is called.
         let file = dir.path().join("data/test-00000-of-00001.parquet");
-        assert_eq!(values(&try_load(&file, &Options::default()).unwrap()), [6, 7, 8]);
+        let set = try_load(&file, &Options::default()).unwrap();
+        assert_eq!((values(&set), set.source.split), (vec![6, 7, 8], None));
         put("other/train-00000-of-00001.parquet", 12);
         assert!(refusal(dir.path()).contains("one folder"));
 

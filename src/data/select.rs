@@ -25,9 +25,9 @@ pub struct Selection {
 /// # Errors
 /// An unknown or repeated class, a chosen class without samples, a limit of
 /// zero, a label without a name, and fewer than two classes among the samples
-/// that are left.
+/// that are left, where labels count.
 pub fn select(labels: &[u32], names: &[String], options: &Options) -> Result<Selection> {
-    select_least(labels, names, options, 2)
+    select_least(labels, names, options, least(options))
 }
 
 /// [`select`], which must leave at least `least` classes.
@@ -114,9 +114,9 @@ pub fn select_real(count: usize, options: &Options) -> Result<usize> {
     Ok(options.limit.map_or(count, |limit| limit.min(count)))
 }
 
-/// Fails unless there are two classes to tell apart.
-pub(crate) fn at_least_two(classes: usize, place: &str) -> Result<()> {
-    at_least(2, classes, place)
+/// Classes that must be there: two to tell apart, where labels count.
+pub(crate) fn least(options: &Options) -> usize {
+    if options.labels { 2 } else { 1 }
 }
 
 /// Fails unless there are `least` classes.

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use ndarray::Axis;
+use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::decode::render;
-use super::select::{at_least, select_least, select_real};
+use super::select::{at_least, least, select_least, select_real};
 use super::{Options, cifar, cosines, folder, idx, leaves, npz, parquet, shapes, spread, textures};
 use crate::error::{Error, Result};
 use crate::field::{ImageSet, Targets};
@@ -124,7 +124,7 @@ impl Spec {
     /// As there.
     pub fn load(&self, options: &Options) -> Result<ImageSet> {
         let argument = &self.argument;
-        let set = match self.kind {
+        let mut set = match self.kind {
             Kind::Parquet => parquet::load(argument, options)?,
             Kind::Cifar => cifar::load(argument, options)?,
             Kind::Idx => idx::load(argument, options)?,
@@ -136,7 +136,10 @@ impl Spec {
             Kind::Leaves => finish(leaves::load(argument, options)?, options)?,
             Kind::Textures => finish(textures::load(argument, options)?, options)?,
         };
-        check(&set, self)?;
+        if !options.labels {
+            set.targets = Targets::Real(Array2::zeros((set.len(), 0)));
+        }
+        check(&set, self, options.labels)?;
         Ok(set)
     }
 }
@@ -204,7 +207,7 @@ pub fn finish(set: ImageSet, options: &Options) -> Result<ImageSet> {
     }
     let (rows, targets) = match set.targets {
         Targets::Classes { labels, names } => {
-            let selection = select_least(&labels, &names, options, names.len().min(2))?;
+            let selection = select_least(&labels, &names, options, names.len().min(least(options)))?;
             (selection.rows, Targets::Classes { labels: selection.labels, names: selection.names })
         }
         Targets::Real(y) => {
@@ -228,7 +231,7 @@ pub fn finish(set: ImageSet, options: &Options) -> Result<ImageSet> {
 }
 
 // What every set must fulfil, wherever it came from.
-fn check(set: &ImageSet, spec: &Spec) -> Result<()> {
+fn check(set: &ImageSet, spec: &Spec, labels: bool) -> Result<()> {
     let count = set.len();
     if count == 0 || set.images.is_empty() {
         return Err(Error::input(spec, "images", format!("shape {:?}", set.images.shape())));
@@ -254,7 +257,7 @@ fn check(set: &ImageSet, spec: &Spec) -> Result<()> {
             at_least(spec.kind.least_classes(), present.iter().filter(|&&p| p).count(), &spec.to_string())
         }
         Targets::Real(y) => {
-            if y.ncols() == 0 {
+            if y.ncols() == 0 && labels {
                 return Err(Error::input(spec, "at least 1 target per image", 0));
             }
             match y.indexed_iter().find(|(_, value)| !value.is_finite()) {
@@ -347,20 +350,21 @@ mod tests {
     #[test]
     fn every_set_is_checked_at_the_end() {
         let spec: Spec = "npz:a".parse().unwrap();
-        let text = |set: &ImageSet| check(set, &spec).expect_err("must be refused").to_string();
+        let text = |set: &ImageSet| check(set, &spec, true).expect_err("must be refused").to_string();
         let fine = made(classes(&[0, 1]));
-        assert!(check(&fine, &spec).is_ok());
+        assert!(check(&fine, &spec, true).is_ok());
         let mut set = fine.clone();
         set.images[[1, 0, 0, 0]] = f32::NAN;
         assert!(text(&set).contains("image 1"));
         assert!(text(&made(classes(&[0, 3]))).contains("sample 1"));
         assert!(text(&made(classes(&[1, 1]))).contains("at least 2 classes"));
-        assert!(check(&made(classes(&[1, 1])), &"spread".parse().unwrap()).is_ok());
+        assert!(check(&made(classes(&[1, 1])), &"spread".parse().unwrap(), true).is_ok());
         assert!(text(&made(classes(&[]))).contains("images"));
         let mut set = fine.clone();
         set.targets = classes(&[0]);
         assert!(text(&set).contains("2 targets"));
-        assert!(text(&made(Targets::Real(Array2::zeros((2, 0))))).contains("1 target"));
+        let bare = made(Targets::Real(Array2::zeros((2, 0))));
+        assert!(text(&bare).contains("1 target") && check(&bare, &spec, false).is_ok());
         let mut y = Array2::zeros((2, 2));
         y[[1, 0]] = f32::INFINITY;
         assert!(text(&made(Targets::Real(y))).contains("target 0 of sample 1"));

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use anyhow::Result;
-use ndarray::{Array2, Array4};
+use ndarray::Array4;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tch::Kind;
 
 use super::leave_out;
 use super::source::Source;
-use crate::app::images::{evaluation_set, training_set};
+use crate::app::images::{named_split, training_set};
 use crate::app::prepared;
 use crate::audit::adcs::{Adcs, Variant};
 use crate::audit::report::{Audit, Images};
@@ -252,7 +252,7 @@ impl Shown {
         let data = &self.config.data;
         Images {
             spec: data.spec.clone(),
-            split: data.split.clone(),
+            split: self.set.source.split.clone(),
             description: self.set.source.description.clone(),
             decoder: self.set.source.decoder.clone(),
             count: self.set.len(),
@@ -277,6 +277,7 @@ impl Shown {
             limit_per_class: None,
             classes: Vec::new(),
             size: Some((h, w)),
+            shorter: None,
             grey: c == 1,
             ..self.config.data.options()
         }
@@ -326,10 +327,8 @@ fn of_run(config: &RunConfig, args: &AuditArgs) -> Result<Taken> {
     let mut config = config.clone();
     let (samples, _) = training_set(&mut config)?;
     let split = args.data.split.clone().or(config.eval.split.take());
-    config.eval.split = Some(split.unwrap_or_else(|| "test".to_owned()));
     config.eval.limit = args.data.limit.or_else(|| capped(config.eval.limit, args.quick));
-    let set = evaluation_set(&config, &samples)?.expect("a split was given");
-    config.data.split = config.eval.split.clone().unwrap_or_default();
+    let set = named_split(&config, &samples, split.as_deref().unwrap_or("test"))?;
     config.run.channels_last = true;
     let architecture = Architecture::new(&config, samples.shape, samples.outputs());
     Ok((config, set, (samples.offset.to_vec(), samples.scale.clone()), architecture))
@@ -343,10 +342,8 @@ fn of_file(source: &Source, args: &AuditArgs) -> Result<Taken> {
     config.data.center.get_or_insert(false);
     config.data.limit = args.data.limit.or_else(|| capped(None, args.quick));
     let spec: Spec = config.data.spec.parse()?;
-    let mut set = data::load(&spec, &config.data.options())?;
-    if args.no_labels {
-        set.targets = Targets::Real(Array2::zeros((set.len(), 1)));
-    }
+    let options = data::Options { labels: !args.no_labels, ..config.data.options() };
+    let set = data::load(&spec, &options)?;
     let shape @ [c, h, w] = set.shape();
     let architecture = match (args.arch, &source.guess) {
         (None, Ok(guess)) if guess.channels != c => {
@@ -360,7 +357,7 @@ fn of_file(source: &Source, args: &AuditArgs) -> Result<Taken> {
         }
         (Some(kind), guess) => match guess {
             Ok(guess) if guess.kind == kind => guess.architecture((h, w)),
-            _ => Architecture::usual(kind, shape, head(&source.dict).unwrap_or(set.targets.outputs())),
+            _ => Architecture::usual(kind, shape, head(&source.dict).unwrap_or(set.targets.outputs().max(1))),
         },
     };
     let samples = prepared(set.clone(), &mut config.data)?;

@@ -7,11 +7,10 @@
 use std::path::{Path, PathBuf};
 
 use ndarray::Array4;
-use rayon::prelude::*;
 
 use crate::data::Options;
 use crate::data::decode::{Item, Payload, decode_all};
-use crate::data::folder::{entries, is_image, name};
+use crate::data::folder::{entries, name, pictures};
 use crate::data::select::select;
 use crate::error::{Error, Result};
 use crate::field::{Source, Targets};
@@ -72,19 +71,13 @@ impl Stimuli {
         for directory in &directories {
             let shape = name(directory);
             let (inner, files) = entries(directory)?;
-            let all = inner.len() + files.len();
-            let images: Vec<PathBuf> = files
-                .into_par_iter()
-                .map(|file| Ok(is_image(&file)?.then_some(file)))
-                .collect::<Result<Vec<_>>>()?
-                .into_iter()
-                .flatten()
-                .collect();
+            let (images, others) = pictures(files)?;
+            let others = others + inner.len();
             if images.is_empty() {
-                let found = format!("none among {all} entries");
+                let found = format!("none among {others} entries");
                 return Err(Error::input(directory.display(), "JPEG or PNG files", found));
             }
-            ignored += all - images.len();
+            ignored += others;
             let images = images.into_iter().map(|path| {
                 let file = name(&path);
                 match texture(&file, &shape) {

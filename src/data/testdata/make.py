@@ -27,6 +27,9 @@ rgb.quantize(64).save(here / "palette.png")
 (here / "cmyk.rgb").write_bytes(np.asarray(Image.open(here / "cmyk.jpg").convert("RGB")).tobytes())
 (here / "palette.rgb").write_bytes(np.asarray(Image.open(here / "palette.png").convert("RGB")).tobytes())
 
+# What torchvision 0.26 makes of wide.png; the pixels are in the tests of decode.rs.
+# t = Compose([Resize(6), CenterCrop((3, 5))]); print(np.asarray(t(rgb)).transpose(2, 0, 1).tolist())
+
 # A batch as Python 3 pickles it, in every protocol.
 batch = {
     b"data": np.arange(200, 212, dtype=np.uint8).reshape(2, 6),

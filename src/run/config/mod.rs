@@ -64,6 +64,9 @@ pub struct DataConfig {
     /// Resize to this size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<Size>,
+    /// Resize to this shorter side, and cut `size` out of the middle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shorter: Option<usize>,
     /// Classes kept, all where empty.
     pub classes: Vec<String>,
     /// What x is divided by; without it the source's own default.
@@ -88,6 +91,7 @@ impl Default for DataConfig {
             limit_per_class: None,
             grey: false,
             size: None,
+            shorter: None,
             classes: Vec::new(),
             normalize: None,
             center: None,
@@ -106,8 +110,10 @@ impl DataConfig {
             limit_per_class: self.limit_per_class,
             grey: self.grey,
             size: self.size.map(|s| (s.h, s.w)),
+            shorter: self.shorter,
             classes: self.classes.clone(),
             skip_bad: self.skip_bad,
+            labels: true,
             seed: self.seed,
         }
     }

@@ -479,7 +479,8 @@ pub struct AuditArgs {
     /// Print audit.json on stdout
     #[arg(long)]
     pub json: bool,
-    /// At most 500 images, and only some of the frequencies; the report says so
+    /// At most 500 images (100 where they are larger than 64x64), and only some of the frequencies; the
+    /// report says so
     #[arg(long)]
     pub quick: bool,
     /// Look at these parts only, beside the weights [default: all]

@@ -53,6 +53,32 @@ impl ImageSet {
         self.len() == 0
     }
 
+    /// The first `count` images, copied; all where there are fewer.
+    pub fn first(&self, count: usize) -> Self {
+        let count = count.min(self.len());
+        Self {
+            images: self.images.slice(ndarray::s![..count, .., .., ..]).to_owned(),
+            targets: match &self.targets {
+                Targets::Classes { labels, names } => {
+                    Targets::Classes { labels: labels[..count].to_vec(), names: names.clone() }
+                }
+                Targets::Real(y) => Targets::Real(y.slice(ndarray::s![..count, ..]).to_owned()),
+            },
+            source: self.source.clone(),
+        }
+    }
+
+    /// Images of one channel as images of `channels` alike, as a grey photo is one of
+    /// colours; others as they are.
+    pub fn repeated(mut self, channels: usize) -> Self {
+        let (n, c, h, w) = self.images.dim();
+        if let Some(images) = self.images.broadcast((n, channels, h, w)).filter(|_| c == 1 && channels > 1) {
+            self.images = images.to_owned();
+            self.source.description += &format!(", one channel repeated in {channels}");
+        }
+        self
+    }
+
     /// `[c, h, w]` of each image.
     pub fn shape(&self) -> [usize; 3] {
         let (_, c, h, w) = self.images.dim();

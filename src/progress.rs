@@ -64,7 +64,7 @@ impl Progress {
             let (done, total) = (self.bar.position(), self.bar.length().unwrap_or(0));
             let rate = (done - plain.before.min(done)) as f64 / elapsed.as_secs_f64();
             let left = total.saturating_sub(done) as f64 / rate;
-            say(format_args!("{}: {done}/{total}, {rate:.0}/s, {left:.0} s left", self.label));
+            say(format_args!("{}: {done}/{total}, {}, {} left", self.label, pace(rate), time(left)));
             plain.next = elapsed + LINE_EVERY;
         }
     }
@@ -84,8 +84,39 @@ impl Progress {
     }
 }
 
+fn pace(rate: f64) -> String {
+    match rate {
+        r if r >= 10.0 => format!("{r:.0}/s"),
+        r if r >= 1.0 => format!("{r:.1}/s"),
+        r if r > 0.0 => format!("{:.1} s each", 1.0 / r),
+        _ => "none yet".to_owned(),
+    }
+}
+
+fn time(seconds: f64) -> String {
+    match seconds {
+        s if !s.is_finite() => "unknown time".to_owned(),
+        s if s < 600.0 => format!("{s:.0} s"),
+        s if s < 36_000.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
 impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paces_and_times_are_short() {
+        let paces = [2384.2, 10.0, 2.34, 0.0113, 0.0].map(pace);
+        assert_eq!(paces, ["2384/s", "10/s", "2.3/s", "88.5 s each", "none yet"]);
+        let times = [12.3, 599.0, 5664.0, 86_400.0, f64::INFINITY].map(time);
+        assert_eq!(times, ["12 s", "599 s", "94 min", "24.0 h", "unknown time"]);
     }
 }

@@ -169,6 +169,92 @@ mod shown {
     }
 
     #[test]
+    fn two_networks_are_compared_on_the_same_images() {
+        let tmp = tempfile::tempdir().unwrap();
+        trained(tmp.path());
+        let train = ["train", "--model", "resnet8", "--data", DATA, "--epochs", "1", "--batch", "32"];
+        let more = ["--eta", "0.05", "--seed", "1", "--eval", "test", "--device", "cpu", "--threads", "1"];
+        ok(tmp.path(), &[&train[..], &more, &["--out", "other"]].concat());
+        let flags = ["--quick", "--only", "bands,jacobian,heatmap", "--device", "cpu", "--threads", "1"];
+        let audit = |runs: &[&str], out: &str| {
+            json(&ok(tmp.path(), &[&["audit"][..], runs, &flags, &["--json", "--out", out]].concat()))
+        };
+        let both = audit(&["run", "other"], "both");
+        let b = &both["second"];
+        // Each is what it is alone.
+        let (one, two) = (audit(&["run"], "one"), audit(&["other"], "two"));
+        for part in ["images", "bands", "jacobian", "heatmap"] {
+            assert!(!both[part].is_null());
+            assert_eq!((&both[part], &b["on_images"][part]), (&one[part], &two[part]), "{part}");
+        }
+        let right = &b["pair"]["right"];
+        let count = |key: &str| right[key].as_u64().unwrap();
+        let accuracy = |audit: &serde_json::Value| audit["images"]["accuracy"]["count"].as_u64().unwrap();
+        assert_eq!(count("both") + count("only_a"), accuracy(&one));
+        assert_eq!(count("both") + count("only_b"), accuracy(&two));
+        assert_eq!(count("both") + count("only_a") + count("only_b") + count("neither"), 160);
+        let table = read(&tmp.path().join("both/pair.csv"));
+        assert!(table.lines().any(|line| line.starts_with("accuracy,,")), "{table}");
+        assert!(table.contains("squared Jacobian, centroid"), "{table}");
+        for file in ["pair.png", "bands.png", "second/bands.png", "second/heatmap.png"] {
+            assert!(is_png(&tmp.path().join("both").join(file)), "{file}");
+        }
+        assert_eq!(read(&tmp.path().join("two/bands.csv")), read(&tmp.path().join("both/second/bands.csv")));
+        let page = read(&tmp.path().join("both/report.html"));
+        assert!(page.contains("Both networks on the same images") && page.contains("right in both"));
+
+        // A network against itself differs in nothing.
+        let weights = "run/ckpt/step-00000010/weights.safetensors";
+        let data = ["--data", DATA, "--normalize", "channel", "--limit", "60"];
+        let same = audit(&[&[weights, weights][..], &data].concat(), "same");
+        assert_eq!(same["second"]["pair"]["agreement"]["share"], 1.0);
+        assert_eq!(same["second"]["on_images"]["heatmap"], same["heatmap"]);
+        // A run and a file have no images in common.
+        let mixed = audit(&["run", weights], "mixed");
+        assert!(mixed["second"]["pair"].is_null() && !mixed["bands"].is_null());
+        assert_eq!(mixed["second"]["on_images"]["left_out"][0]["part"], "Images");
+        let shards = ["audit", "run", "other", "--shard", "1/2", "--out", "parts"];
+        fails(tmp.path(), &shards, &["--shard", "one network"]);
+    }
+
+    #[test]
+    fn images_need_neither_labels_nor_directories() {
+        use crate::support::write_png;
+        let tmp = tempfile::tempdir().unwrap();
+        trained(tmp.path());
+        std::fs::create_dir(tmp.path().join("flat")).unwrap();
+        for i in 0..20u32 {
+            // As those of a camera: another size, and not square.
+            write_png(&tmp.path().join(format!("flat/{i}.png")), 40, 60, |r, c| {
+                (128 + (r * (i + 1) % 50) - (c * (2 * i + 1) % 40)) as u8
+            });
+        }
+        let weights = "run/ckpt/step-00000010/weights.safetensors";
+        let base = ["audit", weights, "--data", "folder:flat", "--normalize", "imagenet", "--size", "16"];
+        let machine = ["--device", "cpu", "--threads", "1", "--out", "r", "--json"];
+        let with = |more: &[&'static str]| [&base[..], &machine, more].concat();
+        fails(tmp.path(), &with(&[]), &["flat", "one directory per class", "no labels"]);
+        let quick = ["--no-labels", "--quick", "--shorter", "20"];
+        let audit = json(&ok(tmp.path(), &with(&quick)));
+        assert_eq!((&audit["images"]["count"], &audit["images"]["shape"][0]), (&20.into(), &3.into()));
+        assert!(audit["images"]["split"].is_null() && audit["images"]["accuracy"].is_null());
+        // What needs no labels is there, and what needs them is said to be missing.
+        for part in ["first", "jacobian", "heatmap", "bands", "swap", "dominance"] {
+            assert!(!audit[part].is_null(), "{part}: {}", audit["left_out"]);
+        }
+        let left: Vec<_> =
+            audit["left_out"].as_array().unwrap().iter().map(|l| l["part"].as_str().unwrap()).collect();
+        assert_eq!(left, ["Modes", "ADCS", "Shape or texture"]);
+        assert!(
+            read(&tmp.path().join("r/report.html")).contains("(no splits; folder, 20 images, one channel")
+        );
+        for file in ["first", "jacobian", "frequencies", "bands", "classes", "swap"] {
+            assert!(read(&tmp.path().join(format!("r/{file}.csv"))).lines().count() > 1, "{file}");
+        }
+        fails(tmp.path(), &with(&["--no-labels", "--shorter", "12"]), &["--shorter", "16 to"]);
+    }
+
+    #[test]
     fn parts_of_a_heat_map_make_the_whole() {
         let tmp = tempfile::tempdir().unwrap();
         trained(tmp.path());
@@ -213,6 +299,16 @@ mod shown {
                 write_png(&place.join(name), 20, 24, |r, c| ((r * c) as u8).wrapping_add(40 * i as u8));
             }
         }
+        // The folder has no splits: no other images than those of training.
+        let machine = ["--device", "cpu", "--threads", "1"];
+        for command in [&["evaluate", "run"][..], &["audit", "run", "--out", "none"]] {
+            let args = [command, &machine].concat();
+            fails(tmp.path(), &args, &["folder:photos", "split 'test'", "one piece", "split 'train'"]);
+        }
+        assert!(!tmp.path().join("none").exists());
+        let seen = ["evaluate", "run", "--split", "train", "--json"];
+        let seen = json(&ok(tmp.path(), &[&seen[..], &machine].concat()));
+        assert_eq!((&seen["samples"], &seen["split"]), (&12.into(), &serde_json::Value::Null));
         let weights = std::fs::read_dir(tmp.path().join("run/ckpt")).unwrap().next().unwrap().unwrap().path();
         let weights = weights.join("weights.safetensors");
         let base = ["audit", weights.to_str().unwrap(), "--data", "folder:photos", "--size", "16"];
@@ -244,8 +340,8 @@ mod shown {
             fails(tmp.path(), &[&base[..], more].concat(), parts);
             assert!(!tmp.path().join("r").exists(), "{more:?}");
         };
-        // Five classes of shapes in one channel; ten leaves of three.
-        refused(&["--data", "shapes:count=60,size=16"], &["3 channels"]);
+        // Five classes of shapes; of one channel, which is repeated.
+        refused(&["--data", "shapes:count=60,size=16"], &["classes", "--no-labels"]);
         refused(
             &["--data", "leaves:count=60,size=16,channels=3", "--classes", "0,1,2"],
             &["classes", "--no-labels"],

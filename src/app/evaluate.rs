@@ -21,8 +21,7 @@ use crate::model::{convert, device};
 use crate::progress::{Progress, say};
 use crate::run::arrays::Npz;
 use crate::run::config::{AugmentConfig, Dtype, InitKind};
-use crate::run::{RunConfig, RunDir};
-use crate::train::deep::checkpoint::Checkpoints;
+use crate::run::{Checkpoints, RunConfig, RunDir};
 use crate::train::deep::{Images, Pixels, Targets, evaluate};
 use crate::weights::{Checkpoint, Origin, StateDict, safetensors};
 

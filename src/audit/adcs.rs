@@ -11,6 +11,7 @@
 //! 1e-12 of the largest E are rounding and 0.
 
 use ndarray::{Array3, Array4, ArrayView4, Axis, s};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -89,36 +90,49 @@ impl Adcs {
             let (r, q) = grid.entry(k);
             sums.slice(s![class, .., r, q])
         };
-        let value = |class: usize, k: Frequency| -> f64 {
-            let own = at(class, k);
+        // Of every class, at one frequency.
+        let of = |&k: &Frequency| -> Vec<f64> {
             let all = 0..classes.len();
             match variant {
                 Variant::Paper => {
-                    let signs = all.filter(|&other| other != class).map(|other| {
-                        let differences = own.iter().zip(at(other, k)).map(|(a, b)| sign(a - b, rounding));
-                        differences.sum::<f64>()
-                    });
-                    signs.sum::<f64>() / c as f64
+                    let mut signs = vec![0.0; classes.len()];
+                    for channel in 0..c {
+                        let own: Vec<f64> = all.clone().map(|class| at(class, k)[channel]).collect();
+                        signs.iter_mut().zip(lead(&own, rounding)).for_each(|(sum, lead)| *sum += lead);
+                    }
+                    signs.into_iter().map(|sum| sum / c as f64).collect()
                 }
                 Variant::Published => {
                     let grey = if c == 3 { [0.2989, 0.5870, 0.1140].as_slice() } else { &[1.0] };
-                    let signs = all.map(|other| {
-                        let differences = own.iter().zip(at(other, k)).zip(grey);
-                        let difference: f64 = differences.map(|((a, b), g)| g * (a - b)).sum();
-                        if difference > 0.0 { 1.0 } else { -1.0 }
-                    });
-                    signs.sum()
+                    let lead = |class: usize| {
+                        let signs = all.clone().map(|other| {
+                            let differences = at(class, k).into_iter().zip(at(other, k)).zip(grey);
+                            let difference: f64 = differences.map(|((a, b), g)| g * (a - b)).sum();
+                            if difference > 0.0 { 1.0 } else { -1.0 }
+                        });
+                        signs.sum()
+                    };
+                    all.clone().map(lead).collect()
                 }
             }
         };
-        let values = (0..classes.len()).map(|c| frequencies.iter().map(|&k| value(c, k)).collect()).collect();
+        let by_frequency: Vec<Vec<f64>> = frequencies.par_iter().map(of).collect();
+        let values = (0..classes.len()).map(|c| by_frequency.iter().map(|v| v[c]).collect()).collect();
         Ok(Self { variant, height: h, width: w, images: counts, classes, frequencies, values })
     }
 }
 
-// Not f64::signum, which knows no zero.
-fn sign(x: f64, zero: f64) -> f64 {
-    f64::from(i8::from(x > zero) - i8::from(x < -zero))
+/// Σ over the others of the sign of what each has more, less than `zero` being nothing:
+/// by their order, as there may be many.
+fn lead(own: &[f64], zero: f64) -> Vec<f64> {
+    let mut sorted = own.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let of = |&a: &f64| {
+        let less = sorted.partition_point(|&b| a - b > zero);
+        let not_more = sorted.partition_point(|&b| a - b >= -zero);
+        less as f64 - (sorted.len() - not_more) as f64
+    };
+    own.iter().map(of).collect()
 }
 
 /// Sums of |x̂(k)| over the images of each class, `[classes, C, H, W/2 + 1]`.
@@ -228,6 +242,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn leads_are_sums_of_signs(own in prop::collection::vec(0u8..12, 1..40), zero in 0.0f64..3.0) {
+            let own: Vec<f64> = own.into_iter().map(f64::from).collect();
+            // Not f64::signum, which knows no zero.
+            let sign = |x: f64| f64::from(i8::from(x > zero) - i8::from(x < -zero));
+            let naive: Vec<f64> = own.iter().map(|a| own.iter().map(|b| sign(a - b)).sum()).collect();
+            prop_assert_eq!(lead(&own, zero), naive);
+        }
+
         #[test]
         fn what_a_class_has_more_the_others_have_less(
             h in 1usize..7, w in 1usize..7, seed in any::<u64>(), classes in 2u32..5,

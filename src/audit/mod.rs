@@ -8,7 +8,7 @@
 //! By weights alone: [`layers`], and with images [`profile`]. By showing images to the
 //! network: [`gradient`], [`heatmap`], [`bands`], [`swap`], [`dominance`], [`shape`];
 //! what these find is plain data, that can be read without libtorch. By images alone:
-//! [`adcs`]. [`guess`] tells the network from its weights, [`report`] puts
+//! [`adcs`]. Two networks on the same images: [`pair`]. [`guess`] tells the network from its weights, [`report`] puts
 //! findings in words, [`page`] makes a file of them.
 
 pub mod adcs;
@@ -22,6 +22,7 @@ pub mod guess;
 pub mod heatmap;
 pub mod layers;
 pub mod page;
+pub mod pair;
 pub mod profile;
 mod rate;
 pub mod report;

@@ -17,8 +17,7 @@
 //!   step, and a search over t). Small steps only have the time
 //!   τ = t·ηλ_1² in units of the first component's: e_i ∝ (1 − exp(−τλ_i²/λ_1²)) / λ_i.
 
-use faer::linalg::matmul::triangular::{self, BlockStructure};
-use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
+use faer::{Mat, MatRef, Side};
 use ndarray::{Array1, Array2, ArrayView2, ArrayView4, Axis, s};
 use rand::Rng;
 use rand_distr::ChiSquared;
@@ -28,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::seed;
 use crate::theory::curve::{pearson, quantile};
+use crate::theory::moments::add_products;
 use crate::weights::{NamedTensor, StateDict};
 
 /// Patches that are enough, for those that do not say.
@@ -107,7 +107,8 @@ impl Components {
                 }
             });
             sum += &patches.sum_axis(Axis(0));
-            add_products(&mut products, &patches);
+            let patches = patches.as_slice().expect("standard layout");
+            add_products(&mut products, MatRef::from_row_major_slice(patches, block.len(), p));
         }
         let count = at.len() as f64;
         let mean = sum / count;
@@ -126,24 +127,6 @@ impl Components {
         let vectors = Array2::from_shape_fn((p, p), |(i, j)| u[(i, p - 1 - j)]);
         Ok(Self { shape: [c, r, s], patches: at.len(), images: n, lambda, vectors })
     }
-}
-
-/// products += patchesᵀ patches, its lower triangle.
-fn add_products(products: &mut Array2<f64>, patches: &Array2<f64>) {
-    let (rows, p) = patches.dim();
-    let x = MatRef::from_row_major_slice(patches.as_slice().expect("standard layout"), rows, p);
-    let out = MatMut::from_row_major_slice_mut(products.as_slice_mut().expect("standard layout"), p, p);
-    triangular::matmul(
-        out,
-        BlockStructure::TriangularLower,
-        Accum::Add,
-        x.transpose(),
-        BlockStructure::Rectangular,
-        x,
-        BlockStructure::Rectangular,
-        1.0,
-        Par::rayon(0),
-    );
 }
 
 /// Energy profile of `filters`, a row each `[K, p]`, along `components`, a column each

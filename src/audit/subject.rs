@@ -100,7 +100,9 @@ impl Subject {
     /// Images that pass at a time.
     pub fn chunk(&self) -> usize {
         let [_, h, w] = self.net.architecture().shape;
-        (CHUNK * PIXELS / (h * w).max(PIXELS)).max(LEAST)
+        let chunk = (CHUNK * PIXELS / (h * w).max(PIXELS)).max(LEAST);
+        // No caches to stay in there, and thousands of threads to keep busy.
+        if self.pixels.device().is_cuda() { 8 * chunk } else { chunk }
     }
 
     /// What the network sees of `pixels` `[B, c, h, w]`.

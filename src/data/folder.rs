@@ -57,7 +57,11 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
     }
     let count: usize = images.iter().map(Vec::len).sum();
     if count == 0 {
-        return Err(Error::input(root.display(), "JPEG or PNG files", format!("none among {ignored} entries")));
+        return Err(Error::input(
+            root.display(),
+            "JPEG or PNG files",
+            format!("none among {ignored} entries"),
+        ));
     }
 
     let longest = images.iter().map(Vec::len).max().unwrap_or(0);
@@ -146,24 +150,11 @@ fn is_image(path: &Path) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::testing::{png, put};
     use crate::field::Targets;
-    use std::fs;
 
     const WIDE: &[u8] = include_bytes!("testdata/wide.png");
     const PHOTO: &[u8] = include_bytes!("testdata/wide.jpg");
-
-    fn png(height: u32, width: u32, value: u8) -> Vec<u8> {
-        let image = image::GrayImage::from_pixel(width, height, image::Luma([value]));
-        let mut out = std::io::Cursor::new(Vec::new());
-        image.write_to(&mut out, image::ImageFormat::Png).unwrap();
-        out.into_inner()
-    }
-
-    fn put(dir: &Path, file: &str, bytes: &[u8]) {
-        let path = dir.join(file);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, bytes).unwrap();
-    }
 
     fn refusal(dir: &Path, options: &Options) -> String {
         load(dir.to_str().unwrap(), options).expect_err("must be refused").to_string()

@@ -19,6 +19,8 @@ pub mod select;
 pub mod shapes;
 pub mod spec;
 pub mod spread;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod textures;
 
 pub use prepare::{Normalize, Samples, prepare};

@@ -44,10 +44,8 @@ const BATCH: usize = 4096;
 /// from, nulls, labels out of range, damaged files: with file and row.
 pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
     let (files, in_parts) = find_shards(Path::new(arg), &options.split)?;
-    let shards = files
-        .into_iter()
-        .map(|path| Shard::open(path, options.labels))
-        .collect::<Result<Vec<Shard>>>()?;
+    let shards =
+        files.into_iter().map(|path| Shard::open(path, options.labels)).collect::<Result<Vec<Shard>>>()?;
     let mut names: Option<Vec<String>> = None;
     for (i, shard) in shards.iter().enumerate() {
         if i > 0 && shard.names != names {
@@ -468,10 +466,7 @@ mod tests {
 
     // A PNG, 2 high and 3 wide, of one grey value.
     fn png(value: u8) -> Vec<u8> {
-        let mut out = std::io::Cursor::new(Vec::new());
-        let image = image::GrayImage::from_pixel(3, 2, image::Luma([value]));
-        image.write_to(&mut out, image::ImageFormat::Png).unwrap();
-        out.into_inner()
+        crate::data::testing::png(2, 3, value)
     }
 
     enum Column {

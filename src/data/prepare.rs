@@ -50,6 +50,13 @@ impl Normalize {
     }
 }
 
+impl Normalize {
+    /// Whether it is the same whatever the images, as long as nothing is centred.
+    pub fn constant(self) -> bool {
+        !matches!(self, Self::Global | Self::Channel)
+    }
+}
+
 impl FromStr for Normalize {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self> {

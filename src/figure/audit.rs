@@ -18,6 +18,7 @@ use crate::audit::gradient::{ModeUses, SquaredJacobian};
 use crate::audit::heatmap::HeatMap;
 use crate::audit::layers::{Comparison, Layer as Convolution, Layers, Quantity, Trace};
 use crate::audit::profile::Profile;
+use crate::audit::report::OnImages;
 use crate::audit::shape::ShapeBias;
 use crate::error::Result;
 use crate::spectrum::{Frequency, Grid};
@@ -491,6 +492,77 @@ pub fn comparison(heading: &str, found: &Comparison) -> Vec<Block> {
         line("(c) Spectra", "total variation distance", &|c| c.distance, false),
     ];
     vec![Block::Heading(heading.to_owned()), Block::Panels(panels, 300.0, 1.0)]
+}
+
+/// Two networks on the same images: what both were measured on; None where that is
+/// nothing.
+pub fn pair(heading: &str, a: &OnImages, b: &OnImages) -> Option<Vec<Block>> {
+    let looks = [(MEASURED, Marker::Dot), (OTHER, Marker::Ring)];
+    let mut panels = Vec::new();
+    // (x, y, interval of y) of each network
+    type Points = Vec<(f64, f64, Option<[f64; 2]>)>;
+    let mut add = |panel: Panel, points: [Points; 2]| {
+        let letter = char::from(b'a' + panels.len() as u8);
+        let mut panel = Panel { title: format!("({letter}) {}", panel.title), ..panel };
+        for ((pen, marker), points) in looks.into_iter().zip(points) {
+            let reach = points.iter().filter_map(|(x, _, interval)| Some((*x, (*interval)?)));
+            panel.layers.extend(bars(reach, Pen { width: 0.8, ..pen }));
+            let points: Vec<_> = points.into_iter().map(|(x, y, _)| (x, y)).collect();
+            panel.layers.push(Layer::Line(points.clone(), Pen { width: 0.7, ..pen }));
+            panel.layers.push(Layer::Points(points, marker, pen.colour));
+        }
+        panels.push(panel);
+    };
+    if let (Some(first), Some(second)) = (&a.bands, &b.bands) {
+        let labelled = first.accuracy.is_some() && second.accuracy.is_some();
+        let rate = |p: &crate::audit::bands::Point| if labelled { p.accuracy } else { Some(p.agreement) };
+        let y = || Axis::linear(if labelled { "accuracy" } else { "agreement" }).within(0.0, 1.02);
+        let x = |text: &str| Axis::linear(text).within(-0.01, 0.72);
+        let curve = |curve: &Curve, at: &dyn Fn(&crate::audit::bands::Point) -> f64| {
+            let points = curve.points.iter().filter_map(|p| {
+                let rate = rate(p)?;
+                Some((at(p), rate.share, Some(rate.interval)))
+            });
+            points.collect::<Vec<_>>()
+        };
+        let low = [&first.low, &second.low].map(|c| curve(c, &|p| p.upto));
+        add(Panel::new("Low-pass", x("frequencies up to (cycles/pixel)"), y()), low);
+        let high = [&first.high, &second.high].map(|c| curve(c, &|p| p.above.max(0.0)));
+        add(Panel::new("High-pass", x("frequencies above (cycles/pixel)"), y()), high);
+    }
+    if let (Some(first), Some(second)) = (&a.heatmap, &b.heatmap) {
+        let what = if first.labelled { "error rate" } else { "share of changed answers" };
+        let points = [first, second]
+            .map(|m| m.radial.iter().map(|r| (r.radius, r.error, Some(r.interval))).collect::<Vec<_>>());
+        let panel = Panel::new("Heat map", Axis::linear(RADIUS), Axis::linear(what).within(0.0, 1.02));
+        add(panel, points);
+    }
+    if let (Some(first), Some(second)) = (&a.jacobian, &b.jacobian) {
+        // Outputs have scales of their own: what counts is where the energy is.
+        let points = [first, second].map(|j| {
+            let all: usize = j.radial.iter().map(|r| r.entries).sum();
+            let there = j.radial.iter().filter(|r| r.entries > 0 && r.share > 0.0);
+            there.map(|r| (r.radius, r.share * all as f64 / r.entries as f64, None)).collect::<Vec<_>>()
+        });
+        let y = Axis::log("energy / flat spectrum");
+        add(Panel::new("Squared Jacobian", Axis::linear(RADIUS), y), points);
+    }
+    if panels.is_empty() {
+        return None;
+    }
+    let key = |pen, marker: Marker, name: &str| {
+        Key::new(vec![Sign::Line(pen), Sign::Marker(marker, pen.colour)], name)
+    };
+    let mut blocks = vec![Block::Heading(heading.to_owned())];
+    let mut rest = panels.into_iter().peekable();
+    while rest.peek().is_some() {
+        blocks.push(Block::Panels(rest.by_ref().take(2).collect(), 300.0, 1.0));
+    }
+    blocks.push(Block::Legend(vec![
+        key(MEASURED, Marker::Dot, "a"),
+        key(OTHER, Marker::Ring, "b (bars: 95 % intervals)"),
+    ]));
+    Some(blocks)
 }
 
 /// Layers over the steps of a run.

@@ -10,6 +10,7 @@
 //! whole records; everything else is written beside its place and renamed.
 
 pub mod arrays;
+pub mod checkpoints;
 pub mod config;
 pub mod dir;
 pub mod events;
@@ -20,6 +21,7 @@ pub mod observer;
 pub mod summary;
 pub mod table;
 
+pub use checkpoints::Checkpoints;
 pub use config::RunConfig;
 pub use dir::{Layers, RunDir};
 pub use events::Events;

@@ -4,7 +4,7 @@
 //! them, where several are equal within 1e-6). Modes of strength below
 //! 1e-6·s_1 are rounding (centring y leaves one such mode) and are left out.
 
-use faer::MatRef;
+use faer::{Mat, MatRef, Side};
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis};
 
 use crate::data::Samples;
@@ -49,6 +49,8 @@ pub struct Modes {
     pub shape: [usize; 3],
     /// The modes, s descending.
     pub list: Vec<Mode>,
+    /// Modes there are; more than in the list where only the strongest were asked for.
+    pub count: usize,
     /// Σ s² over all modes, the ones left out included.
     pub total: f64,
 }
@@ -71,8 +73,7 @@ impl Modes {
     /// # Errors
     /// As [`Modes::new`].
     pub fn from_cross(samples: &Samples, yx: ArrayView2<f64>) -> Result<Self> {
-        let x_norm = samples.x.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / samples.len() as f64;
-        Self::assemble(samples.shape, yx, x_norm * moments::yy_trace(samples), |v| {
+        Self::assemble(samples.shape, yx, square_norm(samples) * moments::yy_trace(samples), |v| {
             moments::variances(samples, v)
         })
     }
@@ -89,6 +90,19 @@ impl Modes {
         })
     }
 
+    /// The `most` strongest modes of prepared samples. All of [`Modes::new`] take memory
+    /// and time for K images of d numbers; these for as many as are asked for. By the
+    /// eigenvectors of Σyx Σyxᵀ `[K, K]`: u and s are as exact as by the SVD where s is
+    /// not far below s_1 (relative to it, 1e-16·(s_1/s)²).
+    ///
+    /// # Errors
+    /// As [`Modes::new`].
+    pub fn strongest(samples: &Samples, most: usize) -> Result<Self> {
+        let yx = moments::cross(samples);
+        let norm = square_norm(samples) * moments::yy_trace(samples);
+        Self::select(samples.shape, leading(yx.view(), most)?, norm, |v| moments::variances(samples, v))
+    }
+
     // `norm`: mean ‖x‖² times mean ‖y‖².
     fn assemble(
         shape: [usize; 3],
@@ -96,7 +110,16 @@ impl Modes {
         norm: f64,
         lambdas: impl FnOnce(ArrayView2<f64>) -> Vec<f64>,
     ) -> Result<Self> {
-        let (u, s, v) = svd(yx)?;
+        Self::select(shape, svd(yx)?, norm, lambdas)
+    }
+
+    // Of singular vectors, in u and v those of the largest s alone.
+    fn select(
+        shape: [usize; 3],
+        (u, s, v): (Array2<f64>, Vec<f64>, Array2<f64>),
+        norm: f64,
+        lambdas: impl FnOnce(ArrayView2<f64>) -> Vec<f64>,
+    ) -> Result<Self> {
         // Σyx of unrelated x and y is not zero but the rounding of a sum that cancels.
         let floor = 1e-10 * norm.sqrt();
         let count = s.iter().take_while(|&&x| x > NEGLIGIBLE * s[0] && x > floor).count();
@@ -107,9 +130,9 @@ impl Modes {
                 "Σyx = 0: every class has the same mean image, so there is no mode to discover",
             ));
         }
-        let lambdas = lambdas(v.slice(ndarray::s![.., ..count]));
+        let lambdas = lambdas(v.slice(ndarray::s![.., ..count.min(v.ncols())]));
         let [c, h, w] = shape;
-        let mut list = Vec::with_capacity(count);
+        let mut list = Vec::with_capacity(lambdas.len());
         for (a, lambda) in lambdas.into_iter().enumerate() {
             let (mut u, mut v) = (u.column(a).to_owned(), v.column(a).to_owned());
             if sign(&u) < 0.0 {
@@ -130,7 +153,7 @@ impl Modes {
                 v,
             });
         }
-        Ok(Self { shape, list, total: s.iter().map(|s| s * s).sum() })
+        Ok(Self { shape, list, count, total: s.iter().map(|s| s * s).sum() })
     }
 
     /// A step size that follows every mode: 1/(200 g s) of the fastest one, a
@@ -140,7 +163,7 @@ impl Modes {
         1.0 / (200.0 * fastest)
     }
 
-    /// Number of modes.
+    /// Number of modes in the list.
     pub fn len(&self) -> usize {
         self.list.len()
     }
@@ -181,6 +204,45 @@ fn sign(u: &Array1<f64>) -> f64 {
     let largest = u.iter().fold(0.0f64, |m, x| m.max(x.abs()));
     let first = u.iter().find(|x| x.abs() >= largest * (1.0 - 1e-6));
     first.map_or(1.0, |x| x.signum())
+}
+
+// Mean ‖x‖².
+fn square_norm(samples: &Samples) -> f64 {
+    samples.x.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / samples.len() as f64
+}
+
+/// Below this share of the largest, square roots of eigenvalues are not exact enough.
+const INEXACT: f64 = 1e-4;
+
+// As [`svd`], but u and v of the `most` largest s alone.
+fn leading(yx: ArrayView2<f64>, most: usize) -> Result<(Array2<f64>, Vec<f64>, Array2<f64>)> {
+    let (k, d) = yx.dim();
+    let owned = yx.as_standard_layout();
+    let matrix = MatRef::from_row_major_slice(owned.as_slice().expect("standard layout"), k, d);
+    let mut lower = Array2::zeros((k, k));
+    moments::add_products(&mut lower, matrix.transpose());
+    let gram = Mat::from_fn(k, k, |i, j| lower[[i.max(j), i.min(j)]]);
+    let eigen = gram.self_adjoint_eigen(Side::Lower).map_err(|e| {
+        Error::input("data", "finite second moments Σyx", format_args!("eigenvalues that fail ({e:?})"))
+    })?;
+    // Ascending.
+    let (vectors, squares) = (eigen.U(), eigen.S().column_vector());
+    let u = Array2::from_shape_fn((k, k.min(most)), |(i, j)| vectors[(i, k - 1 - j)]);
+    let along = |j: usize| owned.t().dot(&Array1::from_shape_fn(k, |i| vectors[(i, k - 1 - j)]));
+    let mut v = Array2::zeros((d, u.ncols()));
+    let mut s: Vec<f64> = (0..k).map(|j| squares[k - 1 - j].max(0.0).sqrt()).collect();
+    let largest = s.first().copied().unwrap_or(0.0);
+    for (j, s) in s.iter_mut().enumerate() {
+        let listed = j < u.ncols();
+        if listed || *s < INEXACT * largest {
+            let image = along(j);
+            *s = image.dot(&image).sqrt();
+            if listed && *s > 0.0 {
+                v.column_mut(j).assign(&(image / *s));
+            }
+        }
+    }
+    Ok((u, s, v))
 }
 
 // Thin SVD: u [K, r], s [r] descending, v [d, r].
@@ -225,6 +287,24 @@ mod tests {
         assert!((rebuilt - yx).iter().all(|e| e.abs() < 1e-12 * scale));
         assert!((0..modes.len()).map(|i| modes.share(i)).sum::<f64>() - 1.0 < 1e-12);
         assert!(modes.list.windows(2).all(|w| w[0].s >= w[1].s));
+    }
+
+    #[test]
+    fn the_strongest_are_the_same_by_eigenvectors() {
+        let s = random_samples(300, [3, 4, 5], 6, 3);
+        let (all, some) = (Modes::new(&s).unwrap(), Modes::strongest(&s, 3).unwrap());
+        assert_eq!((some.len(), some.count, all.count), (3, all.len(), all.len()));
+        assert!((some.total - all.total).abs() < 1e-12 * all.total);
+        for (a, b) in all.list.iter().zip(&some.list) {
+            assert!((a.s - b.s).abs() < 1e-12 * a.s && (a.lambda - b.lambda).abs() < 1e-12 * a.lambda);
+            assert!((&a.u - &b.u).iter().chain(&(&a.v - &b.v)).all(|e| e.abs() < 1e-10));
+            assert!((a.rho - b.rho).abs() < 1e-10 && a.dominant == b.dominant);
+        }
+        // Centred targets have a mode less than there are classes; more is not asked for.
+        let cosines = cosine_samples((8, 8), &[(1, 2, 2.0, 0.3), (-3, 1, 1e-3, 1.1)]);
+        assert_eq!(Modes::strongest(&cosines, 9).unwrap().len(), 2);
+        let weak = cosine_samples((8, 8), &[(1, 2, 2.0, 0.3), (-3, 1, 1e-7, 1.1)]);
+        assert_eq!(Modes::strongest(&weak, 9).unwrap().count, Modes::new(&weak).unwrap().count);
     }
 
     #[test]

@@ -25,8 +25,14 @@ impl Moments {
     }
 }
 
-// Samples converted to double precision at a time: 32 MiB at d = 3072.
+// Samples converted to double precision at a time: 24 MiB at d = 3072; fewer of
+// large images, so that a block has at most 256 MiB.
 const BLOCK: usize = 1024;
+const VALUES: usize = 1 << 25;
+
+fn block(d: usize) -> usize {
+    (VALUES / d.max(1)).clamp(1, BLOCK)
+}
 
 /// Σyx = (1/P) Σ y_i x_iᵀ `[K, d]`.
 pub fn cross(samples: &Samples) -> Array2<f64> {
@@ -43,19 +49,7 @@ pub fn cross(samples: &Samples) -> Array2<f64> {
 pub fn inputs(samples: &Samples) -> Array2<f64> {
     let (p, d) = (samples.len(), samples.x.ncols());
     let mut sum = Array2::<f64>::zeros((d, d));
-    for_blocks(samples, |x, _| {
-        triangular::matmul(
-            row_major_mut(&mut sum),
-            BlockStructure::TriangularLower,
-            Accum::Add,
-            x.transpose(),
-            BlockStructure::Rectangular,
-            x,
-            BlockStructure::Rectangular,
-            1.0,
-            par(),
-        );
-    });
+    for_blocks(samples, |x, _| add_products(&mut sum, x));
     let scale = 1.0 / p as f64;
     for i in 0..d {
         for j in 0..=i {
@@ -65,6 +59,21 @@ pub fn inputs(samples: &Samples) -> Array2<f64> {
         }
     }
     sum
+}
+
+/// sum += XᵀX of rows X `[N, d]`: the lower triangle `[d, d]` alone.
+pub(crate) fn add_products(sum: &mut Array2<f64>, x: MatRef<f64>) {
+    triangular::matmul(
+        row_major_mut(sum),
+        BlockStructure::TriangularLower,
+        Accum::Add,
+        x.transpose(),
+        BlockStructure::Rectangular,
+        x,
+        BlockStructure::Rectangular,
+        1.0,
+        par(),
+    );
 }
 
 /// tr Σyy = (1/P) Σ ‖y_i‖².
@@ -113,9 +122,9 @@ fn row_major_mut(a: &mut Array2<f64>) -> MatMut<'_, f64> {
 
 fn for_blocks(samples: &Samples, mut f: impl FnMut(MatRef<f64>, MatRef<f64>)) {
     let (p, d, k) = (samples.len(), samples.x.ncols(), samples.outputs());
-    let rows = BLOCK.min(p);
+    let rows = block(d).min(p);
     let mut x = Array2::<f64>::zeros((rows, d));
-    for start in (0..p).step_by(BLOCK) {
+    for start in (0..p).step_by(block(d)) {
         let count = rows.min(p - start);
         let source = samples.x.slice(ndarray::s![start..start + count, ..]);
         let mut target = x.slice_mut(ndarray::s![..count, ..]);

@@ -13,7 +13,8 @@ use super::source::Source;
 use crate::app::images::{named_split, training_set};
 use crate::app::prepared;
 use crate::audit::adcs::{Adcs, Variant};
-use crate::audit::report::{Audit, Images};
+use crate::audit::pair::Pair;
+use crate::audit::report::{Audit, Images, OnImages};
 use crate::audit::shape::{self, Stimuli};
 use crate::audit::subject::Subject;
 use crate::audit::{Rate, bands, dominance, gradient, heatmap, profile, swap};
@@ -29,10 +30,12 @@ use crate::progress::{Progress, say};
 use crate::run::RunConfig;
 use crate::theory::Modes;
 
-/// Images of a quick audit.
-const QUICK_IMAGES: usize = 500;
-/// Frequencies of a quick heat map.
-const QUICK_FREQUENCIES: usize = 64;
+/// Images of a quick audit, and frequencies of its heat map.
+const QUICK: (usize, usize) = (500, 64);
+/// The same where images are larger than [`LARGE`] pixels: a pass takes 50 times as long
+/// at 224×224 as at 32×32.
+const QUICK_LARGE: (usize, usize) = (100, 32);
+const LARGE: usize = 64 * 64;
 /// Most passes over the images for the importance of frequencies: as many as 32×32
 /// images have frequencies. Larger images have theirs taken out in patches.
 const PASSES: usize = 520;
@@ -49,16 +52,55 @@ struct Shown {
     names: Option<Vec<String>>,
 }
 
-/// Measures everything that is asked for, and makes the folder `out`. What these
-/// images or this network have not is left out, and said.
-pub fn look(audit: &mut Audit, source: &Source, args: &AuditArgs, out: &Path) -> Result<()> {
-    if source.run.is_none() && args.data.data.is_none() {
+/// Shows the images to the network, or to both.
+pub fn on_images(
+    audit: &mut Audit,
+    first: &Source,
+    second: Option<&Source>,
+    args: &AuditArgs,
+    out: &Path,
+) -> Result<()> {
+    if first.run.is_none() && args.data.data.is_none() {
         return Ok(());
     }
+    if let Some(b) = second.filter(|b| b.run.is_none() && b.arch.is_none()) {
+        // Before the first has taken its hours.
+        b.guessed()?;
+    }
+    let a = look(&mut audit.on_images, first, args, out)?;
+    let (Some(b), Some(found)) = (second, &mut audit.second) else { return Ok(()) };
+    if first.run.is_some() != b.run.is_some() {
+        leave_out(&mut found.on_images, "Images", "a run has its own, and a file of weights has none");
+        return Ok(());
+    }
+    let b = look(&mut found.on_images, b, args, &super::pages::second(out))?;
+    if (&a.pixels, &a.labels) == (&b.pixels, &b.labels) {
+        found.pair = Some(Pair::new(&a.answers, &b.answers, a.labels.as_deref()));
+    } else {
+        leave_out(&mut found.on_images, "Answers side by side", "the two runs have other images");
+    }
+    Ok(())
+}
+
+/// A network's answers, and to what.
+struct Answers {
+    /// Hash of the pixels.
+    pixels: String,
+    labels: Option<Vec<u32>>,
+    answers: Vec<u32>,
+}
+
+/// Measures everything that is asked for, and makes the folder `out`. What these
+/// images or this network have not is left out, and said.
+fn look(audit: &mut OnImages, source: &Source, args: &AuditArgs, out: &Path) -> Result<Answers> {
     let shown = Shown::new(source, args)?;
     let stimuli = args.stimuli.as_ref().map(|dir| Stimuli::read(dir, &shown.for_stimuli())).transpose()?;
     let Shown { subject, .. } = &shown;
-    let accuracy = subject.labels.is_some().then(|| accuracy(subject)).transpose()?;
+    let answers = answers(subject)?;
+    let accuracy = subject.labels.as_ref().map(|labels| {
+        let right = labels.iter().zip(&answers).filter(|(label, answer)| label == answer).count();
+        Rate::new(right as u64, answers.len() as u64)
+    });
     audit.images = Some(shown.described(accuracy));
     disk::create_dir(out)?;
     let parts = Parts { dir: out, key: shown.key(args.seed)? };
@@ -99,7 +141,7 @@ pub fn look(audit: &mut Audit, source: &Source, args: &AuditArgs, out: &Path) ->
         if subject.labels.is_some() {
             let modes = parts.once("modes", &gradients, || {
                 let samples = shown.samples()?;
-                let modes = Modes::new(&samples)?;
+                let modes = Modes::strongest(&samples, gradients.modes)?;
                 Ok(gradient::modes(subject, &samples, &modes, &gradients, progress("templates (images)"))?.0)
             });
             audit.modes = found(audit, "Modes", modes)?;
@@ -128,14 +170,15 @@ pub fn look(audit: &mut Audit, source: &Source, args: &AuditArgs, out: &Path) ->
     } else if args.only.is_empty() {
         leave_out(audit, "Shape or texture", "it needs cue-conflict images (--stimuli)");
     }
-    Ok(())
+    let pixels = subject.fingerprint()?.pixels;
+    Ok(Answers { pixels, labels: subject.labels.clone(), answers })
 }
 
 /// Beyond so many classes, maps of each are left out unless they are asked for: they
 /// take a pass over the images for each class, and K numbers for each frequency.
 const CLASSES: usize = 100;
 
-fn classes(audit: &mut Audit, shown: &Shown, parts: &Parts, args: &AuditArgs) -> Result<()> {
+fn classes(audit: &mut OnImages, shown: &Shown, parts: &Parts, args: &AuditArgs) -> Result<()> {
     let subject = &shown.subject;
     let outputs = subject.net.architecture().outputs;
     if outputs > CLASSES && !args.only.contains(&Part::Classes) {
@@ -161,7 +204,7 @@ fn classes(audit: &mut Audit, shown: &Shown, parts: &Parts, args: &AuditArgs) ->
 
 // A part that these images, or this network, cannot have is left out: an audit of
 // hours is not to be lost for it.
-fn found<T>(audit: &mut Audit, part: &str, outcome: Result<T>) -> Result<Option<T>> {
+fn found<T>(audit: &mut OnImages, part: &str, outcome: Result<T>) -> Result<Option<T>> {
     match outcome {
         Ok(found) => Ok(Some(found)),
         Err(e) => match e.downcast_ref::<Error>() {
@@ -191,10 +234,13 @@ pub fn shard(args: &AuditArgs, source: &Source, out: &Path) -> Result<()> {
     Ok(())
 }
 
-fn accuracy(subject: &Subject) -> Result<Rate> {
-    let answers = subject.logits(&subject.pixels)?.f_argmax(1, false)?;
-    let right = answers.f_eq_tensor(&subject.classes()?)?.f_sum(Kind::Int64)?;
-    Ok(Rate::new(i64::try_from(right)? as u64, subject.len() as u64))
+/// The class each image is taken for.
+fn answers(subject: &Subject) -> Result<Vec<u32>> {
+    let logits = subject.logits(&subject.pixels)?;
+    if !bool::try_from(logits.f_isfinite()?.f_all()?)? {
+        return Err(Error::input("network", "finite logits of the images", "NaN or infinite ones").into());
+    }
+    Ok(convert::array(&logits.f_argmax(1, false)?)?.iter().map(|&class| class as u32).collect())
 }
 
 fn first(shown: &Shown, source: &Source, seed: u64) -> Result<profile::Profile> {
@@ -306,7 +352,7 @@ impl Shown {
         let usual = heatmap::Options::usual(h, w, args.seed);
         heatmap::Options {
             epsilon: args.epsilon.unwrap_or(usual.epsilon),
-            quick: args.quick.then_some(QUICK_FREQUENCIES),
+            quick: args.quick.then_some(if h * w > LARGE { QUICK_LARGE.1 } else { QUICK.1 }),
             ..usual
         }
     }
@@ -328,7 +374,7 @@ fn of_run(config: &RunConfig, args: &AuditArgs) -> Result<Taken> {
     let (samples, _) = training_set(&mut config)?;
     let split = args.data.split.clone().or(config.eval.split.take());
     config.eval.limit = args.data.limit.or_else(|| capped(config.eval.limit, args.quick));
-    let set = named_split(&config, &samples, split.as_deref().unwrap_or("test"))?;
+    let set = fewer(named_split(&config, &samples, split.as_deref().unwrap_or("test"))?, args);
     config.run.channels_last = true;
     let architecture = Architecture::new(&config, samples.shape, samples.outputs());
     Ok((config, set, (samples.offset.to_vec(), samples.scale.clone()), architecture))
@@ -343,29 +389,43 @@ fn of_file(source: &Source, args: &AuditArgs) -> Result<Taken> {
     config.data.limit = args.data.limit.or_else(|| capped(None, args.quick));
     let spec: Spec = config.data.spec.parse()?;
     let options = data::Options { labels: !args.no_labels, ..config.data.options() };
-    let set = data::load(&spec, &options)?;
+    let mut set = fewer(data::load(&spec, &options)?, args);
+    if let Some(guess) = source.guess.as_ref().ok().filter(|_| source.arch.is_none()) {
+        set = set.repeated(guess.channels);
+    }
     let shape @ [c, h, w] = set.shape();
-    let architecture = match (args.arch, &source.guess) {
-        (None, Ok(guess)) if guess.channels != c => {
-            let expected = format!("images of {} channels, as the network's", guess.channels);
-            return Err(Error::input(&config.data.spec, expected, format_args!("{c}")).into());
-        }
-        (None, Ok(guess)) => guess.architecture((h, w)),
-        (None, Err(near)) => {
-            let expected = "weights of a known network, or --arch to say which network they are of";
-            return Err(Error::input(source.place.display(), expected, near).into());
+    let architecture = match (source.arch, &source.guess) {
+        (None, _) => {
+            let guess = source.guessed()?;
+            if guess.channels != c {
+                let hint = if guess.channels == 1 { " (--grey)" } else { "" };
+                let expected = format!("images of {} channels, as the network's{hint}", guess.channels);
+                return Err(Error::input(&config.data.spec, expected, format_args!("{c}")).into());
+            }
+            guess.architecture((h, w))
         }
         (Some(kind), guess) => match guess {
             Ok(guess) if guess.kind == kind => guess.architecture((h, w)),
             _ => Architecture::usual(kind, shape, head(&source.dict).unwrap_or(set.targets.outputs().max(1))),
         },
     };
-    let samples = prepared(set.clone(), &mut config.data)?;
+    // Statistics of other data are had from any image.
+    let constant =
+        config.data.center == Some(false) && config.data.normalize.is_some_and(Normalize::constant);
+    let some = if constant { set.first(1) } else { set.clone() };
+    let samples = prepared(some, &mut config.data)?;
     Ok((config, set, (samples.offset.to_vec(), samples.scale.clone()), architecture))
 }
 
 fn capped(limit: Option<usize>, quick: bool) -> Option<usize> {
-    if quick { Some(limit.unwrap_or(QUICK_IMAGES).min(QUICK_IMAGES)) } else { limit }
+    if quick { Some(limit.unwrap_or(QUICK.0).min(QUICK.0)) } else { limit }
+}
+
+// Fewer of large images, whose size is not known before. A limit that was asked for stays.
+fn fewer(set: ImageSet, args: &AuditArgs) -> ImageSet {
+    let [_, h, w] = set.shape();
+    let many = args.quick && args.data.limit.is_none() && h * w > LARGE && set.len() > QUICK_LARGE.0;
+    if many { set.first(QUICK_LARGE.0) } else { set }
 }
 
 // Outputs of the last matrix of a file.

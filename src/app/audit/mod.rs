@@ -11,12 +11,12 @@ use anyhow::Result;
 
 use super::{print, use_threads};
 use crate::audit::layers::{self, Layers};
-use crate::audit::report::{Audit, LeftOut, SCHEMA, Second, Series};
+use crate::audit::report::{Audit, LeftOut, OnImages, SCHEMA, Second, Series};
 use crate::cli::{AuditArgs, Part};
 use crate::disk;
 use crate::error::Error;
 use crate::progress::say;
-use crate::run::RunDir;
+use crate::run::{Checkpoints, RunDir};
 use source::Source;
 
 pub use pages::overview;
@@ -24,12 +24,16 @@ pub use pages::overview;
 pub fn run(args: &AuditArgs) -> Result<()> {
     check(args)?;
     use_threads(args.threads)?;
-    let first = Source::open(&args.weights[0], args.arch)?;
+    let first = Source::open(&args.weights[0], args.arch, false)?;
     let out = args.out.clone().unwrap_or_else(|| folder(&args.weights));
     if args.shard.is_some() {
+        if args.weights.len() > 1 {
+            let found = "two (the second's parts are those of an audit of its own, in OUT/second)";
+            return Err(Error::input("--shard", "one network at a time", found).into());
+        }
         return shard(args, &first, &out);
     }
-    let second = args.weights.get(1).map(|path| Source::open(path, None)).transpose()?;
+    let second = args.weights.get(1).map(|path| Source::open(path, args.arch, true)).transpose()?;
     // Spectra compare on one grid.
     let grid = layers::grid(std::iter::once(&first.dict).chain(second.as_ref().map(|s| &s.dict)));
     let options = layers::Options { seed: args.seed, grid: Some(grid), ..layers::Options::default() };
@@ -43,22 +47,12 @@ pub fn run(args: &AuditArgs) -> Result<()> {
         network: first.network.clone(),
         second: second.as_ref().map(|b| compared(&first, b, of)).transpose()?,
         series: None,
-        images: None,
-        first: None,
-        modes: None,
-        jacobian: None,
-        heatmap: None,
-        bands: None,
-        swap: None,
-        adcs: None,
-        dominance: None,
-        shape: None,
-        left_out: Vec::new(),
+        on_images: OnImages::default(),
     };
     if let Some(run) = &first.run {
         audit.series = series(&run.dir, &run.initial()?, &options)?;
     }
-    look(&mut audit, &first, args, &out)?;
+    on_images(&mut audit, &first, second.as_ref(), args, &out)?;
     // Drawing takes memory as well, and weights may have much of it.
     drop((first, second));
     disk::create_dir(&out)?;
@@ -144,7 +138,13 @@ fn compared(
 ) -> Result<Second> {
     let (a, b) = (of(first)?, of(second)?);
     let comparison = layers::compare(&a, &b, Some((&first.dict, &second.dict)))?;
-    Ok(Second { network: second.network.clone(), layers: b, comparison })
+    Ok(Second {
+        network: second.network.clone(),
+        layers: b,
+        comparison,
+        on_images: OnImages::default(),
+        pair: None,
+    })
 }
 
 // The initial weights and all checkpoints of a run; None where that is a single one.
@@ -161,8 +161,10 @@ fn series(
         steps.push(0);
         all.push(layers::audit("the initial weights", weights, &options)?);
     }
-    for (step, path) in source::checkpoints(dir)? {
-        let weights = crate::weights::safetensors::read(&path);
+    let checkpoints = Checkpoints::new(&dir.checkpoints());
+    for step in checkpoints.steps()? {
+        let path = checkpoints.weights(step);
+        let weights = checkpoints.state(step).and_then(|_| crate::weights::safetensors::read(&path));
         match weights.and_then(|weights| layers::audit(path.display(), &weights, &options)) {
             Ok(layers) => {
                 steps.push(step);
@@ -178,7 +180,7 @@ fn series(
 }
 
 #[cfg(feature = "torch")]
-use images::{look, shard};
+use images::{on_images, shard};
 
 #[cfg(not(feature = "torch"))]
 fn shard(_: &AuditArgs, _: &Source, _: &Path) -> Result<()> {
@@ -186,19 +188,25 @@ fn shard(_: &AuditArgs, _: &Source, _: &Path) -> Result<()> {
 }
 
 #[cfg(not(feature = "torch"))]
-fn look(audit: &mut Audit, first: &Source, args: &AuditArgs, _: &Path) -> Result<()> {
+fn on_images(
+    audit: &mut Audit,
+    first: &Source,
+    _: Option<&Source>,
+    args: &AuditArgs,
+    _: &Path,
+) -> Result<()> {
     if args.data.data.is_some() || !args.only.is_empty() || args.merge {
         anyhow::bail!(
             "this domfreq was built without libtorch (feature `torch`): it shows no images to networks"
         );
     }
     if first.run.is_some() {
-        leave_out(audit, "Images", "this domfreq was built without libtorch");
+        leave_out(&mut audit.on_images, "Images", "this domfreq was built without libtorch");
     }
     Ok(())
 }
 
-fn leave_out(audit: &mut Audit, part: &str, why: impl std::fmt::Display) {
+fn leave_out(found: &mut OnImages, part: &str, why: impl std::fmt::Display) {
     say(format_args!("{part}: left out: {why}"));
-    audit.left_out.push(LeftOut { part: part.to_owned(), why: why.to_string() });
+    found.left_out.push(LeftOut { part: part.to_owned(), why: why.to_string() });
 }

@@ -9,8 +9,9 @@ use crate::audit::guess::Guess;
 use crate::audit::guess::guess;
 use crate::audit::report::Network;
 use crate::error::Error;
+use crate::progress::say;
 use crate::run::config::ModelKind;
-use crate::run::{RunConfig, RunDir};
+use crate::run::{Checkpoints, RunConfig, RunDir};
 use crate::weights::{self, StateDict};
 
 /// Weights, and what is known of them.
@@ -19,6 +20,9 @@ pub struct Source {
     pub place: PathBuf,
     pub dict: StateDict,
     pub network: Network,
+    /// The network that was said (--arch).
+    #[cfg(feature = "torch")]
+    pub arch: Option<ModelKind>,
     /// What network they fit; a sentence on the nearest where none.
     #[cfg(feature = "torch")]
     pub guess: Result<Guess, String>,
@@ -33,7 +37,9 @@ pub struct Run {
 }
 
 impl Source {
-    pub fn open(path: &Path, arch: Option<ModelKind>) -> Result<Self> {
+    /// Opens the file or the run at `path`, of the network `arch` where that is said;
+    /// of a second one it counts only where its own cannot be told.
+    pub fn open(path: &Path, arch: Option<ModelKind>, second: bool) -> Result<Self> {
         let (place, run) = if path.is_dir() {
             let (place, run) = newest(path)?;
             (place, Some(run))
@@ -42,6 +48,7 @@ impl Source {
         };
         let weights::Checkpoint { dict, origin } = crate::app::weights(&place)?;
         let guess = guess(&dict);
+        let arch = arch.filter(|_| !second || guess.is_err());
         let (architecture, how) = match (&run, &guess) {
             (None, guess) if arch.is_some_and(|kind| guess.as_ref().map_or(true, |g| g.kind != kind)) => {
                 (arch.map(|kind| kind.to_string()), Some("as was said (--arch)".to_owned()))
@@ -66,8 +73,24 @@ impl Source {
             dict,
             network,
             #[cfg(feature = "torch")]
+            arch,
+            #[cfg(feature = "torch")]
             guess,
             run,
+        })
+    }
+}
+
+#[cfg(feature = "torch")]
+impl Source {
+    /// The network that the weights fit.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where they fit none.
+    pub fn guessed(&self) -> crate::error::Result<&Guess> {
+        self.guess.as_ref().map_err(|near| {
+            let expected = "weights of a known network, or --arch to say which network they are of";
+            Error::input(self.place.display(), expected, near)
         })
     }
 }
@@ -95,22 +118,6 @@ impl Run {
     }
 }
 
-/// Steps and weights of the checkpoints of a run, ascending.
-pub fn checkpoints(dir: &RunDir) -> Result<Vec<(u64, PathBuf)>> {
-    let place = dir.checkpoints();
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(&place).map_err(Error::io(&place, "read"))? {
-        let folder = entry.map_err(Error::io(&place, "read"))?.path();
-        let step = folder.file_name().and_then(|n| n.to_str()?.strip_prefix("step-")?.parse().ok());
-        let weights = folder.join("weights.safetensors");
-        if let Some(step) = step.filter(|_| weights.exists()) {
-            found.push((step, weights));
-        }
-    }
-    found.sort_unstable();
-    Ok(found)
-}
-
 fn newest(root: &Path) -> Result<(PathBuf, Run)> {
     let dir = RunDir::open(root)?;
     let config = RunConfig::read(&dir.config())?;
@@ -119,8 +126,10 @@ fn newest(root: &Path) -> Result<(PathBuf, Run)> {
             "a file of weights or a run of a deep network (of linear ones, figures show the templates)";
         return Err(Error::input(root.display(), expected, config.model.kind).into());
     }
-    match checkpoints(&dir)?.pop() {
-        Some((_, weights)) => Ok((weights, Run { dir, config })),
-        None => Err(Error::input(root.display(), "a run with a checkpoint", "none").into()),
-    }
+    let checkpoints = Checkpoints::new(&dir.checkpoints());
+    let Some((state, damaged)) = checkpoints.newest()? else {
+        return Err(Error::input(root.display(), "a run with a checkpoint", "none").into());
+    };
+    damaged.iter().for_each(|e| say(format_args!("a damaged checkpoint is passed over: {e}")));
+    Ok((checkpoints.weights(state.step), Run { dir, config }))
 }

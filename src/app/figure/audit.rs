@@ -19,7 +19,7 @@ pub fn draw(dir: &Path, out: &Path) -> Result<Note> {
          when images are disturbed by one frequency at a time (Fourier heat map), and its answers when only some \
          frequencies of the images are left.",
     );
-    if let Some(rate) = audit.images.as_ref().and_then(|i| i.accuracy) {
+    if let Some(rate) = audit.on_images.images.as_ref().and_then(|i| i.accuracy) {
         note.states(format!("accuracy on {} images", rate.of), rate.share);
     }
     for quantity in [Quantity::Centroid, Quantity::KernelAnisotropy] {
@@ -29,13 +29,13 @@ pub fn draw(dir: &Path, out: &Path) -> Result<Note> {
             outside as f64,
         );
     }
-    if let Some(bands) = &audit.bands {
+    if let Some(bands) = &audit.on_images.bands {
         for (what, curve) in [("low-pass", &bands.low), ("high-pass", &bands.high)] {
             let radius = curve.half_accuracy.or(curve.half_agreement).unwrap_or(f64::NAN);
             note.states(format!("{what} radius (cycles/pixel) half-way between chance and all"), radius);
         }
     }
-    if let Some(map) = &audit.heatmap {
+    if let Some(map) = &audit.on_images.heatmap {
         let share = |e: &&Entry| e.error.share;
         let worst = map.entries.iter().max_by(|a, b| share(a).total_cmp(&share(b)));
         if let Some(worst) = worst {
@@ -47,7 +47,7 @@ pub fn draw(dir: &Path, out: &Path) -> Result<Note> {
         let least = map.entries.iter().map(|e| e.error.share).fold(1.0, f64::min);
         note.states("heat map: error rate at the least harmful frequency", least);
     }
-    if let Some(bias) = audit.swap.as_ref().and_then(|s| s.known.as_ref()?.bias) {
+    if let Some(bias) = audit.on_images.swap.as_ref().and_then(|s| s.known.as_ref()?.bias) {
         note.states("phases decide, where phases and amplitudes are of two classes", bias.share);
     }
     Ok(note)

@@ -16,13 +16,14 @@ use crate::field::ImageSet;
 use crate::model::deep::{Architecture, Deep};
 use crate::probe::Probe;
 use crate::progress::{Progress, say};
+use crate::run::checkpoints::{Checkpoints, State};
 use crate::run::config::{AugmentConfig, Dtype, InitKind, When};
 use crate::run::manifest::Status;
 use crate::run::metrics::Writer;
 use crate::run::{Events, Layers, Manifest, Metrics, Row, RunConfig, RunDir, Summary, Table, TableWriter};
 use crate::spectrum::{self, Energies, Grid};
 use crate::theory::Modes;
-use crate::train::deep::checkpoint::{self, Checkpoints, State};
+use crate::train::deep::checkpoint;
 use crate::train::deep::{Images, Pixels, Targets, Trainer, evaluate};
 use crate::train::signals::{Request, Signals};
 

@@ -197,7 +197,7 @@ pub fn modes(
         images: samples.len(),
         jacobians: rows.len(),
         seed: options.seed,
-        count: modes.len(),
+        count: modes.count,
         modes: found,
     };
     Ok((uses, Templates { images, energies }))

@@ -6,6 +6,7 @@ use ndarray::Array1;
 
 use super::*;
 use crate::data::Options;
+use crate::data::testing::{png, put};
 
 fn names(list: &[&str]) -> Vec<String> {
     list.iter().map(|s| (*s).to_owned()).collect()
@@ -141,19 +142,6 @@ fn names_of_files_are_read() {
     }
 }
 
-fn png(value: u8) -> Vec<u8> {
-    let image = image::GrayImage::from_pixel(4, 2, image::Luma([value]));
-    let mut out = std::io::Cursor::new(Vec::new());
-    image.write_to(&mut out, image::ImageFormat::Png).unwrap();
-    out.into_inner()
-}
-
-fn put(dir: &Path, file: &str, bytes: &[u8]) {
-    let path = dir.join(file);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, bytes).unwrap();
-}
-
 /// Shapes bear and dog; textures also car, which is no directory. Bright: 200 or more.
 fn folder() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -164,7 +152,7 @@ fn folder() -> tempfile::TempDir {
         ("dog/dog1-bear2.png", 220),
         ("dog/dog2-car1.png", 40),
     ] {
-        put(dir.path(), file, &png(value));
+        put(dir.path(), file, &png(2, 4, value));
     }
     put(dir.path(), "dog/notes.txt", b"no picture");
     put(dir.path(), "dog/.hidden", b"");
@@ -201,12 +189,12 @@ fn damage_is_named() {
     assert!(refused(empty.path(), &Options::default()).contains("one directory per shape"));
 
     let dir = folder();
-    put(dir.path(), "dog/dog3.png", &png(0));
+    put(dir.path(), "dog/dog3.png", &png(2, 4, 0));
     let text = refused(dir.path(), &Options::default());
     assert!(text.contains("dog/dog3.png: expected `dog<n>-<texture><m>.png`"), "{text}");
     fs::remove_file(dir.path().join("dog/dog3.png")).unwrap();
 
-    let bytes = png(0);
+    let bytes = png(2, 4, 0);
     put(dir.path(), "bear/bear2-bear1.png", &bytes[..bytes.len() / 2]);
     let text = refused(dir.path(), &Options::default());
     assert!(text.contains("bear/bear2-bear1.png"), "{text}");

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use ndarray::Array4;
 use tch::Device;
 
-use super::checkpoint::{Checkpoints, differences};
+use super::checkpoint::differences;
 use super::*;
 use crate::data::prepare::{Normalize, prepare};
 use crate::field::Source;
 use crate::model::deep::Architecture;
+use crate::run::Checkpoints;
 use crate::run::config::{AugmentConfig, InitKind, ModelKind, OptimKind};
 
 fn set(count: usize) -> ImageSet {

@@ -1,173 +1,16 @@
-//! What an audit found: `audit.json`, and the same in words.
+//! What an audit found, in words.
 
-use std::path::Path;
-
-use serde::{Deserialize, Serialize};
-
-use super::adcs::{Adcs, Variant};
-use super::bands::Bands;
-use super::dominance::Dominance;
-use super::gradient::{ModeUses, SquaredJacobian};
-use super::heatmap::HeatMap;
-use super::layers::{Comparison, Layers, Quantity, Trace};
-use super::page::{Convention, Section, Table};
-use super::profile::{End, Profile};
-use super::shape::ShapeBias;
-use super::swap::Swap;
-use super::{Rate, Reference};
-use crate::disk;
-use crate::error::{Error, Result};
+use super::{Audit, OnImages, Second, Series};
+use crate::audit::adcs::Variant;
+use crate::audit::bands::Bands;
+use crate::audit::heatmap::HeatMap;
+use crate::audit::layers::{Layers, Quantity};
+use crate::audit::page::{Convention, Section, Table};
+use crate::audit::profile::{End, Profile};
+use crate::audit::shape::ShapeBias;
+use crate::audit::swap::Swap;
+use crate::audit::{Rate, Reference, pair};
 use crate::weights::Origin;
-
-/// Version of the layout of `audit.json`.
-pub const SCHEMA: u32 = 1;
-/// Its name.
-pub const FILE: &str = "audit.json";
-
-/// Everything an audit found. What was not looked at is null, and `left_out` says why.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Audit {
-    /// Version of the layout.
-    pub schema: u32,
-    /// Version and commit of domfreq.
-    pub version: String,
-    /// Seed of all draws.
-    pub seed: u64,
-    /// Whether it was a quick one.
-    pub quick: bool,
-    /// What was audited.
-    pub network: Network,
-    /// The convolutions, by their weights alone.
-    pub layers: Layers,
-    /// What it was compared with.
-    pub second: Option<Second>,
-    /// The layers at all checkpoints of a run.
-    pub series: Option<Series>,
-    /// The images it was shown.
-    pub images: Option<Images>,
-    /// The first layer on the principal components of image patches.
-    pub first: Option<Profile>,
-    /// What it makes of the modes of the images.
-    pub modes: Option<ModeUses>,
-    /// To which frequencies its outputs react.
-    pub jacobian: Option<SquaredJacobian>,
-    /// The Fourier heat map.
-    pub heatmap: Option<HeatMap>,
-    /// Answers to filtered images.
-    pub bands: Option<Bands>,
-    /// Answers to images of mixed phases and amplitudes.
-    pub swap: Option<Swap>,
-    /// Where classes have more energy than the others; of the images alone.
-    pub adcs: Option<Adcs>,
-    /// Which frequencies it needs for each class.
-    pub dominance: Option<Dominance>,
-    /// Shape or texture.
-    pub shape: Option<ShapeBias>,
-    /// What was not looked at, and why.
-    pub left_out: Vec<LeftOut>,
-}
-
-/// A network as it was found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Network {
-    /// The file of its weights.
-    pub weights: String,
-    /// How the file was read; None for a checkpoint of a run.
-    pub origin: Option<Origin>,
-    /// XXH3-128 of names, shapes and numbers, in hexadecimal.
-    pub hash: String,
-    /// Tensors of its state dict.
-    pub tensors: usize,
-    /// Numbers in them.
-    pub numbers: usize,
-    /// What it is; None where only its weights were looked at and no known network fits.
-    pub architecture: Option<String>,
-    /// How that is known; which network is nearest, where none fits.
-    pub how: Option<String>,
-}
-
-/// The network it was compared with, b; the audited one is a.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Second {
-    /// What it is.
-    pub network: Network,
-    /// Its convolutions.
-    pub layers: Layers,
-    /// What is different: b − a.
-    pub comparison: Comparison,
-}
-
-/// The convolutions at several steps of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Series {
-    /// Updates made at each.
-    pub steps: Vec<u64>,
-    /// Each layer at all of them.
-    pub traces: Vec<Trace>,
-}
-
-/// The images a network was shown.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Images {
-    /// `--data` as it was given.
-    pub spec: String,
-    /// Which split; None of a set that is stored in one piece.
-    pub split: Option<String>,
-    /// Where they came from, in one line.
-    pub description: String,
-    /// The decoder, where they were decoded: it touches the highest frequencies.
-    pub decoder: Option<String>,
-    /// How many.
-    pub count: usize,
-    /// `[c, h, w]`.
-    pub shape: [usize; 3],
-    /// Names of the classes; None without labels of the network's classes.
-    pub classes: Option<Vec<String>>,
-    /// How pixels are normalised for the network.
-    pub normalize: String,
-    /// Right answers; None without labels.
-    pub accuracy: Option<Rate>,
-}
-
-/// A part that was not looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeftOut {
-    /// Which part.
-    pub part: String,
-    /// Why.
-    pub why: String,
-}
-
-impl Audit {
-    /// Writes `audit.json` into `dir`, complete or not at all.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn write(&self, dir: &Path) -> Result<()> {
-        let text = serde_json::to_string(self).expect("every field has a JSON form");
-        disk::write_bytes(&dir.join(FILE), text.as_bytes())
-    }
-
-    /// Reads the `audit.json` of `dir`.
-    ///
-    /// # Errors
-    /// [`Error::Io`]; [`Error::Input`] for what is none, or of a newer layout.
-    pub fn read(dir: &Path) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Version {
-            schema: u32,
-        }
-        let path = dir.join(FILE);
-        let text = std::fs::read_to_string(&path).map_err(Error::io(&path, "read"))?;
-        let wrong = |e| Error::input(path.display(), "what `domfreq audit` wrote", e);
-        let version: Version = serde_json::from_str(&text).map_err(wrong)?;
-        if version.schema != SCHEMA {
-            let found = format!("schema {}", version.schema);
-            return Err(Error::input(path.display(), format_args!("schema {SCHEMA}"), found));
-        }
-        serde_json::from_str(&text).map_err(wrong)
-    }
-}
 
 /// A share in words: "81.0 % (80.2 to 81.8)".
 pub fn percent(rate: &Rate) -> String {
@@ -272,32 +115,13 @@ pub struct Part {
 }
 
 impl Audit {
-    /// Names of the classes of the images; none where labels do not count.
-    pub fn class_names(&self) -> &[String] {
-        self.images.as_ref().and_then(|i| i.classes.as_deref()).unwrap_or_default()
-    }
-
     /// The report, part by part.
     pub fn parts(&self) -> Vec<Part> {
         let mut parts = vec![self.loaded(), self.about_layers()];
         parts.extend(self.second.as_ref().map(about_second));
+        parts.extend(self.about_pair());
         parts.extend(self.series.as_ref().map(about_series));
-        parts.extend(self.first.as_ref().map(about_first));
-        if self.modes.is_some() || self.jacobian.is_some() {
-            parts.push(self.about_modes());
-        }
-        parts.extend(self.heatmap.as_ref().map(about_heatmap));
-        parts.extend(self.bands.as_ref().map(about_bands));
-        if self.adcs.is_some() || self.dominance.is_some() {
-            parts.push(self.about_dominance());
-        }
-        parts.extend(self.swap.as_ref().map(about_swap));
-        parts.extend(self.shape.as_ref().map(about_shape));
-        if !self.left_out.is_empty() {
-            let text = self.left_out.iter().map(|l| format!("{}: {}.", l.part, l.why)).collect();
-            let section = section("Not looked at", text);
-            parts.push(Part { figure: None, section, findings: Vec::new() });
-        }
+        parts.extend(self.on_images.parts());
         parts
     }
 
@@ -316,10 +140,11 @@ impl Audit {
             _ => {}
         }
         let mut findings = Vec::new();
-        if let Some(images) = &self.images {
+        if let Some(images) = &self.on_images.images {
             let [c, h, w] = images.shape;
             let decoder = images.decoder.as_ref().map_or_else(String::new, |d| format!(", decoded by {d}"));
-            let split = images.split.as_ref().map_or("no splits".to_owned(), |split| format!("{split} split"));
+            let split =
+                images.split.as_ref().map_or("no splits".to_owned(), |split| format!("{split} split"));
             text.push(format!(
                 "{} images of {} ({split}; {}{decoder}), {c}×{h}×{w}, normalised: {}.",
                 images.count, images.spec, images.description, images.normalize
@@ -344,6 +169,30 @@ impl Audit {
         let caption = "Kernels of each convolution by frequency, beside random ones of the same shape. Spectra: \
                        frequency zero in the middle, each over its largest entry.";
         Part { figure: Some(("layers.png", caption.to_owned())), section, findings }
+    }
+}
+
+impl OnImages {
+    /// The report on it, part by part.
+    pub fn parts(&self) -> Vec<Part> {
+        let mut parts = Vec::new();
+        parts.extend(self.first.as_ref().map(about_first));
+        if self.modes.is_some() || self.jacobian.is_some() {
+            parts.push(self.about_modes());
+        }
+        parts.extend(self.heatmap.as_ref().map(about_heatmap));
+        parts.extend(self.bands.as_ref().map(about_bands));
+        if self.adcs.is_some() || self.dominance.is_some() {
+            parts.push(self.about_dominance());
+        }
+        parts.extend(self.swap.as_ref().map(about_swap));
+        parts.extend(self.shape.as_ref().map(about_shape));
+        if !self.left_out.is_empty() {
+            let text = self.left_out.iter().map(|l| format!("{}: {}.", l.part, l.why)).collect();
+            let section = section("Not looked at", text);
+            parts.push(Part { figure: None, section, findings: Vec::new() });
+        }
+        parts
     }
 
     fn about_modes(&self) -> Part {
@@ -374,7 +223,7 @@ impl Audit {
                 uses.modes.iter().enumerate().filter_map(|(i, m)| Some((i + 1, m, m.template.as_ref()?)));
             let with: Vec<_> = with.collect();
             if !with.is_empty() {
-                let mean = |f: &dyn Fn(&super::gradient::TemplateUse) -> f64| {
+                let mean = |f: &dyn Fn(&crate::audit::gradient::TemplateUse) -> f64| {
                     with.iter().map(|(_, _, t)| f(t)).sum::<f64>() / with.len() as f64
                 };
                 text.push(format!(
@@ -464,7 +313,7 @@ impl Audit {
                 }
             ));
             // Classes that keep most of their right answers on a twentieth of the plane.
-            let fewest = |c: &super::dominance::Class| {
+            let fewest = |c: &crate::audit::dominance::Class| {
                 c.reduced
                     .iter()
                     .filter(|r| r.share <= 0.051)
@@ -568,7 +417,7 @@ fn about_second(second: &Second) -> Part {
         let up = moved.iter().filter(|c| **c > 0.0).count();
         let mean = moved.iter().sum::<f64>() / moved.len() as f64;
         let line = format!(
-            "From a to b the centroid rises in {up} of {} convolutions, by {mean:+.4} cycles per pixel on average.",
+            "From a to b the centroid rises in {up} of {} convolutions; it changes by {mean:+.4} cycles per pixel on average.",
             moved.len()
         )
         .replace(" -", " −");
@@ -597,6 +446,75 @@ fn about_second(second: &Second) -> Part {
     let section = Section { table: Some(table), ..section("Against the second network", text) };
     let figure = ("comparison.png", "What is different in b, layer by layer.".to_owned());
     Part { figure: Some(figure), section, findings }
+}
+
+impl Audit {
+    /// Both networks on the same images; None where there are not two, or no images.
+    fn about_pair(&self) -> Option<Part> {
+        let second = self.second.as_ref()?;
+        let (a, b) = (&self.on_images, &second.on_images);
+        let (mut text, mut findings) = (Vec::new(), Vec::new());
+        if let Some(pair) = &second.pair {
+            if let Some(right) = &pair.right {
+                let [low, high] = right.interval.map(|v| 100.0 * v);
+                let line = format!(
+                    "On the same images b has {:+.1} points of accuracy ({low:+.1} to {high:+.1}): {} are right in both, {} \
+                     in a alone, {} in b alone.",
+                    100.0 * right.difference,
+                    right.both,
+                    right.only_a,
+                    right.only_b
+                );
+                findings.push(minus(&line));
+            }
+            text.extend(findings.iter().cloned());
+            text.push(format!("Both give the same answer to {}.", percent(&pair.agreement)));
+        }
+        let numbers = pair::numbers(a, b, second.pair.as_ref());
+        let whole = |unit: &str| matches!(unit, "entries" | "frequencies");
+        let cell = |m: &pair::Measured, unit: &str, sign: bool| {
+            let one = |v: f64| match (whole(unit), sign) {
+                (true, false) => format!("{v:.0}"),
+                (true, true) => format!("{v:+.0}"),
+                (false, false) => format!("{v:.3}"),
+                (false, true) => format!("{v:+.3}"),
+            };
+            let interval = m
+                .interval
+                .map_or_else(String::new, |[low, high]| format!(" ({} to {})", one(low), one(high)));
+            minus(&format!("{}{interval}", one(m.value)))
+        };
+        let rows = numbers.iter().map(|n| {
+            let name = if n.unit.is_empty() { n.name.to_owned() } else { format!("{} ({})", n.name, n.unit) };
+            vec![
+                name,
+                cell(&n.a, n.unit, false),
+                cell(&n.b, n.unit, false),
+                cell(&n.difference, n.unit, true),
+            ]
+        });
+        let rows: Vec<_> = rows.collect();
+        text.extend(second.on_images.left_out.iter().map(|l| format!("Not of b: {}: {}.", l.part, l.why)));
+        if rows.is_empty() && text.is_empty() {
+            return None;
+        }
+        let table = (!rows.is_empty()).then(|| Table {
+            caption: "95 % intervals in parentheses. That of the accuracies' difference is paired, image by image; \
+                      others are put together as if the two were independent, and are rather too wide."
+                .to_owned(),
+            head: ["", "a", "b", "b − a"].map(str::to_owned).to_vec(),
+            rows,
+        });
+        let figure = ("pair.png", "Both networks on the same images, with 95 % intervals.".to_owned());
+        let section = Section { table, ..section("Both networks on the same images", text) };
+        Some(Part { figure: Some(figure), section, findings })
+    }
+}
+
+// Numbers as they are printed; hyphens between letters stay.
+fn minus(text: &str) -> String {
+    let text = text.replace(" -", " −").replace("(-", "(−");
+    text.strip_prefix('-').map_or(text.clone(), |rest| format!("−{rest}"))
 }
 
 fn about_series(series: &Series) -> Part {
@@ -652,7 +570,7 @@ fn about_heatmap(map: &HeatMap) -> Part {
     let mut findings = Vec::new();
     let mut text = Vec::new();
     if let (Some(worst), Some(least)) = (worst, least) {
-        let at = |e: &super::heatmap::Entry| format!("({},{})", e.row, e.col).replace('-', "−");
+        let at = |e: &crate::audit::heatmap::Entry| format!("({},{})", e.row, e.col).replace('-', "−");
         let clean = map.clean.map_or_else(String::new, |c| format!("; undisturbed: {}", percent(&c)));
         let line = format!(
             "Disturbed by a single frequency of norm {:.2} per channel, the network makes most {what} at {}: {}, and \

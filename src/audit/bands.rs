@@ -46,6 +46,20 @@ pub fn radii(steps: usize) -> Vec<f64> {
     (0..=steps).map(|i| LARGEST * i as f64 / steps.max(1) as f64).collect()
 }
 
+/// Radii for images of h×w in `steps` steps. Natural images have their energy at few
+/// cycles per image, which is a small part of the plane of large ones: where the shorter
+/// side is beyond 64 pixels, 0 and equal factors from 2 cycles per shorter side to √½.
+pub fn usual(h: usize, w: usize, steps: usize) -> Vec<f64> {
+    const SMALL: usize = 64;
+    let side = h.min(w);
+    if side <= SMALL || steps < 2 {
+        return radii(steps);
+    }
+    let first = 2.0 / side as f64;
+    let radius = |i: usize| LARGEST * (first / LARGEST).powf((steps - i) as f64 / (steps - 1) as f64);
+    std::iter::once(0.0).chain((1..=steps).map(radius)).collect()
+}
+
 /// The mean, and radii in (`above`, `upto`].
 pub fn ring(grid: Grid, above: f64, upto: f64) -> Mask {
     Mask::new(grid, |k| {
@@ -288,6 +302,12 @@ mod tests {
     #[test]
     fn radii_that_do_not_rise_are_refused() {
         assert_eq!((radii(2), radii(12).len()), (vec![0.0, LARGEST / 2.0, LARGEST], 13));
+        assert_eq!(usual(32, 64, 12), radii(12));
+        let large = usual(224, 300, 12);
+        assert_eq!((large.len(), large[0], large[12]), (13, 0.0, LARGEST));
+        assert!((large[1] - 2.0 / 224.0).abs() < 1e-15);
+        let factor = large[2] / large[1];
+        assert!(large[1..].windows(2).all(|r| (r[1] / r[0] - factor).abs() < 1e-12));
         for radii in [
             vec![],
             vec![0.1],

@@ -254,9 +254,24 @@ fn capital(text: &str) -> String {
     letters.next().map_or_else(String::new, |c| c.to_uppercase().chain(letters).collect())
 }
 
+/// An axis for radii that rise from 0 in equal steps, or by equal factors.
+fn radii(label: &str, all: impl Iterator<Item = f64>) -> Axis {
+    const END: f64 = 0.72;
+    let all: Vec<f64> = all.collect();
+    let steps = all.windows(2).map(|w| w[1] - w[0]);
+    let (least, most) = steps.fold((f64::INFINITY, 0.0), |(a, b), step| (step.min(a), step.max(b)));
+    match all.iter().copied().find(|r| *r > 0.0) {
+        Some(first) if most > 1.5 * least => {
+            let places = [0.0, 0.03, 0.1, 0.3].map(|r| (r, r.to_string()));
+            Axis::log(label).from_zero(first, END).named(places.to_vec())
+        }
+        _ => Axis::linear(label).within(-0.01, END),
+    }
+}
+
 fn rate_curve(name: &str, x: &str, curve: &Curve, at: impl Fn(&crate::audit::bands::Point) -> f64) -> Panel {
     let y = Axis::linear("share of images").within(0.0, 1.02);
-    let mut panel = Panel::new(name, Axis::linear(x).within(-0.01, 0.72), y);
+    let mut panel = Panel::new(name, radii(x, curve.points.iter().map(&at)), y);
     let mut add = |rate: &dyn Fn(&crate::audit::bands::Point) -> Option<Rate>, pen: Pen, marker| {
         let all: Vec<_> = curve.points.iter().filter_map(|p| Some((at(p), rate(p)?))).collect();
         let intervals = all.iter().map(|(x, r)| (*x, r.interval));
@@ -462,7 +477,7 @@ pub fn shape(heading: &str, found: &ShapeBias) -> Vec<Block> {
     }
     vec![
         Block::Heading(heading.to_owned()),
-        Block::Panels(vec![panel], 26.0 * classes.len().max(4) as f64, 0.8),
+        Block::Panels(vec![panel], 44.0 * classes.len().max(4) as f64, 0.8),
         Block::Legend(keys),
     ]
 }
@@ -517,7 +532,7 @@ pub fn pair(heading: &str, a: &OnImages, b: &OnImages) -> Option<Vec<Block>> {
         let labelled = first.accuracy.is_some() && second.accuracy.is_some();
         let rate = |p: &crate::audit::bands::Point| if labelled { p.accuracy } else { Some(p.agreement) };
         let y = || Axis::linear(if labelled { "accuracy" } else { "agreement" }).within(0.0, 1.02);
-        let x = |text: &str| Axis::linear(text).within(-0.01, 0.72);
+        let x = |text: &str| radii(text, first.low.points.iter().map(|p| p.upto));
         let curve = |curve: &Curve, at: &dyn Fn(&crate::audit::bands::Point) -> f64| {
             let points = curve.points.iter().filter_map(|p| {
                 let rate = rate(p)?;

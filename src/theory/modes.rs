@@ -4,7 +4,8 @@
 //! them, where several are equal within 1e-6). Modes of strength below
 //! 1e-6·s_1 are rounding (centring y leaves one such mode) and are left out.
 
-use faer::{Mat, MatRef, Side};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, MatRef, Par, Side};
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis};
 
 use crate::data::Samples;
@@ -211,8 +212,12 @@ fn square_norm(samples: &Samples) -> f64 {
     samples.x.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / samples.len() as f64
 }
 
-/// Below this share of the largest, square roots of eigenvalues are not exact enough.
-const INEXACT: f64 = 1e-4;
+/// Below this share of the largest, square roots of eigenvalues are not exact enough to
+/// tell which are [`NEGLIGIBLE`]; below the other they are that for sure.
+const INEXACT: [f64; 2] = [1e-7, 1e-4];
+
+/// Images that are made at a time.
+const AT_A_TIME: usize = 32;
 
 // As [`svd`], but u and v of the `most` largest s alone.
 fn leading(yx: ArrayView2<f64>, most: usize) -> Result<(Array2<f64>, Vec<f64>, Array2<f64>)> {
@@ -227,18 +232,22 @@ fn leading(yx: ArrayView2<f64>, most: usize) -> Result<(Array2<f64>, Vec<f64>, A
     })?;
     // Ascending.
     let (vectors, squares) = (eigen.U(), eigen.S().column_vector());
-    let u = Array2::from_shape_fn((k, k.min(most)), |(i, j)| vectors[(i, k - 1 - j)]);
-    let along = |j: usize| owned.t().dot(&Array1::from_shape_fn(k, |i| vectors[(i, k - 1 - j)]));
+    let vector = |i: usize, j: usize| vectors[(i, k - 1 - j)];
+    let u = Array2::from_shape_fn((k, k.min(most)), |(i, j)| vector(i, j));
     let mut v = Array2::zeros((d, u.ncols()));
     let mut s: Vec<f64> = (0..k).map(|j| squares[k - 1 - j].max(0.0).sqrt()).collect();
     let largest = s.first().copied().unwrap_or(0.0);
-    for (j, s) in s.iter_mut().enumerate() {
-        let listed = j < u.ncols();
-        if listed || *s < INEXACT * largest {
-            let image = along(j);
-            *s = image.dot(&image).sqrt();
-            if listed && *s > 0.0 {
-                v.column_mut(j).assign(&(image / *s));
+    let [surely, exact] = INEXACT.map(|share| share * largest);
+    // Σyxᵀu is s·v.
+    let wanted: Vec<usize> = (0..k).filter(|&j| j < u.ncols() || (surely..exact).contains(&s[j])).collect();
+    for part in wanted.chunks(AT_A_TIME) {
+        let chosen = Mat::from_fn(k, part.len(), |i, at| vector(i, part[at]));
+        let mut images = Mat::<f64>::zeros(d, part.len());
+        matmul(images.as_mut(), Accum::Replace, matrix.transpose(), &chosen, 1.0, Par::rayon(0));
+        for (image, &j) in images.col_iter().zip(part) {
+            s[j] = image.norm_l2();
+            if j < u.ncols() && s[j] > 0.0 {
+                v.column_mut(j).iter_mut().zip(image.iter()).for_each(|(v, x)| *v = x / s[j]);
             }
         }
     }

@@ -151,7 +151,10 @@ fn look(audit: &mut OnImages, source: &Source, args: &AuditArgs, out: &Path) -> 
     }
     if wanted(Part::Bands) {
         let options = bands::Options {
-            radii: if args.quick { bands::radii(6) } else { bands::Options::default().radii },
+            radii: {
+                let [_, h, w] = shown.set.shape();
+                bands::usual(h, w, if args.quick { 6 } else { 12 })
+            },
             ..bands::Options::default()
         };
         let bands = parts.once("bands", &options.radii, || Ok(bands::measure(subject, &options)?));

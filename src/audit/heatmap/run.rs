@@ -56,7 +56,11 @@ impl Store {
         let (csv, json) = paths(dir, about.shard);
         // The description comes first, so that no table is without one.
         if json.exists() {
-            about.check(&About::read(&json)?, &json, "to go on with the heat map that is there")?;
+            about.check(
+                &About::read(&json)?,
+                &json,
+                "to go on with the heat map that is there (--force begins anew)",
+            )?;
         } else if csv.exists() {
             let expected = format!("{} beside it, that says what it is the map of", json.display());
             return Err(Error::input(csv.display(), expected, "none"));

@@ -150,7 +150,19 @@ impl Audit {
                 images.count, images.spec, images.description, images.normalize
             ));
             if let Some(accuracy) = &images.accuracy {
-                let line = format!("Accuracy on the images as they are: {}.", percent(accuracy));
+                let chance = images.classes.as_ref().map_or(0.0, |classes| 1.0 / classes.len() as f64);
+                let line = format!(
+                    "Accuracy on the images as they are: {}{}.",
+                    percent(accuracy),
+                    if accuracy.interval[0] > chance {
+                        String::new()
+                    } else {
+                        let chance = 100.0 * chance;
+                        format!(
+                            ", which is not told from chance ({chance:.1} %): no number on right answers says anything"
+                        )
+                    }
+                );
                 text.push(line.clone());
                 findings.push(line);
             }

@@ -72,7 +72,7 @@ pub struct DataArgs {
     #[arg(long, value_name = "N|HxW")]
     pub size: Option<Size>,
     /// Resize to a shorter side of N pixels and cut --size out of the middle, instead of resizing both
-    /// sides; torchvision evaluates with 256 and --size 224
+    /// sides; torchvision evaluates its first weights with 256 and --size 224, others with 232 or 236
     #[arg(long, value_name = "N")]
     pub shorter: Option<usize>,
     /// Keep these classes only, by name or index, comma-separated
@@ -93,6 +93,19 @@ pub struct DataArgs {
 }
 
 impl DataArgs {
+    /// Whether images are chosen or prepared otherwise than by `--split`, `--limit` and
+    /// `--normalize`.
+    pub fn selects(&self) -> bool {
+        self.grey
+            || self.skip_bad
+            || self.size.is_some()
+            || self.shorter.is_some()
+            || self.center.is_some()
+            || self.data_seed.is_some()
+            || self.limit_per_class.is_some()
+            || !self.classes.is_empty()
+    }
+
     /// Puts what was said on the command line over `config`.
     pub fn apply(&self, config: &mut DataConfig) {
         set(&mut config.spec, &self.data);
@@ -479,8 +492,8 @@ pub struct AuditArgs {
     /// Print audit.json on stdout
     #[arg(long)]
     pub json: bool,
-    /// At most 500 images (100 where they are larger than 64x64), and only some of the frequencies; the
-    /// report says so
+    /// 500 images, drawn from all unless --limit says how many (100 where they are larger than 64x64), and
+    /// only some of the frequencies; the report says so
     #[arg(long)]
     pub quick: bool,
     /// Look at these parts only, beside the weights [default: all]

@@ -1,6 +1,6 @@
 //! `[N, C, H, W]` arrays of images and their targets.
 
-use ndarray::{Array2, Array4};
+use ndarray::{Array2, Array4, Axis};
 
 /// A labelled image set: the one type every source of data becomes.
 #[derive(Clone, Debug)]
@@ -53,16 +53,18 @@ impl ImageSet {
         self.len() == 0
     }
 
-    /// The first `count` images, copied; all where there are fewer.
-    pub fn first(&self, count: usize) -> Self {
+    /// `count` images at even distances, copied; all where there are fewer.
+    pub fn thinned(&self, count: usize) -> Self {
         let count = count.min(self.len());
+        let rows: Vec<usize> = (0..count).map(|i| i * self.len() / count).collect();
         Self {
-            images: self.images.slice(ndarray::s![..count, .., .., ..]).to_owned(),
+            images: self.images.select(Axis(0), &rows),
             targets: match &self.targets {
                 Targets::Classes { labels, names } => {
-                    Targets::Classes { labels: labels[..count].to_vec(), names: names.clone() }
+                    let labels = rows.iter().map(|&row| labels[row]).collect();
+                    Targets::Classes { labels, names: names.clone() }
                 }
-                Targets::Real(y) => Targets::Real(y.slice(ndarray::s![..count, ..]).to_owned()),
+                Targets::Real(y) => Targets::Real(y.select(Axis(0), &rows)),
             },
             source: self.source.clone(),
         }
@@ -71,9 +73,8 @@ impl ImageSet {
     /// Images of one channel as images of `channels` alike, as a grey photo is one of
     /// colours; others as they are.
     pub fn repeated(mut self, channels: usize) -> Self {
-        let (n, c, h, w) = self.images.dim();
-        if let Some(images) = self.images.broadcast((n, channels, h, w)).filter(|_| c == 1 && channels > 1) {
-            self.images = images.to_owned();
+        if self.images.dim().1 == 1 && channels > 1 {
+            self.images = repeated(self.images, channels);
             self.source.description += &format!(", one channel repeated in {channels}");
         }
         self
@@ -120,5 +121,48 @@ impl Targets {
             }
             Targets::Real(y) => y.clone(),
         }
+    }
+}
+
+/// Images `[N, 1, H, W]` as `[N, channels, H, W]`, all channels alike; others as they are.
+pub fn repeated(images: Array4<f32>, channels: usize) -> Array4<f32> {
+    let (n, c, h, w) = images.dim();
+    match images.broadcast((n, channels, h, w)) {
+        Some(more) if c == 1 && channels > 1 => more.to_owned(),
+        _ => images,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbered() -> ImageSet {
+        let images = Array4::from_shape_fn((10, 1, 1, 2), |(n, _, _, x)| (2 * n + x) as f32);
+        let names = vec!["a".to_owned(), "b".to_owned()];
+        let labels = (0..10).map(|i| i % 2).collect();
+        ImageSet { images, targets: Targets::Classes { labels, names }, source: Source::default() }
+    }
+
+    #[test]
+    fn thinned_sets_keep_images_with_their_labels() {
+        let set = numbered().thinned(4);
+        let first: Vec<f32> = set.images.slice(ndarray::s![.., 0, 0, 0]).to_vec();
+        assert_eq!(first, [0.0, 4.0, 10.0, 14.0]);
+        let Targets::Classes { labels, .. } = &set.targets else { panic!("classes") };
+        assert_eq!(labels, &[0, 0, 1, 1]);
+        assert_eq!(numbered().thinned(99).images, numbered().images);
+        assert!(numbered().thinned(0).is_empty());
+        let real = ImageSet { targets: Targets::Real(Array2::zeros((10, 0))), ..numbered() };
+        assert_eq!(real.thinned(3).targets.len(), 3);
+    }
+
+    #[test]
+    fn one_channel_becomes_several() {
+        let set = numbered().repeated(3);
+        assert_eq!((set.images.dim(), set.images[[4, 2, 0, 1]]), ((10, 3, 1, 2), 9.0));
+        assert!(set.source.description.contains("repeated in 3"));
+        assert_eq!(set.clone().repeated(1).images, set.images);
+        assert_eq!(numbered().repeated(1).source.description, "");
     }
 }

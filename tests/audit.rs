@@ -131,6 +131,39 @@ mod shown {
         {
             assert!(!audit[part].is_null(), "{part}");
         }
+        // Tables have the numbers of audit.json.
+        let table = |file: &str| -> Vec<Vec<String>> {
+            let text = read(&tmp.path().join("r").join(file));
+            text.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect()
+        };
+        let cell = |row: &[String], i: usize| row[i].parse::<f64>().ok();
+        let swap = &audit["swap"]["all"];
+        let row = table("swap.csv").remove(1);
+        assert_eq!(row[0], "all");
+        for (i, value) in
+            [&swap["phase"]["share"], &swap["phase"]["interval"][0], &swap["phase"]["interval"][1]]
+                .into_iter()
+                .chain([&swap["amplitude"]["share"]])
+                .enumerate()
+        {
+            assert_eq!(cell(&row, i + 1), value.as_f64());
+        }
+        let adcs = table("adcs.csv");
+        let frequencies = audit["adcs"]["frequencies"].as_array().unwrap().len();
+        assert_eq!(adcs.len() - 1, frequencies * audit["adcs"]["classes"].as_array().unwrap().len());
+        assert_eq!(cell(&adcs[1 + frequencies], 3), audit["adcs"]["values"][1][0].as_f64());
+        let series = table("series.csv");
+        let traces = &audit["series"]["traces"];
+        let steps = audit["series"]["steps"].as_array().unwrap();
+        assert_eq!(series.len() - 1, steps.len() * traces.as_array().unwrap().len());
+        assert_eq!(cell(&series[2], 1), steps[1].as_f64());
+        assert_eq!(cell(&series[2], 3), traces[0]["centroid"][1].as_f64());
+        let jacobian = table("jacobian.csv");
+        assert_eq!(cell(&jacobian[3], 2), audit["jacobian"]["radial"][2]["energy"]["value"].as_f64());
+        let map = table("frequencies.csv");
+        assert_eq!(cell(&map[5], 2), audit["heatmap"]["entries"][4]["error"]["share"].as_f64());
+        let first = table("first.csv");
+        assert_eq!(cell(&first[2], 2), audit["first"]["measured"][1].as_f64());
         // Accuracy is that of the run's last evaluation, of the same images.
         let eval = read(&tmp.path().join("run/eval.csv"));
         let last: Vec<&str> = eval.lines().last().unwrap().split(',').collect();
@@ -213,6 +246,42 @@ mod shown {
         let mixed = audit(&["run", weights], "mixed");
         assert!(mixed["second"]["pair"].is_null() && !mixed["bands"].is_null());
         assert_eq!(mixed["second"]["on_images"]["left_out"][0]["part"], "Images");
+        // Weights of no known network: its images are left out, its weights are not.
+        convolutions(&tmp.path().join("unknown.safetensors"), 0, false);
+        let mut dict = safetensors::read(&tmp.path().join(weights)).unwrap();
+        let extra = NamedTensor::new("extra.weight", vec![2, 2, 3, 3], Data::F32(vec![0.5; 36])).unwrap();
+        dict.push(extra).unwrap();
+        safetensors::write(&tmp.path().join("unknown.safetensors"), &dict, &Default::default()).unwrap();
+        let half = audit(&[&[weights, "unknown.safetensors"][..], &data].concat(), "half");
+        let b = &half["second"];
+        assert!(b["pair"].is_null() && b["on_images"]["bands"].is_null() && !half["bands"].is_null());
+        let why = b["on_images"]["left_out"][0]["why"].as_str().unwrap();
+        assert!(why.contains("weights of a known network"), "{why}");
+        assert!(b["comparison"]["changes"].as_array().unwrap().len() > 5);
+        let half = audit(&["run", "unknown.safetensors"], "half-run");
+        assert!(!half["bands"].is_null() && half["second"]["pair"].is_null());
+        // Two runs on other images have no numbers side by side.
+        let elsewhere = ["train", "--model", "resnet8", "--data", "leaves:count=80,size=16,channels=3"];
+        let more = ["--epochs", "1", "--eval", "test", "--eta", "1e-3", "--device", "cpu", "--threads", "1"];
+        ok(tmp.path(), &[&elsewhere[..], &more, &["--out", "elsewhere"]].concat());
+        let apart = audit(&["run", "elsewhere"], "apart");
+        let b = &apart["second"];
+        assert!(b["pair"].is_null() && !b["on_images"]["bands"].is_null());
+        let left = b["on_images"]["left_out"].as_array().unwrap();
+        assert!(left.iter().any(|l| l["why"].as_str().unwrap().contains("other images")), "{left:?}");
+        let page = read(&tmp.path().join("apart/report.html"));
+        assert!(page.contains("The second network on images") && !page.contains("on the same images"));
+        assert!(!tmp.path().join("apart/pair.csv").exists() && !tmp.path().join("apart/pair.png").exists());
+        // The first's heat map stays when another second network is begun anew.
+        let map = tmp.path().join("apart/heatmap.csv");
+        std::fs::hard_link(&map, tmp.path().join("kept.csv")).unwrap();
+        let again =
+            ["audit", "run", "other", "--only", "heatmap", "--quick", "--device", "cpu", "--threads", "1"];
+        fails(tmp.path(), &[&again[..], &["--out", "apart"]].concat(), &["second/heatmap.json", "--force"]);
+        ok(tmp.path(), &[&again[..], &["--out", "apart", "--force"]].concat());
+        // The same file: what is written to it is in both.
+        std::fs::write(&map, "x").unwrap();
+        assert_eq!(read(&tmp.path().join("kept.csv")), "x");
         let shards = ["audit", "run", "other", "--shard", "1/2", "--out", "parts"];
         fails(tmp.path(), &shards, &["--shard", "one network"]);
     }
@@ -251,6 +320,8 @@ mod shown {
         for file in ["first", "jacobian", "frequencies", "bands", "classes", "swap"] {
             assert!(read(&tmp.path().join(format!("r/{file}.csv"))).lines().count() > 1, "{file}");
         }
+        fails(tmp.path(), &["audit", "run", "--shorter", "20", "--out", "none"], &["--split and --limit"]);
+        fails(tmp.path(), &["evaluate", "run", "--shorter", "20"], &["--split and --limit"]);
         fails(tmp.path(), &with(&["--no-labels", "--shorter", "12"]), &["--shorter", "16 to"]);
     }
 

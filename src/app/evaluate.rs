@@ -126,6 +126,10 @@ fn of_run(args: &EvaluateArgs, root: &Path) -> Result<Source> {
         let found = "--model, --data or --normalize beside a run, which has its own";
         return Err(Error::input("evaluate", "a run alone, or a file of weights", found).into());
     }
+    if args.data.selects() {
+        let expected = "--split and --limit alone beside a run, which has its own data";
+        return Err(Error::input("evaluate", expected, "other options of data").into());
+    }
     let checkpoints = Checkpoints::new(&dir.checkpoints());
     let Some((state, damaged)) = checkpoints.newest()? else {
         return Err(Error::input(root.display(), "a run with a checkpoint", "none").into());
@@ -135,7 +139,7 @@ fn of_run(args: &EvaluateArgs, root: &Path) -> Result<Source> {
     let (samples, _) = training_set(&mut config)?;
     let split = args.data.split.clone().or(config.eval.split.take());
     config.eval.limit = args.data.limit.or(config.eval.limit);
-    let set = named_split(&config, &samples, split.as_deref().unwrap_or("test"))?;
+    let set = named_split(&config, &samples, split.as_deref().unwrap_or("test"), None)?;
     let pixels = Pixels::new(set.images.view());
     let dict = safetensors::read(&weights)?;
     Ok(Source { config, weights, dict, origin: None, samples, pixels, set: Some(set) })
@@ -164,7 +168,10 @@ fn of_file(args: &EvaluateArgs, weights: &Path) -> Result<Source> {
     config.check()?;
     config.resolve();
     let spec: Spec = config.data.spec.parse()?;
-    let set = data::load(&spec, &config.data.options())?;
+    let mut set = data::load(&spec, &config.data.options())?;
+    if let Some(channels) = dict.channels() {
+        set = set.repeated(channels);
+    }
     let pixels = Pixels::new(set.images.view());
     let samples = prepared(set, &mut config.data)?;
     let weights = weights.to_path_buf();

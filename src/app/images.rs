@@ -25,13 +25,19 @@ pub fn evaluation_set(config: &RunConfig, samples: &Samples) -> Result<Option<Im
     if *split == config.data.split {
         return Err(Error::input("eval.split", "another split than that of training", split).into());
     }
-    named_split(config, samples, split).map(Some)
+    named_split(config, samples, split, None).map(Some)
 }
 
 /// The images of a split of a run's source, which must be of the training set's kind;
-/// of that of training, all.
-pub fn named_split(config: &RunConfig, samples: &Samples, split: &str) -> Result<ImageSet> {
-    let mut options = config.data.options();
+/// of that of training, all. As many as `config.eval.limit` says: the first, or drawn
+/// with the seed `sample`.
+pub fn named_split(
+    config: &RunConfig,
+    samples: &Samples,
+    split: &str,
+    sample: Option<u64>,
+) -> Result<ImageSet> {
+    let mut options = data::Options { sample, ..config.data.options() };
     (options.split, options.limit, options.limit_per_class) = (split.to_owned(), config.eval.limit, None);
     let spec: Spec = config.data.spec.parse()?;
     let set = data::load(&spec, &options)?;

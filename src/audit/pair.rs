@@ -6,13 +6,17 @@
 //!   four cells.
 //! - Of other numbers that have intervals of their own, the difference's is put
 //!   together from these as if the two were independent (square-and-add, Newcombe
-//!   1998). The images are the same, and so it is rather too wide.
+//!   1998). The images are the same, so that it is rather too wide.
+//! - Standard errors of the squared Jacobian are those of the jackknife over a few
+//!   groups of images: their intervals are Student's, with a degree of freedom less
+//!   than groups.
 //! - Numbers without intervals have none of their difference.
 
 use serde::{Deserialize, Serialize};
 
 use super::Rate;
-use super::gradient::Estimate;
+use super::answers::Reference;
+use super::gradient::{Estimate, GROUPS};
 use super::report::OnImages;
 
 const Z: f64 = 1.959_963_984_540_054;
@@ -103,13 +107,16 @@ impl From<Rate> for Measured {
     }
 }
 
-impl From<Estimate> for Measured {
-    fn from(Estimate { value, se }: Estimate) -> Self {
-        Self { value, interval: se.map(|se| [value - Z * se, value + Z * se]) }
-    }
-}
-
 impl Measured {
+    /// An estimate by the jackknife over `images` images ([`GROUPS`]).
+    fn jackknifed(Estimate { value, se }: Estimate, images: usize) -> Self {
+        // Quantile 0.975 of Student's t with 1 to GROUPS - 1 degrees of freedom.
+        const T: [f64; GROUPS - 1] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365];
+        let t = images.min(GROUPS).checked_sub(2).map(|i| T[i]);
+        let interval = se.zip(t).map(|(se, t)| [value - t * se, value + t * se]);
+        Self { value, interval }
+    }
+
     /// `self` − `a`, of independent numbers.
     fn less(self, a: Self) -> Self {
         let value = self.value - a.value;
@@ -139,7 +146,7 @@ pub struct Number {
 }
 
 /// The numbers that were found for both networks on the same images.
-pub fn numbers(a: &OnImages, b: &OnImages, pair: Option<&Pair>) -> Vec<Number> {
+pub fn numbers(a: &OnImages, b: &OnImages, pair: &Pair) -> Vec<Number> {
     let both = measured(a).into_iter().zip(measured(b));
     let numbers = both.filter_map(|((name, unit, a), (_, _, b))| {
         let (a, b) = (a?, b?);
@@ -147,8 +154,7 @@ pub fn numbers(a: &OnImages, b: &OnImages, pair: Option<&Pair>) -> Vec<Number> {
         finite.then(|| Number { name, unit, a, b, difference: b.less(a) })
     });
     let mut numbers: Vec<_> = numbers.collect();
-    let right = pair.and_then(|pair| pair.right);
-    if let Some((right, accuracy)) = right.zip(numbers.iter_mut().find(|n| n.name == ACCURACY)) {
+    if let Some((right, accuracy)) = pair.right.zip(numbers.iter_mut().find(|n| n.name == ACCURACY)) {
         accuracy.difference.interval = Some(right.interval);
     }
     numbers
@@ -162,7 +168,7 @@ type Named = (&'static str, &'static str, Option<Measured>);
 fn measured(on: &OnImages) -> Vec<Named> {
     const PER_PIXEL: &str = "cycles/pixel";
     let jacobian = |of: fn(&super::gradient::SquaredJacobian) -> Estimate| {
-        on.jacobian.as_ref().map(|j| Measured::from(of(j)))
+        on.jacobian.as_ref().map(|j| Measured::jackknifed(of(j), j.images))
     };
     let bands =
         |of: fn(&super::bands::Bands) -> Option<f64>| on.bands.as_ref().and_then(of).map(Measured::from);
@@ -172,16 +178,22 @@ fn measured(on: &OnImages) -> Vec<Named> {
     };
     let map = |labelled: bool| {
         let map = on.heatmap.as_ref().filter(|map| map.labelled == labelled)?;
-        let there: Vec<f64> = map.grid().into_iter().filter(|v| v.is_finite()).collect();
-        Some(Measured::from(there.iter().sum::<f64>() / there.len() as f64))
+        // A quick map has of each ring about as many: they count as in a full one.
+        let sum = |of: fn(&super::heatmap::Ring) -> f64| map.radial.iter().map(of).sum::<f64>();
+        Some(Measured::from(sum(|r| r.error * r.of as f64) / sum(|r| r.of as f64)))
     };
-    let swap = on.swap.as_ref().and_then(|s| s.known.as_ref().unwrap_or(&s.all).bias);
+    // By labels the pairs are the same; by answers each network has its own.
+    let swap = on.swap.as_ref().filter(|s| s.reference == Reference::Labels).and_then(|s| s.all.bias);
     vec![
         (ACCURACY, "", on.images.as_ref().and_then(|i| i.accuracy).map(Measured::from)),
-        ("low-pass, radius of half the accuracy", PER_PIXEL, bands(|b| b.low.half_accuracy)),
-        ("high-pass, radius of half the accuracy", PER_PIXEL, bands(|b| b.high.half_accuracy)),
-        ("low-pass, radius of half the agreement", PER_PIXEL, bands(|b| b.low.half_agreement)),
-        ("high-pass, radius of half the agreement", PER_PIXEL, bands(|b| b.high.half_agreement)),
+        ("low-pass, radius half-way from chance to the accuracy", PER_PIXEL, bands(|b| b.low.half_accuracy)),
+        (
+            "high-pass, radius half-way from chance to the accuracy",
+            PER_PIXEL,
+            bands(|b| b.high.half_accuracy),
+        ),
+        ("low-pass, radius half-way from chance to agreement", PER_PIXEL, bands(|b| b.low.half_agreement)),
+        ("high-pass, radius half-way from chance to agreement", PER_PIXEL, bands(|b| b.high.half_agreement)),
         ("heat map, mean error", "", map(true)),
         ("heat map, mean share of changed answers", "", map(false)),
         ("squared Jacobian, centroid", PER_PIXEL, jacobian(|j| j.centroid)),
@@ -193,7 +205,7 @@ fn measured(on: &OnImages) -> Vec<Named> {
             "",
             modes(|m| Some(m.template.as_ref()?.on_dominant.value)),
         ),
-        ("phases against amplitudes, by the phases", "", swap.map(Measured::from)),
+        ("phases against amplitudes, all pairs: by the phases", "", swap.map(Measured::from)),
         ("shape bias", "", on.shape.as_ref().and_then(|s| s.decided.bias).map(Measured::from)),
     ]
 }
@@ -255,6 +267,10 @@ mod tests {
         let [low, high] = found.interval.unwrap();
         assert!((low - 0.25).abs() < 1e-12 && (high - (0.3 + 0.1 * 2f64.sqrt())).abs() < 1e-12);
         assert_eq!(b.less(0.5.into()).interval, None);
+        // Eight groups at most, and none of one image.
+        let of = |images| Measured::jackknifed(Estimate { value: 1.0, se: Some(0.1) }, images).interval;
+        assert_eq!((of(1), of(2), of(100)), (None, Some([1.0 - 1.2706, 1.0 + 1.2706]), of(8)));
+        assert_eq!(of(8), Some([1.0 - 0.1 * 2.365, 1.0 + 0.1 * 2.365]));
         // A number and itself: zero is in it.
         assert_eq!(a.less(a).value, 0.0);
     }
@@ -276,9 +292,9 @@ mod tests {
             ..OnImages::default()
         };
         let (a, b) = (with(Some(Rate::new(3, 4))), with(Some(Rate::new(2, 4))));
-        assert!(numbers(&a, &with(None), None).is_empty());
         let pair = Pair::new(&[0, 0, 0, 1], &[0, 0, 1, 1], Some(&[0; 4]));
-        let found = numbers(&a, &b, Some(&pair));
+        assert!(numbers(&a, &with(None), &pair).is_empty());
+        let found = numbers(&a, &b, &pair);
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].name, found[0].difference.value), ("accuracy", -0.25));
         assert_eq!(found[0].difference.interval, Some(pair.right.unwrap().interval));

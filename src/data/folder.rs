@@ -98,10 +98,11 @@ fn split_root(dir: &Path, options: &Options) -> Result<(PathBuf, Option<String>)
         return Ok((inner, Some(split.to_owned())));
     }
     let (directories, _) = entries(dir)?;
-    // Directories of directories with the names of splits hold no class.
+    // Directories of directories with the names of splits hold no class; where there need
+    // be no classes, none of these names does.
     let mut others = Vec::new();
     for directory in directories.iter().filter(|d| SPLITS.contains(&name(d).as_str())) {
-        if !entries(directory)?.0.is_empty() {
+        if !options.labels || !entries(directory)?.0.is_empty() {
             others.push(name(directory));
         }
     }
@@ -234,6 +235,10 @@ mod tests {
         put(dir.path(), "test/1", &png(2, 3, 7));
         let set = load(path, &Options { split: "test".into(), ..bare.clone() }).unwrap();
         assert_eq!((values(&set), set.source.split.as_deref()), (vec![7.0], Some("test")));
+
+        // Others than it are other splits.
+        let text = refusal(dir.path(), &bare);
+        assert!(text.contains("the split 'train'") && text.contains("test"), "{text}");
 
         let empty = tempfile::tempdir().unwrap();
         put(empty.path(), "a/text", b"text");

@@ -37,19 +37,26 @@ struct Idx {
 pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
     let path = Path::new(arg);
     let images = read(path, &[3, 4])?;
-    let labels_path = labels_beside(path)?;
-    let labels = read(&labels_path, &[1])?;
+    let labels = if options.reads_labels() {
+        let beside = labels_beside(path)?;
+        Some((read(&beside, &[1])?.data, beside))
+    } else {
+        None
+    };
     let shape = match *images.shape.as_slice() {
         [_, c, h, w] => [c, h, w],
         [_, h, w] => [1, h, w],
         // `read` lets no other number of dimensions through
         _ => return Err(Error::input(arg, "3 or 4 dimensions", images.shape.len())),
     };
-    if images.shape[0] != labels.data.len() {
-        let expected = format!("{} labels, one for each image", images.shape[0]);
-        return Err(Error::input(labels_path.display(), expected, labels.data.len()));
-    }
-    let labels: Vec<u32> = labels.data.into_iter().map(u32::from).collect();
+    let labels: Vec<u32> = match labels {
+        Some((labels, path)) if labels.len() != images.shape[0] => {
+            let expected = format!("{} labels, one for each image", images.shape[0]);
+            return Err(Error::input(path.display(), expected, labels.len()));
+        }
+        Some((labels, _)) => labels.into_iter().map(u32::from).collect(),
+        None => vec![0; images.shape[0]],
+    };
     let size: usize = shape.iter().product();
     let description = format!("idx, {}", path.file_name().unwrap_or_default().to_string_lossy());
     let record = |i: usize| &images.data[i * size..(i + 1) * size];
@@ -243,6 +250,21 @@ mod tests {
         let bomb = gz(&[images(), vec![0; 50_000_000]].concat());
         assert!(bomb.len() < 60_000);
         assert!(refusal(&bomb, &idx(&[3], &[1, 0, 2])).contains("more"));
+    }
+
+    #[test]
+    fn images_without_labels_need_no_file_of_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("photos");
+        std::fs::write(
+            &path,
+            [&[0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2][..], &[0, 255, 51, 0]].concat(),
+        )
+        .unwrap();
+        let bare = Options { labels: false, ..Options::default() };
+        let set = load(path.to_str().unwrap(), &bare).unwrap();
+        assert_eq!((set.images.dim(), set.images[[1, 0, 0, 0]]), ((2, 1, 1, 2), 0.2));
+        assert!(load(path.to_str().unwrap(), &Options { limit_per_class: Some(1), ..bare }).is_err());
     }
 
     #[test]

@@ -36,6 +36,9 @@ pub struct Options {
     pub split: String,
     /// At most this many samples, the first in stored order.
     pub limit: Option<usize>,
+    /// `limit` samples drawn with this seed, in stored order, instead of the first; of
+    /// samples with real targets always the first.
+    pub sample: Option<u64>,
     /// At most this many samples of each class, the first in stored order.
     pub limit_per_class: Option<usize>,
     /// Replace the channels by their mean.
@@ -60,6 +63,7 @@ impl Default for Options {
         Self {
             split: "train".to_owned(),
             limit: None,
+            sample: None,
             limit_per_class: None,
             grey: false,
             size: None,
@@ -69,6 +73,13 @@ impl Default for Options {
             labels: true,
             seed: 0,
         }
+    }
+}
+
+impl Options {
+    /// Whether labels have to be read: also to choose by them.
+    pub(crate) fn reads_labels(&self) -> bool {
+        self.labels || !self.classes.is_empty() || self.limit_per_class.is_some()
     }
 }
 

@@ -51,7 +51,7 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
         .map_err(|e| Error::input(arg, "a .npz file (a zip archive)", e))?;
     let keys: Vec<String> =
         archive.file_names().map(|name| name.strip_suffix(".npy").unwrap_or(name).to_owned()).collect();
-    let (x, y, in_parts) = choose(&keys, &options.split, options.labels).ok_or_else(|| {
+    let (x, y, in_parts) = choose(&keys, &options.split, options.reads_labels()).ok_or_else(|| {
         let split = &options.split;
         let expected = format!("arrays X and y, or x_{split} and y_{split}, or images and labels");
         Error::input(arg, expected, if keys.is_empty() { "none".to_owned() } else { listed(&keys) })
@@ -124,12 +124,12 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
     Ok(ImageSet { images: pixels, targets, source: Source { description, split, ..Source::default() } })
 }
 
-// Names of images and targets, which need not be there where no labels are wanted,
-// and whether the archive has parts.
+// Names of images and, where they are to be read, targets, and whether the archive has
+// parts.
 fn choose(keys: &[String], split: &str, labels: bool) -> Option<(String, Option<String>, bool)> {
     let there = |(x, y, parts): (String, String, bool)| {
-        let y = keys.contains(&y).then_some(y);
-        (keys.contains(&x) && (y.is_some() || !labels)).then_some((x, y, parts))
+        let y = (labels && keys.contains(&y)).then_some(y);
+        (keys.contains(&x) && y.is_some() == labels).then_some((x, y, parts))
     };
     let in_parts = IN_PARTS.iter().map(|(x, y)| (x.replace("{}", split), y.replace("{}", split), true));
     let whole = WHOLE.iter().map(|&(x, y)| (x.to_owned(), y.to_owned(), false));

@@ -44,8 +44,10 @@ const BATCH: usize = 4096;
 /// from, nulls, labels out of range, damaged files: with file and row.
 pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
     let (files, in_parts) = find_shards(Path::new(arg), &options.split)?;
-    let shards =
-        files.into_iter().map(|path| Shard::open(path, options.labels)).collect::<Result<Vec<Shard>>>()?;
+    let shards = files
+        .into_iter()
+        .map(|path| Shard::open(path, options.reads_labels()))
+        .collect::<Result<Vec<Shard>>>()?;
     let mut names: Option<Vec<String>> = None;
     for (i, shard) in shards.iter().enumerate() {
         if i > 0 && shard.names != names {
@@ -162,7 +164,7 @@ struct Shard {
     path: PathBuf,
     reader: SerializedFileReader<File>,
     image: usize,
-    // None where there is none, and none is wanted
+    // None where it is not read
     label: Option<usize>,
     names: Option<Vec<String>>,
 }
@@ -177,11 +179,7 @@ impl Shard {
             check_ranges(reader.metadata(), len, &place)?;
             let columns = reader.metadata().file_metadata().schema_descr().columns();
             let columns: Vec<&ColumnDescriptor> = columns.iter().map(AsRef::as_ref).collect();
-            let label = match find_label(&columns, &place) {
-                Ok(label) => Some(label),
-                Err(_) if !labels => None,
-                Err(e) => return Err(e),
-            };
+            let label = if labels { Some(find_label(&columns, &place)?) } else { None };
             let image = find_image(&reader, &columns, &place)?;
             let names =
                 label.and_then(|i| class_names(reader.metadata(), &columns[i].path().parts()[0].clone()));
@@ -563,6 +561,13 @@ mod tests {
         assert!(refusal(&path).contains("labels"));
         let bare = Options { labels: false, limit: Some(5), ..Options::default() };
         assert_eq!(values(&try_load(&path, &bare).unwrap()), [0, 1, 2, 3, 4]);
+        // Labels that stand for none are not read, unless samples are chosen by them.
+        let none = vec![Column::Bytes(vec![png(1), png(2)], None), Column::Integers(vec![-1, -1], None)];
+        let (_dir, path) = one_file(PLAIN, vec![none]);
+        assert!(refusal(&path).contains("a label in"));
+        assert_eq!(values(&try_load(&path, &bare).unwrap()), [1, 2]);
+        let chosen = Options { classes: vec!["0".into()], ..bare };
+        assert!(try_load(&path, &chosen).is_err());
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! Which samples to keep, decided from the labels alone, before any image is
 //! decoded.
 
+use rand::seq::index::sample;
+
 use super::Options;
 use crate::error::{Error, Result};
+use crate::seed;
 
 /// Label sets larger than this are taken for damage, not for classes.
 const MAX_CLASSES: usize = 1 << 16;
@@ -18,7 +21,8 @@ pub struct Selection {
     pub names: Vec<String>,
 }
 
-/// Applies `classes`, then `limit_per_class`, then `limit` to a labelled set.
+/// Applies `classes`, then `limit_per_class`, then `limit` (the first, or drawn with the
+/// seed `sample`) to a labelled set.
 /// A class is named by its name or, where no class has that name, by its
 /// index; the chosen ones are relabelled 0, 1, … in the order given.
 ///
@@ -74,7 +78,9 @@ pub(crate) fn select_least(
         at_least(least, kept_names.len(), "--classes")?;
     }
 
-    let limit = options.limit.unwrap_or(usize::MAX);
+    let most = options.limit.unwrap_or(usize::MAX);
+    // Samples are drawn from all of them.
+    let limit = if options.sample.is_some() { usize::MAX } else { most };
     let per_class = options.limit_per_class.unwrap_or(usize::MAX);
     let mut taken = vec![0usize; kept_names.len()];
     let (mut rows, mut new_labels) = (Vec::new(), Vec::new());
@@ -88,6 +94,14 @@ pub(crate) fn select_least(
             rows.push(row);
             new_labels.push(new);
         }
+    }
+    if let Some(seed) = options.sample.filter(|_| rows.len() > most) {
+        let mut chosen = sample(&mut seed::rng(seed, "data/sample", 0), rows.len(), most).into_vec();
+        chosen.sort_unstable();
+        rows = chosen.iter().map(|&i| rows[i]).collect();
+        new_labels = chosen.iter().map(|&i| new_labels[i]).collect();
+        taken = vec![0; kept_names.len()];
+        new_labels.iter().for_each(|&label| taken[label as usize] += 1);
     }
     let place = if options.limit.is_some() { "--limit" } else { "data set" };
     at_least(least, taken.iter().filter(|&&n| n > 0).count(), place)?;
@@ -222,6 +236,24 @@ mod tests {
         assert_eq!(select(&LABELS, &names(&["a", "b", "c"]), &options).unwrap().rows, [0, 1, 3]);
         let options = Options { limit: Some(4), limit_per_class: Some(2), ..Options::default() };
         assert_eq!(select(&LABELS, &names(&["a", "b", "c"]), &options).unwrap().rows, [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn samples_may_be_drawn_instead() {
+        let labels: Vec<u32> = (0..90).map(|i| i / 30).collect();
+        let abc = names(&["a", "b", "c"]);
+        let drawn = |seed, limit| {
+            let options = Options { sample: Some(seed), limit: Some(limit), ..Options::default() };
+            select(&labels, &abc, &options).unwrap()
+        };
+        let s = drawn(0, 30);
+        assert!(s.rows.len() == 30 && s.rows.windows(2).all(|w| w[0] < w[1]));
+        assert!(s.rows.iter().zip(&s.labels).all(|(&row, &label)| labels[row] == label));
+        // Sorted by class as it is, the first would be one class alone.
+        assert!((0..3).all(|class| s.labels.iter().filter(|l| **l == class).count() > 3));
+        assert_eq!(drawn(0, 30), s);
+        assert_ne!(drawn(1, 30), s);
+        assert_eq!(drawn(0, 200).rows.len(), 90);
     }
 
     #[test]

@@ -215,7 +215,7 @@ pub fn finish(set: ImageSet, options: &Options) -> Result<ImageSet> {
             ((0..kept).collect(), Targets::Real(y.slice_move(ndarray::s![..kept, ..])))
         }
     };
-    let same_size = options.size.is_none_or(|size| size == (height, width));
+    let same_size = options.shorter.is_none() && options.size.is_none_or(|size| size == (height, width));
     let images = if rows.len() == count && same_size && !(options.grey && channels > 1) {
         set.images
     } else {
@@ -333,6 +333,13 @@ mod tests {
 
         let grey = finish(made(classes(&[0, 1])), &Options { grey: true, ..Options::default() }).unwrap();
         assert_eq!((grey.images.dim(), grey.images[[1, 0, 1, 3]]), ((2, 1, 2, 4), 131.0));
+        // The same size by another way is another picture.
+        let cut = Options { size: Some((2, 4)), shorter: Some(4), ..Options::default() };
+        let cut = finish(made(classes(&[0, 1, 2])), &cut).unwrap();
+        assert_eq!(cut.images.dim(), (3, 3, 2, 4));
+        assert!(cut.images[[0, 0, 0, 0]] > 0.0);
+        let alone = Options { shorter: Some(4), ..Options::default() };
+        assert!(finish(made(classes(&[0, 1])), &alone).unwrap_err().to_string().contains("--size"));
         let small = Options { size: Some((1, 4)), limit: Some(2), ..Options::default() };
         let small = finish(made(classes(&[0, 1, 2])), &small).unwrap();
         assert_eq!(small.images.dim(), (2, 3, 1, 4));

@@ -298,6 +298,11 @@ impl StateDict {
         self.tensors.is_empty()
     }
 
+    /// Channels of the images that its network sees: those of the first convolution.
+    pub fn channels(&self) -> Option<usize> {
+        self.iter().find_map(|t| if let [_, channels, _, _] = t.shape() { Some(*channels) } else { None })
+    }
+
     /// Bytes of the numbers of all tensors.
     pub fn bytes(&self) -> usize {
         self.iter().map(|t| t.data.bytes()).sum()

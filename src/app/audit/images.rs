@@ -15,7 +15,7 @@ use crate::app::prepared;
 use crate::audit::adcs::{Adcs, Variant};
 use crate::audit::pair::Pair;
 use crate::audit::report::{Audit, Images, OnImages};
-use crate::audit::shape::{self, Stimuli};
+use crate::audit::shape::{self, Decision, Stimuli};
 use crate::audit::subject::Subject;
 use crate::audit::{Rate, bands, dominance, gradient, heatmap, profile, swap};
 use crate::blueprint::Architecture;
@@ -23,7 +23,7 @@ use crate::cli::{AuditArgs, Part};
 use crate::data::{self, Normalize, Samples, Spec};
 use crate::disk;
 use crate::error::Error;
-use crate::field::{ImageSet, Targets};
+use crate::field::{ImageSet, Targets, repeated};
 use crate::model::deep::Deep;
 use crate::model::{convert, device};
 use crate::progress::{Progress, say};
@@ -63,21 +63,26 @@ pub fn on_images(
     if first.run.is_none() && args.data.data.is_none() {
         return Ok(());
     }
-    if let Some(b) = second.filter(|b| b.run.is_none() && b.arch.is_none()) {
-        // Before the first has taken its hours.
-        b.guessed()?;
-    }
+    // What is wrong with b is to be known before a has taken its hours.
+    let b = match (second, &mut audit.second) {
+        (Some(b), Some(found)) if first.run.is_some() != b.run.is_some() => {
+            let why = "of a run and a file of weights only the weights are compared";
+            leave_out(&mut found.on_images, "Images", why);
+            None
+        }
+        (Some(b), Some(found)) => {
+            self::found(&mut found.on_images, "Images", Shown::new(b, args).map(drop))?.map(|()| b)
+        }
+        _ => None,
+    };
     let a = look(&mut audit.on_images, first, args, out)?;
-    let (Some(b), Some(found)) = (second, &mut audit.second) else { return Ok(()) };
-    if first.run.is_some() != b.run.is_some() {
-        leave_out(&mut found.on_images, "Images", "a run has its own, and a file of weights has none");
-        return Ok(());
-    }
+    let (Some(b), Some(found)) = (b, &mut audit.second) else { return Ok(()) };
     let b = look(&mut found.on_images, b, args, &super::pages::second(out))?;
-    if (&a.pixels, &a.labels) == (&b.pixels, &b.labels) {
+    // Of files they are the same, if in another number of channels.
+    if first.run.is_none() || a.pixels == b.pixels && a.labels == b.labels {
         found.pair = Some(Pair::new(&a.answers, &b.answers, a.labels.as_deref()));
     } else {
-        leave_out(&mut found.on_images, "Answers side by side", "the two runs have other images");
+        leave_out(&mut found.on_images, "Numbers side by side", "the two runs have other images");
     }
     Ok(())
 }
@@ -94,7 +99,11 @@ struct Answers {
 /// images or this network have not is left out, and said.
 fn look(audit: &mut OnImages, source: &Source, args: &AuditArgs, out: &Path) -> Result<Answers> {
     let shown = Shown::new(source, args)?;
-    let stimuli = args.stimuli.as_ref().map(|dir| Stimuli::read(dir, &shown.for_stimuli())).transpose()?;
+    let wanted = |part: Part| args.only.is_empty() || args.only.contains(&part);
+    let stimuli = match &args.stimuli {
+        Some(dir) if wanted(Part::Shape) => shown.stimuli(dir, args, audit)?,
+        _ => None,
+    };
     let Shown { subject, .. } = &shown;
     let answers = answers(subject)?;
     let accuracy = subject.labels.as_ref().map(|labels| {
@@ -104,7 +113,6 @@ fn look(audit: &mut OnImages, source: &Source, args: &AuditArgs, out: &Path) -> 
     audit.images = Some(shown.described(accuracy));
     disk::create_dir(out)?;
     let parts = Parts { dir: out, key: shown.key(args.seed)? };
-    let wanted = |part: Part| args.only.is_empty() || args.only.contains(&part);
     let progress = |label: &'static str| move |total: u64| Progress::new(label, total);
     let outside = shown.outside();
 
@@ -116,7 +124,7 @@ fn look(audit: &mut OnImages, source: &Source, args: &AuditArgs, out: &Path) -> 
             audit.heatmap = Some(heatmap::merge_of(out, subject, &options)?);
         } else {
             if args.force {
-                heatmap::discard(out)?;
+                heatmap::discard_other(out, subject, &options)?;
             }
             let progress = progress("heat map (frequencies)");
             audit.heatmap = Some(heatmap::measure(subject, &options, Some(out), None, progress)?);
@@ -168,9 +176,10 @@ fn look(audit: &mut OnImages, source: &Source, args: &AuditArgs, out: &Path) -> 
     if wanted(Part::Classes) {
         classes(audit, &shown, &parts, args)?;
     }
-    if let Some(stimuli) = stimuli.filter(|_| wanted(Part::Shape)) {
-        audit.shape = Some(shape::measure(subject, &stimuli, shown.names.as_deref())?);
-    } else if args.only.is_empty() {
+    if let Some(stimuli) = stimuli {
+        let shape = shape::measure(subject, &stimuli, shown.names.as_deref()).map_err(Into::into);
+        audit.shape = found(audit, "Shape or texture", shape)?;
+    } else if args.stimuli.is_none() && args.only.is_empty() {
         leave_out(audit, "Shape or texture", "it needs cue-conflict images (--stimuli)");
     }
     let pixels = subject.fingerprint()?.pixels;
@@ -332,6 +341,20 @@ impl Shown {
         }
     }
 
+    /// The cue-conflict images in `dir`, in as many channels as the network's; None, and
+    /// said, of classes for which it cannot decide, unless it is asked for nothing else.
+    fn stimuli(&self, dir: &Path, args: &AuditArgs, audit: &mut OnImages) -> Result<Option<Stimuli>> {
+        let mut stimuli = Stimuli::read(dir, &self.for_stimuli())?;
+        stimuli.images = repeated(stimuli.images, self.set.shape()[0]);
+        let outputs = self.subject.net.architecture().outputs;
+        let decision = Decision::new(outputs, self.names.as_deref(), &stimuli.names);
+        if args.only.contains(&Part::Shape) {
+            decision?;
+            return Ok(Some(stimuli));
+        }
+        Ok(found(audit, "Shape or texture", decision.map_err(Into::into))?.map(|_| stimuli))
+    }
+
     /// The images with their modes: centred, over one standard deviation.
     fn samples(&self) -> Result<Samples> {
         Ok(data::prepare(self.set.clone(), self.normalize, true)?)
@@ -376,8 +399,12 @@ fn of_run(config: &RunConfig, args: &AuditArgs) -> Result<Taken> {
     let mut config = config.clone();
     let (samples, _) = training_set(&mut config)?;
     let split = args.data.split.clone().or(config.eval.split.take());
-    config.eval.limit = args.data.limit.or_else(|| capped(config.eval.limit, args.quick));
-    let set = fewer(named_split(&config, &samples, split.as_deref().unwrap_or("test"))?, args);
+    config.eval.limit = args.data.limit.or(config.eval.limit);
+    let sample = sample(args, config.eval.limit);
+    if sample.is_some() {
+        config.eval.limit = Some(QUICK.0);
+    }
+    let set = fewer(named_split(&config, &samples, split.as_deref().unwrap_or("test"), sample)?, args);
     config.run.channels_last = true;
     let architecture = Architecture::new(&config, samples.shape, samples.outputs());
     Ok((config, set, (samples.offset.to_vec(), samples.scale.clone()), architecture))
@@ -389,12 +416,13 @@ fn of_file(source: &Source, args: &AuditArgs) -> Result<Taken> {
     args.data.apply(&mut config.data);
     config.data.normalize.get_or_insert(Normalize::Imagenet);
     config.data.center.get_or_insert(false);
-    config.data.limit = args.data.limit.or_else(|| capped(None, args.quick));
+    let sample = sample(args, args.data.limit);
+    config.data.limit = args.data.limit.or(sample.map(|_| QUICK.0));
     let spec: Spec = config.data.spec.parse()?;
-    let options = data::Options { labels: !args.no_labels, ..config.data.options() };
+    let options = data::Options { labels: !args.no_labels, sample, ..config.data.options() };
     let mut set = fewer(data::load(&spec, &options)?, args);
-    if let Some(guess) = source.guess.as_ref().ok().filter(|_| source.arch.is_none()) {
-        set = set.repeated(guess.channels);
+    if let Some(channels) = source.dict.channels() {
+        set = set.repeated(channels);
     }
     let shape @ [c, h, w] = set.shape();
     let architecture = match (source.arch, &source.guess) {
@@ -415,20 +443,23 @@ fn of_file(source: &Source, args: &AuditArgs) -> Result<Taken> {
     // Statistics of other data are had from any image.
     let constant =
         config.data.center == Some(false) && config.data.normalize.is_some_and(Normalize::constant);
-    let some = if constant { set.first(1) } else { set.clone() };
+    let some = if constant { set.thinned(1) } else { set.clone() };
     let samples = prepared(some, &mut config.data)?;
     Ok((config, set, (samples.offset.to_vec(), samples.scale.clone()), architecture))
 }
 
-fn capped(limit: Option<usize>, quick: bool) -> Option<usize> {
-    if quick { Some(limit.unwrap_or(QUICK.0).min(QUICK.0)) } else { limit }
+// The seed by which the images of a quick audit are drawn; None where all are shown, or
+// as many of the first as were asked for.
+fn sample(args: &AuditArgs, limit: Option<usize>) -> Option<u64> {
+    (args.quick && limit.is_none_or(|limit| limit > QUICK.0 && args.data.limit.is_none()))
+        .then_some(args.seed)
 }
 
 // Fewer of large images, whose size is not known before. A limit that was asked for stays.
 fn fewer(set: ImageSet, args: &AuditArgs) -> ImageSet {
     let [_, h, w] = set.shape();
     let many = args.quick && args.data.limit.is_none() && h * w > LARGE && set.len() > QUICK_LARGE.0;
-    if many { set.first(QUICK_LARGE.0) } else { set }
+    if many { set.thinned(QUICK_LARGE.0) } else { set }
 }
 
 // Outputs of the last matrix of a file.

@@ -80,13 +80,7 @@ fn check(args: &AuditArgs) -> Result<()> {
         return Err(Error::input("--only shape", "cue-conflict images (--stimuli DIR)", "none").into());
     }
     let (runs, data) = (args.weights[0].is_dir(), &args.data);
-    let selected = data.grey
-        || data.skip_bad
-        || data.size.is_some()
-        || data.center.is_some()
-        || data.data_seed.is_some()
-        || data.limit_per_class.is_some()
-        || !data.classes.is_empty();
+    let selected = data.selects();
     if runs && selected {
         let expected = "--split and --limit alone beside a run, which has its own data";
         return Err(Error::input("audit", expected, "other options of data").into());

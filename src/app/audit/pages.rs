@@ -64,8 +64,8 @@ pub fn tables(audit: &Audit, out: &Path) -> Result<()> {
     }
     if let Some(b) = &audit.second {
         layers::write_changes(&out.join("comparison.csv"), &b.comparison.changes)?;
-        let numbers = pair::numbers(&audit.on_images, &b.on_images, b.pair.as_ref());
-        if !numbers.is_empty() {
+        if let Some(pair) = &b.pair {
+            let numbers = pair::numbers(&audit.on_images, &b.on_images, pair);
             tables::write_pair(&numbers, &out.join("pair.csv"))?;
         }
         if b.on_images.images.is_some() {

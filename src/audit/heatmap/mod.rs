@@ -36,7 +36,7 @@ use crate::seed;
 use crate::spectrum::{Frequency, Grid};
 
 #[cfg(feature = "torch")]
-pub use run::{discard, measure, merge_of};
+pub use run::{discard_other, measure, merge_of};
 pub use store::merge;
 
 /// What a heat map is to show.

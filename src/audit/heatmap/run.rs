@@ -56,11 +56,11 @@ impl Store {
         let (csv, json) = paths(dir, about.shard);
         // The description comes first, so that no table is without one.
         if json.exists() {
-            about.check(
-                &About::read(&json)?,
-                &json,
-                "to go on with the heat map that is there (--force begins anew)",
-            )?;
+            let what = match about.shard {
+                None => "to go on with the heat map that is there (--force begins anew)",
+                Some(_) => "to go on with the part that is there (without its files it begins anew)",
+            };
+            about.check(&About::read(&json)?, &json, what)?;
         } else if csv.exists() {
             let expected = format!("{} beside it, that says what it is the map of", json.display());
             return Err(Error::input(csv.display(), expected, "none"));
@@ -193,13 +193,20 @@ pub fn merge_of(dir: &Path, subject: &Subject, options: &Options) -> Result<Heat
     Ok(HeatMap::new(&about, entries))
 }
 
-/// Removes the heat map that [`measure`] has kept in `dir`, where there is one;
-/// parts are left.
+/// Removes the heat map that [`measure`] has kept in `dir`, where there is one that is
+/// not of this network on these images, or damaged; parts are left.
 ///
 /// # Errors
-/// [`Error::Io`].
-pub fn discard(dir: &Path) -> Result<()> {
+/// [`Error::Io`]; [`Error::Device`].
+pub fn discard_other(dir: &Path, subject: &Subject, options: &Options) -> Result<()> {
     let (csv, json) = paths(dir, None);
+    let about = About::new(subject, options, None, None)?;
+    let whole = |kept: &About| {
+        about.check(kept, &json, "").is_ok() && (!csv.exists() || read(&csv, kept, &kept.wanted()).is_ok())
+    };
+    if About::read(&json).is_ok_and(|kept| whole(&kept)) {
+        return Ok(());
+    }
     // The table first: none is to be without its description.
     for path in [csv, json] {
         match std::fs::remove_file(&path) {

@@ -74,7 +74,7 @@ impl About {
         }
     }
 
-    fn wanted(&self) -> Vec<(u64, Frequency)> {
+    pub fn wanted(&self) -> Vec<(u64, Frequency)> {
         let (all, _) = self.options.frequencies(Grid::new(self.shape[1], self.shape[2]));
         self.shard.map_or(all.clone(), |shard| shard.part(all))
     }

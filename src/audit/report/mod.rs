@@ -109,8 +109,10 @@ pub struct Second {
     /// What is different: b − a.
     pub comparison: Comparison,
     /// What was found by showing it the same images.
+    #[serde(default)]
     pub on_images: OnImages,
     /// Its answers beside those of a, where both were shown the same images.
+    #[serde(default)]
     pub pair: Option<Pair>,
 }
 

@@ -24,6 +24,19 @@ fn names(frequencies: impl Iterator<Item = (i32, i32, f64)>) -> String {
     listed.join(", ").replace('-', "−")
 }
 
+/// What an accuracy says where it is not above chance.
+fn told(accuracy: &Rate, chance: f64) -> String {
+    let [low, high] = accuracy.interval;
+    let by_chance = format!("{:.1} %", 100.0 * chance);
+    if low > chance {
+        String::new()
+    } else if high < chance {
+        format!(", which is below chance ({by_chance}): are the classes in the network's order?")
+    } else {
+        format!(", which is not told from chance ({by_chance}): no number on right answers says anything")
+    }
+}
+
 /// What the convolutions are like, in a sentence or two.
 fn layers_in_words(layers: &Layers) -> Vec<String> {
     let with = layers.layers.iter().filter_map(|l| Some((l, l.spectrum.as_ref()?, l.init.as_ref()?)));
@@ -154,14 +167,7 @@ impl Audit {
                 let line = format!(
                     "Accuracy on the images as they are: {}{}.",
                     percent(accuracy),
-                    if accuracy.interval[0] > chance {
-                        String::new()
-                    } else {
-                        let chance = 100.0 * chance;
-                        format!(
-                            ", which is not told from chance ({chance:.1} %): no number on right answers says anything"
-                        )
-                    }
+                    told(accuracy, chance)
                 );
                 text.push(line.clone());
                 findings.push(line);
@@ -461,28 +467,37 @@ fn about_second(second: &Second) -> Part {
 }
 
 impl Audit {
-    /// Both networks on the same images; None where there are not two, or no images.
+    /// The second network on images; None where there is no second, or nothing to say.
     fn about_pair(&self) -> Option<Part> {
         let second = self.second.as_ref()?;
         let (a, b) = (&self.on_images, &second.on_images);
+        let missing = b.left_out.iter().filter(|l| !a.left_out.contains(l));
+        let missing: Vec<_> = missing.map(|l| format!("Not of b: {}: {}.", l.part, l.why)).collect();
+        let Some(pair) = &second.pair else {
+            let section = section("The second network on images", missing);
+            return (!section.text.is_empty()).then_some(Part {
+                figure: None,
+                section,
+                findings: Vec::new(),
+            });
+        };
         let (mut text, mut findings) = (Vec::new(), Vec::new());
-        if let Some(pair) = &second.pair {
-            if let Some(right) = &pair.right {
-                let [low, high] = right.interval.map(|v| 100.0 * v);
-                let line = format!(
-                    "On the same images b has {:+.1} points of accuracy ({low:+.1} to {high:+.1}): {} are right in both, {} \
-                     in a alone, {} in b alone.",
-                    100.0 * right.difference,
-                    right.both,
-                    right.only_a,
-                    right.only_b
-                );
-                findings.push(minus(&line));
-            }
-            text.extend(findings.iter().cloned());
-            text.push(format!("Both give the same answer to {}.", percent(&pair.agreement)));
+        if let Some(right) = &pair.right {
+            let [low, high] = right.interval.map(|v| 100.0 * v);
+            let line = format!(
+                "On the same images b has {:+.1} points of accuracy ({low:+.1} to {high:+.1}): {} are right in both, {} in \
+                 a alone, {} in b alone.",
+                100.0 * right.difference,
+                right.both,
+                right.only_a,
+                right.only_b
+            );
+            findings.push(minus(&line));
         }
-        let numbers = pair::numbers(a, b, second.pair.as_ref());
+        text.extend(findings.iter().cloned());
+        text.push(format!("Both give the same answer to {}.", percent(&pair.agreement)));
+        text.extend(missing);
+        let numbers = pair::numbers(a, b, pair);
         let whole = |unit: &str| matches!(unit, "entries" | "frequencies");
         let cell = |m: &pair::Measured, unit: &str, sign: bool| {
             let one = |v: f64| match (whole(unit), sign) {
@@ -505,19 +520,17 @@ impl Audit {
                 cell(&n.difference, n.unit, true),
             ]
         });
-        let rows: Vec<_> = rows.collect();
-        text.extend(second.on_images.left_out.iter().map(|l| format!("Not of b: {}: {}.", l.part, l.why)));
-        if rows.is_empty() && text.is_empty() {
-            return None;
-        }
-        let table = (!rows.is_empty()).then(|| Table {
-            caption: "95 % intervals in parentheses. That of the accuracies' difference is paired, image by image; \
-                      others are put together as if the two were independent, and are rather too wide."
-                .to_owned(),
+        let paired = "That of the accuracies' difference is paired, image by image; others are";
+        let table = Table {
+            caption: format!(
+                "95 % intervals in parentheses. {} put together as if the two were independent, and are rather too wide.",
+                if pair.right.is_some() { paired } else { "Those of differences are" }
+            ),
             head: ["", "a", "b", "b − a"].map(str::to_owned).to_vec(),
-            rows,
-        });
+            rows: rows.collect(),
+        };
         let figure = ("pair.png", "Both networks on the same images, with 95 % intervals.".to_owned());
+        let table = (!table.rows.is_empty()).then_some(table);
         let section = Section { table, ..section("Both networks on the same images", text) };
         Some(Part { figure: Some(figure), section, findings })
     }

@@ -107,6 +107,7 @@ impl DataConfig {
         Options {
             split: self.split.clone(),
             limit: self.limit,
+            sample: None,
             limit_per_class: self.limit_per_class,
             grey: self.grey,
             size: self.size.map(|s| (s.h, s.w)),

@@ -258,6 +258,19 @@ mod shown {
         let why = b["on_images"]["left_out"][0]["why"].as_str().unwrap();
         assert!(why.contains("weights of a known network"), "{why}");
         assert!(b["comparison"]["changes"].as_array().unwrap().len() > 5);
+        // Neither does one whose answers are no numbers stop the first.
+        let mut broken = StateDict::new();
+        for tensor in safetensors::read(&tmp.path().join(weights)).unwrap().iter() {
+            let data = match tensor.data() {
+                Data::F32(v) if tensor.shape().len() == 2 => Data::F32(vec![f32::NAN; v.len()]),
+                data => data.clone(),
+            };
+            broken.push(NamedTensor::new(tensor.name(), tensor.shape().to_vec(), data).unwrap()).unwrap();
+        }
+        safetensors::write(&tmp.path().join("nan.safetensors"), &broken, &Default::default()).unwrap();
+        let nan = audit(&[&[weights, "nan.safetensors"][..], &data].concat(), "nan");
+        let why = nan["second"]["on_images"]["left_out"][0]["why"].as_str().unwrap();
+        assert!(why.contains("finite logits") && !nan["bands"].is_null(), "{why}");
         let half = audit(&["run", "unknown.safetensors"], "half-run");
         assert!(!half["bands"].is_null() && half["second"]["pair"].is_null());
         // Two runs on other images have no numbers side by side.

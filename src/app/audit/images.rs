@@ -71,7 +71,8 @@ pub fn on_images(
             None
         }
         (Some(b), Some(found)) => {
-            self::found(&mut found.on_images, "Images", Shown::new(b, args).map(drop))?.map(|()| b)
+            let fits = Shown::new(b, args).and_then(|shown| answers(&shown.subject));
+            self::found(&mut found.on_images, "Images", fits)?.map(|_| b)
         }
         _ => None,
     };

@@ -1,5 +1,6 @@
 //! Files that are whole or absent: written beside their place, synced, renamed.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -35,6 +36,13 @@ pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::io::R
 // Start and end of the names of files that are being written.
 const BESIDE: (&str, &str) = (".domfreq-", ".tmp");
 
+/// Whether `name` is that of a file being written by [`write_atomic`], or left by
+/// a process killed meanwhile.
+pub fn is_beside(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with(BESIDE.0) && name.ends_with(BESIDE.1)
+}
+
 /// Removes what killed processes have left half-written in `dir`, which no other
 /// process may be writing to.
 ///
@@ -42,9 +50,7 @@ const BESIDE: (&str, &str) = (".domfreq-", ".tmp");
 /// [`Error::Io`] naming the file or the directory.
 pub fn sweep(dir: &Path) -> Result<()> {
     for entry in fs::read_dir(dir).map_err(Error::io(dir, "read"))?.filter_map(std::result::Result::ok) {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with(BESIDE.0) && name.ends_with(BESIDE.1) {
+        if is_beside(&entry.file_name()) {
             fs::remove_file(entry.path()).map_err(Error::io(entry.path(), "remove"))?;
         }
     }

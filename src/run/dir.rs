@@ -1,5 +1,6 @@
 //! Claiming, filling and opening a run directory.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -36,7 +37,9 @@ impl RunDir {
             return Ok(());
         }
         let entries = fs::read_dir(root).map_err(Error::io(root, "read"))?;
-        if entries.filter_map(std::result::Result::ok).all(|e| e.file_name() == LOCK) {
+        // A process killed before its manifest was in place has left no more than these.
+        let nothing = |name: &OsStr| name == LOCK || disk::is_beside(name);
+        if entries.filter_map(std::result::Result::ok).all(|e| nothing(&e.file_name())) {
             return Ok(());
         }
         let manifest = root.join(MANIFEST);
@@ -65,6 +68,7 @@ impl RunDir {
         let lock = lock(root)?;
         // Another process may have been here between the look and the lock.
         Self::check(root, replace)?;
+        disk::sweep(root)?;
         let dir = Self { root: root.to_path_buf(), _lock: Some(lock) };
         manifest.write(&dir.manifest())?;
         dir.clear()?;
@@ -457,6 +461,17 @@ mod tests {
         assert!(RunDir::open(tmp.path()).unwrap_err().to_string().contains("no manifest.json"));
         fs::write(tmp.path().join(MANIFEST), "").unwrap();
         assert!(RunDir::open(tmp.path()).unwrap_err().to_string().contains("the manifest of a run"));
+    }
+
+    #[test]
+    fn a_process_killed_before_its_manifest_was_in_place_is_in_nobodys_way() {
+        let tmp = tempfile::tempdir().unwrap();
+        for name in [LOCK, ".domfreq-abc.tmp"] {
+            fs::write(tmp.path().join(name), "").unwrap();
+            RunDir::check(tmp.path(), false).unwrap();
+        }
+        let dir = RunDir::create(tmp.path(), false, &manifest()).unwrap();
+        assert!(dir.manifest().exists() && !tmp.path().join(".domfreq-abc.tmp").exists());
     }
 
     #[test]

@@ -304,6 +304,8 @@ fn fill(
     if let Some(step) = resumed {
         say(format_args!("going on after step {step} of {steps}"));
         progress.begin_at((run.trainer.epoch() * images as f64) as u64);
+        // It may have been killed with the checkpoint written, and older ones still there.
+        checkpoints.thin(config.checkpoint.keep, best.step.filter(|_| config.checkpoint.best))?;
     }
     loop {
         let step = run.trainer.step();

@@ -74,11 +74,13 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Removes all but the newest `keep` and the one of `best`.
+    /// Removes all but the newest `keep` and the one of `best`, and what killed
+    /// processes have left half-written or half-removed.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn thin(&self, keep: usize, best: Option<u64>) -> Result<()> {
+        self.sweep()?;
         let steps = self.steps()?;
         for step in &steps[..steps.len().saturating_sub(keep)] {
             if Some(*step) != best {

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 
@@ -49,12 +50,30 @@ pub fn is_beside(name: &OsStr) -> bool {
 /// # Errors
 /// [`Error::Io`] naming the file or the directory.
 pub fn sweep(dir: &Path) -> Result<()> {
+    sweep_where(dir, |_| true)
+}
+
+fn sweep_where(dir: &Path, remove: impl Fn(&fs::DirEntry) -> bool) -> Result<()> {
     for entry in fs::read_dir(dir).map_err(Error::io(dir, "read"))?.filter_map(std::result::Result::ok) {
-        if is_beside(&entry.file_name()) {
+        if is_beside(&entry.file_name()) && remove(&entry) {
             fs::remove_file(entry.path()).map_err(Error::io(entry.path(), "remove"))?;
         }
     }
     Ok(())
+}
+
+/// [`sweep`] of a directory that other processes may be writing to: of what has not
+/// been touched for an hour, in which any of these files would have been written.
+///
+/// # Errors
+/// As [`sweep`].
+pub fn sweep_old(dir: &Path) -> Result<()> {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let old = |entry: &fs::DirEntry| {
+        let modified = entry.metadata().and_then(|m| m.modified());
+        modified.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > HOUR))
+    };
+    sweep_where(dir, old)
 }
 
 /// [`write_atomic`] of bytes that are already there.
@@ -106,8 +125,15 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         fs::write(dir.path().join(".domfreq-abc.tmp"), b"ha").unwrap();
+        sweep_old(dir.path()).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "it may be being written");
         sweep(dir.path()).unwrap();
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        let old = dir.path().join(".domfreq-abc.tmp");
+        let hours_ago = std::time::SystemTime::now() - Duration::from_secs(7200);
+        fs::File::create(&old).unwrap().set_modified(hours_ago).unwrap();
+        sweep_old(dir.path()).unwrap();
+        assert!(!old.exists());
         assert_eq!(fs::read(&path).unwrap(), b"two");
     }
 

@@ -30,6 +30,8 @@ mod golden_heatmap;
 #[path = "golden/resnet/test.rs"]
 mod golden_resnet;
 mod inspect;
+#[cfg(feature = "torch")]
+mod kill;
 mod predict;
 mod readme;
 #[cfg(feature = "torch")]

@@ -1,12 +1,10 @@
-//! Runs of deep networks: killed and gone on with, stopped by signals, evaluated,
-//! and everything that can be wrong with them.
+//! Runs of deep networks: stopped by signals, evaluated, and everything that can be
+//! wrong with them.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-
-use rand::Rng;
 
 use crate::support::{domfreq, fails, json, ok, python};
 
@@ -37,11 +35,11 @@ const RUN: [&str; 22] = [
 ];
 const MORE: [&str; 8] = ["--checkpoint", "0.5", "--probe-samples", "64", "--jacobians", "4", "--ema", "0.9"];
 
-fn args<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+pub fn args<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [&RUN[..], &MORE, &["--device", "cpu", "--out", out], more].concat()
 }
 
-fn start(dir: &Path, args: &[&str]) -> Child {
+pub fn start(dir: &Path, args: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_domfreq"))
         .args(args)
         .current_dir(dir)
@@ -49,86 +47,6 @@ fn start(dir: &Path, args: &[&str]) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the binary runs")
-}
-
-// Everything of a run that must not depend on how often it was interrupted.
-fn contents(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![root.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            // Times and hosts are in these.
-            if ["manifest.json", ".lock", "events"].contains(&name.as_str()) {
-                continue;
-            }
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                found.insert(path.strip_prefix(root).unwrap().to_path_buf(), std::fs::read(&path).unwrap());
-            }
-        }
-    }
-    found
-}
-
-fn same(a: &Path, b: &Path) {
-    let (a, b) = (contents(a), contents(b));
-    let names = |m: &BTreeMap<PathBuf, Vec<u8>>| m.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(names(&a), names(&b));
-    for (name, bytes) in &a {
-        assert!(bytes == &b[name], "{} differs", name.display());
-    }
-}
-
-#[test]
-fn a_run_killed_fifty_times_ends_as_if_it_had_not_been() {
-    let tmp = tempfile::tempdir().unwrap();
-    let clock = Instant::now();
-    ok(tmp.path(), &args("whole", &[]));
-    let whole = clock.elapsed();
-    let mut rng = domfreq::seed::rng(0, "test/kills", 0);
-    let (mut kills, mut runs) = (0, 0);
-    while kills < 50 {
-        runs += 1;
-        let out = format!("killed-{runs}");
-        let root = tmp.path().join(&out);
-        let args = args(&out, &["--resume"]);
-        // A few kills a run, at any moment of what is left of it.
-        for _ in 0..10 {
-            let mut child = start(tmp.path(), &args);
-            std::thread::sleep(Duration::from_secs_f64(rng.random_range(0.0..whole.as_secs_f64())));
-            let over = child.try_wait().unwrap().is_some();
-            let _ = child.kill();
-            let _ = child.wait();
-            if over {
-                break;
-            }
-            kills += 1;
-            // What is there can be read, whenever it was killed.
-            for (path, bytes) in if root.exists() { contents(&root) } else { BTreeMap::new() } {
-                let whole = match path.extension().and_then(|e| e.to_str()) {
-                    Some("json") => serde_json::from_slice::<serde_json::Value>(&bytes).is_ok(),
-                    Some("toml") => String::from_utf8(bytes).unwrap().parse::<toml::Table>().is_ok(),
-                    Some("npz") => {
-                        domfreq::run::arrays::read(&root.join(&path), "s").is_ok()
-                            || domfreq::run::arrays::read(&root.join(&path), "response").is_ok()
-                    }
-                    Some("safetensors") => domfreq::weights::safetensors::read(&root.join(&path)).is_ok(),
-                    _ => true,
-                };
-                let beside = path.components().any(|c| c.as_os_str().to_string_lossy().starts_with('.'));
-                assert!(whole || beside, "{} is half-written", path.display());
-            }
-        }
-        ok(tmp.path(), &args);
-        same(&tmp.path().join("whole"), &root);
-    }
-    println!("{kills} kills over {runs} runs of {:.1} s", whole.as_secs_f64());
-    // Once more, it is finished already.
-    let said = domfreq(tmp.path(), &args("whole", &["--resume"]));
-    assert!(said.code == Some(0) && said.err.contains("finished already"), "{}", said.err);
 }
 
 #[cfg(unix)]

@@ -9,6 +9,7 @@ use crate::audit::page::{Figure, Page};
 use crate::audit::report::{self, Audit, Network, OnImages};
 use crate::audit::tables;
 use crate::audit::{layers, pair};
+use crate::disk;
 use crate::error::Error;
 use crate::figure::audit as draw;
 use crate::figure::chart::Block;
@@ -39,7 +40,7 @@ pub fn second(out: &Path) -> PathBuf {
     out.join("second")
 }
 
-/// Removes what an earlier audit has written into `out`: what is there then belongs
+/// Removes what an earlier audit has written into `out`, or left half-written: what is there then belongs
 /// together, audit.json coming last.
 pub fn clear(out: &Path) -> Result<()> {
     for dir in [out.to_path_buf(), second(out)] {
@@ -49,6 +50,11 @@ pub fn clear(out: &Path) -> Result<()> {
                     return Err(Error::io(&path, "remove")(e).into());
                 }
                 _ => {}
+            }
+        }
+        for dir in [&dir, &dir.join("parts")] {
+            if dir.exists() {
+                disk::sweep_old(dir)?;
             }
         }
     }

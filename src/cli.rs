@@ -318,6 +318,9 @@ pub struct EvaluateArgs {
     /// The images; for a file normalised by `imagenet` and from the split `test`, unless told otherwise.
     #[command(flatten)]
     pub data: DataArgs,
+    /// Names of the network's outputs, a line for each in their order: images are then of any of these classes
+    #[arg(long, value_name = "FILE")]
+    pub outputs: Option<PathBuf>,
     /// Also write all logits and labels to this .npz
     #[arg(long, value_name = "NPZ")]
     pub logits: Option<PathBuf>,
@@ -480,6 +483,9 @@ pub struct AuditArgs {
     /// Take no note of labels, such as those of other classes than the network's
     #[arg(long, help_heading = "Data")]
     pub no_labels: bool,
+    /// Names of the network's outputs, a line for each in their order: images are then of any of these classes
+    #[arg(long, value_name = "FILE", help_heading = "Data", conflicts_with = "no_labels")]
+    pub outputs: Option<PathBuf>,
     /// Folder of cue-conflict images, SHAPE/SHAPEn-TEXTUREm.png
     #[arg(long, value_name = "DIR", help_heading = "Data")]
     pub stimuli: Option<PathBuf>,

@@ -339,6 +339,66 @@ mod shown {
     }
 
     #[test]
+    fn images_of_some_of_the_classes_are_matched_to_outputs_by_name() {
+        let tmp = tempfile::tempdir().unwrap();
+        trained(tmp.path());
+        let weights = "run/ckpt/step-00000010/weights.safetensors";
+        let machine = ["--normalize", "imagenet", "--device", "cpu", "--threads", "1", "--json"];
+        let evaluate = |more: &[&str]| {
+            let args = [&["evaluate", weights, "--data", DATA], &machine[..], more].concat();
+            json(&ok(tmp.path(), &args))
+        };
+        // What the network says to all images, and so to those of scenes 4 and 1.
+        evaluate(&["--logits", "all.npz"]);
+        let npz = tmp.path().join("all.npz");
+        let logits = domfreq::run::arrays::read(&npz, "logits").unwrap();
+        let file = std::fs::File::open(&npz).unwrap();
+        let labels: ndarray::Array1<i64> =
+            ndarray_npy::NpzReader::new(file).unwrap().by_name("labels").unwrap();
+        let largest = |row: ndarray::ArrayViewD<f64>| {
+            (0..row.len()).max_by(|&a, &b| row[[a]].total_cmp(&row[[b]])).expect("outputs")
+        };
+        let (mut right, mut count) = (0, 0);
+        for (row, &label) in logits.outer_iter().zip(labels.iter()).filter(|(_, l)| [1, 4].contains(*l)) {
+            count += 1;
+            right += u64::from(largest(row) == label as usize);
+        }
+        assert!(count > 5 && right > 0, "{right} of {count}");
+        let names: Vec<_> = (0..6).map(|k| format!("scene {k}")).collect();
+        std::fs::write(tmp.path().join("names.txt"), names.join("\n")).unwrap();
+        let some = ["--classes", "scene 4,scene 1", "--outputs", "names.txt"];
+        let found = evaluate(&some);
+        assert_eq!(found["samples"], count);
+        assert!((found["accuracy"].as_f64().unwrap() - right as f64 / count as f64).abs() < 1e-9, "{found}");
+
+        let audit = |more: &[&'static str]| {
+            [&["audit", weights, "--data", DATA, "--out", "r", "--quick"], &machine[..], more].concat()
+        };
+        let found = json(&ok(tmp.path(), &audit(&some)));
+        let accuracy = &found["images"]["accuracy"];
+        assert_eq!((accuracy["count"].as_u64(), accuracy["of"].as_u64()), (Some(right), Some(count)));
+        let all = ["first", "modes", "jacobian", "heatmap", "bands", "swap", "adcs", "dominance"];
+        for part in all {
+            assert!(!found[part].is_null(), "{part}: {}", found["left_out"]);
+        }
+        // Two classes have one mode once they are centred.
+        assert_eq!(found["modes"]["count"], 1);
+        let page = read(&tmp.path().join("r/report.html"));
+        assert!(page.contains("2 classes, matched to outputs by names.txt"), "{page}");
+
+        std::fs::write(tmp.path().join("five.txt"), names[..5].join("\n")).unwrap();
+        std::fs::write(tmp.path().join("other.txt"), "a\nb\nc\nd\ne\nf").unwrap();
+        let refused = |more: &[&'static str], parts: &[&str]| fails(tmp.path(), &audit(more), parts);
+        refused(&["--classes", "scene 4,scene 1"], &["6 classes", "--outputs", "found 2"]);
+        refused(&["--outputs", "five.txt"], &["scene 5", "five.txt"]);
+        refused(&["--classes", "scene 4,scene 1", "--outputs", "five.txt"], &["five.txt", "5"]);
+        refused(&["--outputs", "other.txt"], &["other.txt", "`scene 0`"]);
+        refused(&["--outputs", "none.txt"], &["none.txt", "read"]);
+        fails(tmp.path(), &["audit", "run", "--outputs", "names.txt"], &["--outputs beside a run"]);
+        fails(tmp.path(), &["evaluate", "run", "--outputs", "names.txt"], &["--outputs beside a run"]);
+    }
+
+    #[test]
     fn parts_of_a_heat_map_make_the_whole() {
         let tmp = tempfile::tempdir().unwrap();
         trained(tmp.path());

@@ -13,7 +13,7 @@ use super::{prepared, print, print_json, use_threads};
 use crate::audit::Rate;
 use crate::audit::guess::guess;
 use crate::cli::EvaluateArgs;
-use crate::data::{self, Normalize, Samples, Spec};
+use crate::data::{self, Normalize, Outputs, Samples, Spec};
 use crate::error::Error;
 use crate::field::ImageSet;
 use crate::model::deep::{Architecture, Deep};
@@ -122,8 +122,9 @@ fn of_run(args: &EvaluateArgs, root: &Path) -> Result<Source> {
     if config.model.kind.is_linear() {
         return Err(Error::input(root.display(), "a run of a deep network", config.model.kind).into());
     }
-    if args.model.is_some() || args.data.data.is_some() || args.data.normalize.is_some() {
-        let found = "--model, --data or --normalize beside a run, which has its own";
+    let own = [args.model.is_some(), args.data.data.is_some(), args.data.normalize.is_some()];
+    if own.contains(&true) || args.outputs.is_some() {
+        let found = "--model, --data, --normalize or --outputs beside a run, which has its own";
         return Err(Error::input("evaluate", "a run alone, or a file of weights", found).into());
     }
     if args.data.selects() {
@@ -168,7 +169,14 @@ fn of_file(args: &EvaluateArgs, weights: &Path) -> Result<Source> {
     config.check()?;
     config.resolve();
     let spec: Spec = config.data.spec.parse()?;
+    let outputs = args.outputs.as_deref().map(Outputs::read).transpose()?;
     let mut set = data::load(&spec, &config.data.options())?;
+    if let Some(outputs) = &outputs {
+        if let Ok(guessed) = guess(&dict) {
+            outputs.check(guessed.classes)?;
+        }
+        set = outputs.matched(set)?;
+    }
     if let Some(channels) = dict.channels() {
         set = set.repeated(channels);
     }

@@ -12,6 +12,7 @@ pub mod folder;
 pub mod idx;
 pub mod leaves;
 pub mod npz;
+pub mod outputs;
 pub mod parquet;
 pub mod pickle;
 pub mod prepare;
@@ -23,6 +24,7 @@ pub mod spread;
 pub(crate) mod testing;
 pub mod textures;
 
+pub use outputs::Outputs;
 pub use prepare::{Normalize, Samples, prepare};
 pub use spec::Spec;
 

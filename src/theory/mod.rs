@@ -100,7 +100,8 @@ pub(crate) mod tests_support {
     use ndarray::{Array1, Array2};
     use rand_distr::{Distribution, StandardNormal};
 
-    fn samples(x: Array2<f32>, y: Array2<f64>, shape: [usize; 3]) -> Samples {
+    /// Of these inputs and targets, as they are.
+    pub fn samples(x: Array2<f32>, y: Array2<f64>, shape: [usize; 3]) -> Samples {
         let k = y.ncols();
         Samples {
             x,

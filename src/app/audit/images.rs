@@ -20,7 +20,7 @@ use crate::audit::subject::Subject;
 use crate::audit::{Rate, bands, dominance, gradient, heatmap, profile, swap};
 use crate::blueprint::Architecture;
 use crate::cli::{AuditArgs, Part};
-use crate::data::{self, Normalize, Samples, Spec};
+use crate::data::{self, Normalize, Outputs, Samples, Spec};
 use crate::disk;
 use crate::error::Error;
 use crate::field::{ImageSet, Targets, repeated};
@@ -292,7 +292,7 @@ impl Shown {
             Targets::Classes { labels, names } if !args.no_labels => {
                 if names.len() != outputs {
                     let expected = format!(
-                        "images of the network's {outputs} classes (or --no-labels, for what needs none)"
+                        "images of the network's {outputs} classes (or their names in --outputs, or --no-labels for what needs none)"
                     );
                     let found = format!("{} classes", names.len());
                     return Err(Error::input(&config.data.spec, expected, found).into());
@@ -421,7 +421,11 @@ fn of_file(source: &Source, args: &AuditArgs) -> Result<Taken> {
     config.data.limit = args.data.limit.or(sample.map(|_| QUICK.0));
     let spec: Spec = config.data.spec.parse()?;
     let options = data::Options { labels: !args.no_labels, sample, ..config.data.options() };
+    let outputs = args.outputs.as_deref().map(Outputs::read).transpose()?;
     let mut set = fewer(data::load(&spec, &options)?, args);
+    if let Some(outputs) = &outputs {
+        set = outputs.matched(set)?;
+    }
     if let Some(channels) = source.dict.channels() {
         set = set.repeated(channels);
     }
@@ -441,6 +445,9 @@ fn of_file(source: &Source, args: &AuditArgs) -> Result<Taken> {
             _ => Architecture::usual(kind, shape, head(&source.dict).unwrap_or(set.targets.outputs().max(1))),
         },
     };
+    if let Some(outputs) = &outputs {
+        outputs.check(architecture.outputs)?;
+    }
     // Statistics of other data are had from any image.
     let constant =
         config.data.center == Some(false) && config.data.normalize.is_some_and(Normalize::constant);

@@ -93,6 +93,7 @@ fn check(args: &AuditArgs) -> Result<()> {
             ("--stimuli", args.stimuli.is_some()),
             ("--arch", args.arch.is_some()),
             ("--no-labels", args.no_labels),
+            ("--outputs", args.outputs.is_some()),
             ("--normalize", data.normalize.is_some()),
             ("--split", data.split.is_some()),
             ("--limit", data.limit.is_some()),
@@ -102,8 +103,9 @@ fn check(args: &AuditArgs) -> Result<()> {
             return Err(Error::input(*flag, "images to show the network (--data)", "none").into());
         }
     }
-    if runs && (args.arch.is_some() || args.data.data.is_some() || args.data.normalize.is_some()) {
-        let found = "--arch, --data or --normalize beside a run, which has its own";
+    let own = [args.arch.is_some(), data.data.is_some(), data.normalize.is_some(), args.outputs.is_some()];
+    if runs && own.contains(&true) {
+        let found = "--arch, --data, --normalize or --outputs beside a run, which has its own";
         return Err(Error::input("audit", "a run alone, or a file of weights", found).into());
     }
     Ok(())

@@ -32,7 +32,10 @@ pub(super) fn wilson(p: f64, n: f64) -> [f64; 2] {
     let z2 = Z * Z / n;
     let middle = (p + z2 / 2.0) / (1.0 + z2);
     let reach = Z / (1.0 + z2) * (p * (1.0 - p) / n + z2 / (4.0 * n)).sqrt();
-    [(middle - reach).max(0.0), (middle + reach).min(1.0)]
+    // At its ends the interval has them for an end, but for rounding.
+    let low = if p <= 0.0 { 0.0 } else { (middle - reach).max(0.0) };
+    let high = if p >= 1.0 { 1.0 } else { (middle + reach).min(1.0) };
+    [low, high]
 }
 
 #[cfg(test)]
@@ -50,6 +53,9 @@ mod tests {
             let Rate { share, interval: [low, high], .. } = Rate::new(count, 20);
             assert!(low <= share + 1e-12 && share <= high + 1e-12 && 0.0 <= low && high <= 1.0);
         }
+        assert!(
+            (1..5000).all(|of| Rate::new(0, of).interval[0] == 0.0 && Rate::new(of, of).interval[1] == 1.0)
+        );
         assert_eq!(Rate::new(0, 0).interval, [0.0, 1.0]);
     }
 }

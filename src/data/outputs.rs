@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn files_that_are_no_names_are_refused() {
         for (text, found) in [
-            ("", "an empty line 1"),
+            ("", "found none"),
             ("a\n\nb", "an empty line 2"),
             ("[\"a\", 3]", "no name for output 1"),
             ("[\"a\", []]", "no name for output 1"),

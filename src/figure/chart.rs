@@ -15,7 +15,7 @@ use super::png::Picture;
 use super::stages::SWATCH;
 use super::style::{
     BELOW, FROM_CORNER, GRID, INK, LABEL, LEFT_OF, PAPER, QUIET, RIGHT_OF, SMALL, TITLE, blue_white_red, fit,
-    letters, power_of_ten, pt, range, split_at_gaps, thin, tick_labels, ticks, viridis, wrap,
+    fit_apart, letters, power_of_ten, pt, range, split_at_gaps, thin, tick_labels, ticks, viridis, wrap,
 };
 use crate::error::{Error, Result};
 
@@ -1094,9 +1094,10 @@ impl Table {
         }
         let quiet = letters(SMALL, QUIET);
         let heads = top + self.header - LINE - 6.0;
-        for (name, left) in tiles.columns.iter().zip(&self.lefts) {
+        let names = fit_apart(&tiles.columns, self.side + Self::BETWEEN, quiet);
+        for (name, left) in names.iter().zip(&self.lefts) {
             let at = (left + 0.5 * self.side, heads);
-            canvas.text(&fit(name, self.side + Self::BETWEEN, quiet), at, BELOW, quiet)?;
+            canvas.text(name, at, BELOW, quiet)?;
         }
         for (i, (label, row)) in tiles.rows.iter().enumerate() {
             let y = top + self.header + self.row * i as f64;

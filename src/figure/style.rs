@@ -106,6 +106,20 @@ pub fn fit(text: &str, width: f64, how: Lettering) -> String {
     String::new()
 }
 
+/// Each text as [`fit`] has it; cut at the beginning where different ones would look
+/// alike otherwise.
+pub fn fit_apart(texts: &[String], width: f64, how: Lettering) -> Vec<String> {
+    let cut: Vec<_> = texts.iter().map(|text| fit(text, width, how)).collect();
+    let alike = |i: usize| (0..texts.len()).any(|j| cut[j] == cut[i] && texts[j] != texts[i]);
+    let cut_or_end = |i: usize| if alike(i) { fit_end(&texts[i], width, how) } else { cut[i].clone() };
+    (0..texts.len()).map(cut_or_end).collect()
+}
+
+fn fit_end(text: &str, width: f64, how: Lettering) -> String {
+    let mut ends = text.char_indices().skip(1).map(|(at, _)| format!("…{}", text[at..].trim_start()));
+    ends.find(|end| text_width(end, how.em, how.bold) <= width).unwrap_or_default()
+}
+
 /// The text in lines of at most `width` pixels and at most `most` of them,
 /// broken at spaces (not at no-break spaces); what does not fit ends in "…".
 pub fn wrap(text: &str, width: f64, most: usize, how: Lettering) -> Vec<String> {
@@ -337,6 +351,11 @@ mod tests {
         let cut = fit("a rather long title", width("a rather l…") + 0.5, how);
         assert_eq!(cut, "a rather l…");
         assert_eq!(fit("word", 1.0, how), "");
+        let names = ["n02102040", "n02102047", "cat", "a rather long title"].map(ToOwned::to_owned);
+        let room = width("…2102040") + 0.5;
+        assert_eq!(fit_apart(&names, room, how)[..3], ["…2102040", "…2102047", "cat"]);
+        assert_eq!(fit_apart(&names, room, how)[3], fit(&names[3], room, how));
+        assert_eq!(fit_apart(&names, 1.0, how), ["", "", "", ""]);
         let room = width("one two") + 0.5;
         assert_eq!(wrap("one two three four", room, 3, how), ["one two", "three", "four"]);
         let lines = wrap("one two three four", room, 2, how);

@@ -193,9 +193,11 @@ const CLASSES: usize = 100;
 
 fn classes(audit: &mut OnImages, shown: &Shown, parts: &Parts, args: &AuditArgs) -> Result<()> {
     let subject = &shown.subject;
-    let outputs = subject.net.architecture().outputs;
-    if outputs > CLASSES && !args.only.contains(&Part::Classes) {
-        let why = format!("maps of {outputs} classes are made only when asked for (--only classes)");
+    let count = subject.labels.as_ref().map_or(subject.net.architecture().outputs, |labels| {
+        labels.iter().collect::<std::collections::BTreeSet<_>>().len()
+    });
+    if count > CLASSES && !args.only.contains(&Part::Classes) {
+        let why = format!("maps of {count} classes are made only when asked for (--only classes)");
         leave_out(audit, "Frequencies of classes", why);
         return Ok(());
     }

@@ -390,10 +390,11 @@ mod shown {
         std::fs::write(tmp.path().join("other.txt"), "a\nb\nc\nd\ne\nf").unwrap();
         let refused = |more: &[&'static str], parts: &[&str]| fails(tmp.path(), &audit(more), parts);
         refused(&["--classes", "scene 4,scene 1"], &["6 classes", "--outputs", "found 2"]);
-        refused(&["--outputs", "five.txt"], &["scene 5", "five.txt"]);
-        refused(&["--classes", "scene 4,scene 1", "--outputs", "five.txt"], &["five.txt", "5"]);
+        refused(&["--outputs", "five.txt"], &["five.txt", "network's 6 outputs", "found 5"]);
         refused(&["--outputs", "other.txt"], &["other.txt", "`scene 0`"]);
         refused(&["--outputs", "none.txt"], &["none.txt", "read"]);
+        let evaluate = ["evaluate", weights, "--data", DATA, "--classes", "scene 4,scene 1"];
+        fails(tmp.path(), &evaluate, &["network's 6 classes", "--outputs", "found 2"]);
         fails(tmp.path(), &["audit", "run", "--outputs", "names.txt"], &["--outputs beside a run"]);
         fails(tmp.path(), &["evaluate", "run", "--outputs", "names.txt"], &["--outputs beside a run"]);
     }

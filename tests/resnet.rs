@@ -35,8 +35,18 @@ const RUN: [&str; 22] = [
 ];
 const MORE: [&str; 8] = ["--checkpoint", "0.5", "--probe-samples", "64", "--jacobians", "4", "--ema", "0.9"];
 
+/// A run into `out`, with `more` flags or other values of its own.
 pub fn args<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    [&RUN[..], &MORE, &["--device", "cpu", "--out", out], more].concat()
+    let mut all = Vec::new();
+    let mut passed_over = false;
+    for word in [&RUN[..], &MORE, &["--device", "cpu", "--out", out]].concat() {
+        let flag = word.starts_with("--");
+        passed_over = if flag { more.contains(&word) } else { passed_over };
+        if !passed_over {
+            all.push(word);
+        }
+    }
+    [&all, more].concat()
 }
 
 pub fn start(dir: &Path, args: &[&str]) -> Child {
@@ -67,7 +77,9 @@ fn until(what: impl Fn() -> bool) {
 #[test]
 fn signals_stop_a_run_with_a_checkpoint_or_only_write_one() {
     let tmp = tempfile::tempdir().unwrap();
-    ok(tmp.path(), &args("whole", &[]));
+    // Long enough to be running still when the second signal comes, on a busy machine too.
+    let long = ["--epochs", "40"];
+    ok(tmp.path(), &args("whole", &long));
     let rows =
         |root: &Path| std::fs::read_to_string(root.join("metrics.csv")).map_or(0, |t| t.lines().count());
     let checkpoints = |root: &Path| -> Vec<String> {
@@ -80,14 +92,7 @@ fn signals_stop_a_run_with_a_checkpoint_or_only_write_one() {
     for name in ["TERM", "INT"] {
         let root = tmp.path().join(name);
         // No checkpoint but by the signal.
-        let args = args(name, &["--checkpoint", "100", "--resume"]);
-        let args: Vec<_> = {
-            // The flag may be given once.
-            let mut args = args;
-            let at = args.iter().position(|a| *a == "--checkpoint").unwrap();
-            args.drain(at..at + 2);
-            args
-        };
+        let args = args(name, &[&long[..], &["--checkpoint", "100", "--resume"]].concat());
         let mut child = start(tmp.path(), &args);
         until(|| rows(&root) >= 3);
         signal(&child, "USR1");

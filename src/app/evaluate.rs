@@ -8,7 +8,7 @@ use ndarray::Axis;
 use serde::Serialize;
 use tch::Kind;
 
-use super::images::{named_split, training_set};
+use super::images::{for_outputs, named_split, training_set};
 use super::{prepared, print, print_json, use_threads};
 use crate::audit::Rate;
 use crate::audit::guess::guess;
@@ -171,11 +171,12 @@ fn of_file(args: &EvaluateArgs, weights: &Path) -> Result<Source> {
     let spec: Spec = config.data.spec.parse()?;
     let outputs = args.outputs.as_deref().map(Outputs::read).transpose()?;
     let mut set = data::load(&spec, &config.data.options())?;
-    if let Some(outputs) = &outputs {
-        if let Ok(guessed) = guess(&dict) {
-            outputs.check(guessed.classes)?;
+    match (guess(&dict), &outputs) {
+        (Ok(guessed), _) => {
+            set = for_outputs(set, &config.data.spec, guessed.classes, outputs.as_ref(), "")?;
         }
-        set = outputs.matched(set)?;
+        (Err(_), Some(outputs)) => set = outputs.matched(set)?,
+        (Err(_), None) => {}
     }
     if let Some(channels) = dict.channels() {
         set = set.repeated(channels);

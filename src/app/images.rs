@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::prepared;
-use crate::data::{self, Samples, Spec};
+use crate::data::{self, Outputs, Samples, Spec};
 use crate::error::Error;
 use crate::field::{ImageSet, Targets};
 use crate::run::RunConfig;
@@ -58,6 +58,31 @@ pub fn named_split(
             |[c, h, w]: [usize; 3], names: &[String]| format!("{c}x{h}x{w} images of {}", names.join(", "));
         let expected = format!("{}, as in training", of(samples.shape, &samples.names));
         return Err(Error::input("eval.split", expected, of(set.shape(), &names)).into());
+    }
+    Ok(set)
+}
+
+/// The images of `spec` for a network of `count` outputs, matched to these by name where
+/// `outputs` has names; otherwise as they are, if they have classes, of as many. `else_`
+/// is what the user may do besides.
+pub fn for_outputs(
+    set: ImageSet,
+    spec: &str,
+    count: usize,
+    outputs: Option<&Outputs>,
+    else_: &str,
+) -> Result<ImageSet> {
+    if let Some(outputs) = outputs {
+        outputs.check(count)?;
+        return Ok(outputs.matched(set)?);
+    }
+    if let Targets::Classes { names, .. } = &set.targets
+        && names.len() != count
+    {
+        let expected = format!(
+            "images of the network's {count} classes (or the names of its outputs, --outputs{else_})"
+        );
+        return Err(Error::input(spec, expected, format_args!("{} classes", names.len())).into());
     }
     Ok(set)
 }

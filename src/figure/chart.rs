@@ -1094,7 +1094,7 @@ impl Table {
         }
         let quiet = letters(SMALL, QUIET);
         let heads = top + self.header - LINE - 6.0;
-        let names = fit_apart(&tiles.columns, self.side + Self::BETWEEN, quiet);
+        let names = fit_apart(&tiles.columns, self.side + 0.5 * Self::BETWEEN, quiet);
         for (name, left) in names.iter().zip(&self.lefts) {
             let at = (left + 0.5 * self.side, heads);
             canvas.text(name, at, BELOW, quiet)?;

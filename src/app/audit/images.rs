@@ -10,7 +10,7 @@ use tch::Kind;
 
 use super::leave_out;
 use super::source::Source;
-use crate::app::images::{named_split, training_set};
+use crate::app::images::{for_outputs, named_split, training_set};
 use crate::app::prepared;
 use crate::audit::adcs::{Adcs, Variant};
 use crate::audit::pair::Pair;
@@ -289,16 +289,8 @@ impl Shown {
         };
         let place = source.place.display().to_string();
         let net = Deep::with_weights(architecture, &source.dict, &place, Kind::Float, device)?;
-        let outputs = net.architecture().outputs;
         let (labels, names) = match &set.targets {
             Targets::Classes { labels, names } if !args.no_labels => {
-                if names.len() != outputs {
-                    let expected = format!(
-                        "images of the network's {outputs} classes (or their names in --outputs, or --no-labels for what needs none)"
-                    );
-                    let found = format!("{} classes", names.len());
-                    return Err(Error::input(&config.data.spec, expected, found).into());
-                }
                 (Some(labels.clone()), Some(names.clone()))
             }
             _ => (None, None),
@@ -425,9 +417,6 @@ fn of_file(source: &Source, args: &AuditArgs) -> Result<Taken> {
     let options = data::Options { labels: !args.no_labels, sample, ..config.data.options() };
     let outputs = args.outputs.as_deref().map(Outputs::read).transpose()?;
     let mut set = fewer(data::load(&spec, &options)?, args);
-    if let Some(outputs) = &outputs {
-        set = outputs.matched(set)?;
-    }
     if let Some(channels) = source.dict.channels() {
         set = set.repeated(channels);
     }
@@ -447,8 +436,10 @@ fn of_file(source: &Source, args: &AuditArgs) -> Result<Taken> {
             _ => Architecture::usual(kind, shape, head(&source.dict).unwrap_or(set.targets.outputs().max(1))),
         },
     };
-    if let Some(outputs) = &outputs {
-        outputs.check(architecture.outputs)?;
+    if !args.no_labels {
+        let count = architecture.outputs;
+        let else_ = "; --no-labels for what needs none";
+        set = for_outputs(set, &config.data.spec, count, outputs.as_ref(), else_)?;
     }
     // Statistics of other data are had from any image.
     let constant =

@@ -253,9 +253,10 @@ fn evaluation_of_a_file_guesses_the_network() {
     // Told otherwise, it is not guessed.
     fails(tmp.path(), &[&["evaluate", &file, "--model", "resnet20"][..], &data].concat(), &["expected the"]);
     let other = format!("{}.safetensors", classes + 1);
-    let expected = format!("expected a head of {classes} outputs, one for each class of the images");
-    let found = format!("found {} outputs", classes + 1);
-    fails(tmp.path(), &[&["evaluate", &other][..], &data].concat(), &[&expected, &found]);
+    let expected = format!("images of the network's {} classes", classes + 1);
+    let found = format!("found {classes} classes");
+    let parts = [expected.as_str(), "--outputs", found.as_str()];
+    fails(tmp.path(), &[&["evaluate", &other][..], &data].concat(), &parts);
     fails(tmp.path(), &[&["evaluate", &file, "--stem", "cifar"][..], &data].concat(), &["model.stem"]);
 }
 

@@ -40,8 +40,8 @@ pub fn second(out: &Path) -> PathBuf {
     out.join("second")
 }
 
-/// Removes what an earlier audit has written into `out`, or left half-written: what is there then belongs
-/// together, audit.json coming last.
+/// Removes what an earlier audit has written into `out`, or left half-written: what is
+/// there then belongs together, audit.json coming last.
 pub fn clear(out: &Path) -> Result<()> {
     for dir in [out.to_path_buf(), second(out)] {
         for path in FILES.iter().chain(&tables::ON_IMAGES).map(|file| dir.join(file)) {

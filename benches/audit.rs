@@ -9,7 +9,8 @@
 use std::process::Command;
 use std::time::Instant;
 
-use domfreq::audit::heatmap::{HeatMap, Options, measure};
+use domfreq::audit::Clean;
+use domfreq::audit::parts::heatmap::{HeatMap, Options, measure};
 use domfreq::audit::subject::Subject;
 use domfreq::data::{self, Spec};
 use domfreq::field::Targets;
@@ -125,7 +126,10 @@ fn main() {
         let pass =
             seconds(|| (0..passes).for_each(|_| drop(subject.logits(&subject.pixels).expect("a pass"))));
         let whole = seconds(|| {
-            map = Some(measure(&subject, &options, None, None, |_| Progress::hidden()).expect("a heat map"));
+            let clean = Clean::new(&subject).expect("a pass");
+            map = Some(
+                measure(&subject, &clean, &options, None, None, |_| Progress::hidden()).expect("a heat map"),
+            );
         });
         // The map takes one pass over undisturbed images.
         plain.push(pass / passes as f64);

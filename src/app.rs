@@ -12,6 +12,7 @@ mod forecast;
 mod images;
 mod inspect;
 mod memory;
+mod network;
 mod notes;
 mod predict;
 mod start;

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
-use crate::audit::adcs::Variant;
-use crate::audit::heatmap::Shard;
+use crate::audit::parts::adcs::Variant;
+use crate::audit::parts::heatmap::Shard;
+use crate::audit::parts::{Ask, Name};
 use crate::data::Normalize;
 use crate::run::RunConfig;
 use crate::run::config::{
@@ -294,6 +295,11 @@ pub struct SwitchArgs {
 }
 
 impl SwitchArgs {
+    /// Whether one was said.
+    pub fn any(&self) -> bool {
+        self.nonlinear.is_some() || self.norm.is_some() || self.shortcut.is_some() || self.stem.is_some()
+    }
+
     /// Puts what was said on the command line over `config`.
     pub fn apply(&self, config: &mut RunConfig) {
         set(&mut config.model.nonlinear, &self.nonlinear);
@@ -303,24 +309,32 @@ impl SwitchArgs {
     }
 }
 
+/// A network that is read, and the images it is shown.
+#[derive(Clone, Debug, Args)]
+pub struct ShownArgs {
+    /// The network that a file's weights are of [default: guessed from names and shapes]
+    #[arg(long, alias = "arch")]
+    pub model: Option<ModelKind>,
+    /// Switches of that network.
+    #[command(flatten)]
+    pub switches: SwitchArgs,
+    /// The images; for a file normalised by `imagenet` and from the split `test`, unless told otherwise.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Names of the network's outputs, a line for each in their order: images are then of any of these classes
+    #[arg(long, value_name = "FILE", help_heading = "Data")]
+    pub outputs: Option<PathBuf>,
+}
+
 /// `domfreq evaluate`.
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
     /// Run directory (its newest checkpoint), or a file of weights: PyTorch's or safetensors
     #[arg(value_name = "RUN|FILE")]
     pub source: PathBuf,
-    /// The network that a file's weights are of [default: guessed from names and shapes]
-    #[arg(long)]
-    pub model: Option<ModelKind>,
-    /// Switches of that network.
+    /// The network and the images.
     #[command(flatten)]
-    pub network: SwitchArgs,
-    /// The images; for a file normalised by `imagenet` and from the split `test`, unless told otherwise.
-    #[command(flatten)]
-    pub data: DataArgs,
-    /// Names of the network's outputs, a line for each in their order: images are then of any of these classes
-    #[arg(long, value_name = "FILE")]
-    pub outputs: Option<PathBuf>,
+    pub shown: ShownArgs,
     /// Also write all logits and labels to this .npz
     #[arg(long, value_name = "NPZ")]
     pub logits: Option<PathBuf>,
@@ -446,46 +460,18 @@ fn set<T: Clone>(target: &mut T, value: &Option<T>) {
     }
 }
 
-/// What an audit looks at beside the convolutions' weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Part {
-    /// The first layer on the principal components of image patches.
-    First,
-    /// What the network makes of the images' modes.
-    Modes,
-    /// To which frequencies its outputs react.
-    Jacobian,
-    /// The Fourier heat map.
-    Heatmap,
-    /// Answers to low-, high- and band-passed images.
-    Bands,
-    /// Answers to images of mixed phases and amplitudes.
-    Swap,
-    /// ADCS, and which frequencies the network needs for each class.
-    Classes,
-    /// Shape or texture, on cue-conflict images (--stimuli).
-    Shape,
-}
-
 /// `domfreq audit`.
 #[derive(Debug, Args)]
 pub struct AuditArgs {
     /// A file of weights or a run directory; two of them are compared
     #[arg(required = true, num_args = 1..=2, value_name = "WEIGHTS")]
     pub weights: Vec<PathBuf>,
-    /// The network [default: guessed from names and shapes]
-    #[arg(long, value_name = "NETWORK")]
-    pub arch: Option<ModelKind>,
-    /// Images to show it, of the test split and with ImageNet's normalisation unless told otherwise; without
-    /// any, only its weights are looked at. A run has its own.
+    /// The network and the images; without any, only the weights are looked at. A run has its own.
     #[command(flatten)]
-    pub data: DataArgs,
+    pub shown: ShownArgs,
     /// Take no note of labels, such as those of other classes than the network's
-    #[arg(long, help_heading = "Data")]
+    #[arg(long, help_heading = "Data", conflicts_with = "outputs")]
     pub no_labels: bool,
-    /// Names of the network's outputs, a line for each in their order: images are then of any of these classes
-    #[arg(long, value_name = "FILE", help_heading = "Data", conflicts_with = "no_labels")]
-    pub outputs: Option<PathBuf>,
     /// Folder of cue-conflict images, SHAPE/SHAPEn-TEXTUREm.png
     #[arg(long, value_name = "DIR", help_heading = "Data")]
     pub stimuli: Option<PathBuf>,
@@ -504,7 +490,7 @@ pub struct AuditArgs {
     pub quick: bool,
     /// Look at these parts only, beside the weights [default: all]
     #[arg(long, value_delimiter = ',', value_name = "A,B,…")]
-    pub only: Vec<Part>,
+    pub only: Vec<Name>,
     /// Norm of the heat map's disturbance per channel, pixels in [0, 1] [default: the paper's: 4 for 32x32,
     /// 15.7 for 224x224]
     #[arg(long)]
@@ -527,6 +513,22 @@ pub struct AuditArgs {
     /// Threads, all cores where 0
     #[arg(long, default_value_t = 0, help_heading = "Machine")]
     pub threads: usize,
+}
+
+impl AuditArgs {
+    /// What is asked of the parts.
+    pub fn ask(&self) -> Ask {
+        Ask {
+            only: self.only.clone(),
+            quick: self.quick,
+            seed: self.seed,
+            epsilon: self.epsilon,
+            adcs: self.adcs,
+            stimuli: self.stimuli.clone(),
+            force: self.force,
+            merge: self.merge,
+        }
+    }
 }
 
 /// `domfreq figure`.

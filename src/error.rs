@@ -18,6 +18,19 @@ pub enum Error {
         /// What is there.
         found: String,
     },
+    /// What was asked for does not apply to this network or these images. Nothing is
+    /// wrong with them: where several things were asked for, the others still do.
+    #[error("{place}: expected {expected}, found {found}")]
+    Lacking {
+        /// What they have not, to be matched.
+        lack: Lack,
+        /// Network, images, or the part of them.
+        place: String,
+        /// What would have been needed.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
     /// The operating system refused a file operation.
     #[error("{}: cannot {action}: {reason}", .path.display())]
     Io {
@@ -67,6 +80,29 @@ pub enum Error {
     },
 }
 
+/// What a network or images can lack ([`Error::Lacking`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// Labels of the network's classes.
+    Labels,
+    /// A second class.
+    Classes,
+    /// Pixels in [0, 1].
+    Range,
+    /// Cue-conflict images.
+    Stimuli,
+    /// Finite numbers: outputs or gradients are none.
+    Numbers,
+    /// Something that varies, in a layer or in images.
+    Variation,
+    /// A layer of the kind that is looked at.
+    Layer,
+    /// A size at which it can be had in passable time.
+    Size,
+    /// libtorch, in this build of domfreq.
+    Libtorch,
+}
+
 /// Exit code of a run that was asked to stop and can be gone on with (EX_TEMPFAIL
 /// of sysexits.h): a batch job that sees it may queue itself again.
 pub const STOPPED: u8 = 75;
@@ -95,6 +131,26 @@ impl Error {
         found: impl std::fmt::Display,
     ) -> Self {
         Self::Input { place: place.to_string(), expected: expected.to_string(), found: found.to_string() }
+    }
+
+    /// Something that does not apply at `place`.
+    pub fn lacking(
+        lack: Lack,
+        place: impl std::fmt::Display,
+        expected: impl std::fmt::Display,
+        found: impl std::fmt::Display,
+    ) -> Self {
+        let [expected, found] = [expected.to_string(), found.to_string()];
+        Self::Lacking { lack, place: place.to_string(), expected, found }
+    }
+
+    /// For `map_err`, where what was read is right and what is asked of it may not
+    /// apply: bad input to a calculation is then a lack of what it needs.
+    pub fn lack_of(lack: Lack) -> impl FnOnce(Self) -> Self {
+        move |e| match e {
+            Self::Input { place, expected, found } => Self::Lacking { lack, place, expected, found },
+            other => other,
+        }
     }
 
     /// For `map_err`: names the file and the action that failed.
@@ -126,6 +182,15 @@ pub(crate) fn shown(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_does_not_apply_says_the_same_and_can_be_told() {
+        let bad = || Error::input("images", "two classes", 1);
+        let lacking = Error::lack_of(Lack::Classes)(bad());
+        assert_eq!(lacking.to_string(), bad().to_string());
+        assert!(matches!(lacking, Error::Lacking { lack: Lack::Classes, .. }));
+        assert!(matches!(Error::lack_of(Lack::Labels)(Error::Device(String::new())), Error::Device(_)));
+    }
 
     #[test]
     fn names_stay_readable() {

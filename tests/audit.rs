@@ -516,6 +516,6 @@ mod shown {
         convolutions(&tmp.path().join("w.safetensors"), 0, false);
         let args =
             ["audit", "w.safetensors", "--data", DATA, "--device", "cpu", "--threads", "1", "--out", "s"];
-        fails(tmp.path(), &args, &["w.safetensors", "--arch", "no known network"]);
+        fails(tmp.path(), &args, &["w.safetensors", "--model", "no known network"]);
     }
 }

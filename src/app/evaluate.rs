@@ -1,29 +1,23 @@
 //! `domfreq evaluate`: loss and accuracy of a deep network, from a run or a file
 //! of weights.
 
-use std::path::{Path, PathBuf};
-
 use anyhow::Result;
 use ndarray::Axis;
 use serde::Serialize;
 use tch::Kind;
 
-use super::images::{for_outputs, named_split, training_set};
-use super::{prepared, print, print_json, use_threads};
+use super::network::{From, Loaded, Stored, Which};
+use super::{print, print_json, use_threads};
 use crate::audit::Rate;
-use crate::audit::guess::guess;
 use crate::cli::EvaluateArgs;
-use crate::data::{self, Normalize, Outputs, Samples, Spec};
-use crate::error::Error;
-use crate::field::ImageSet;
-use crate::model::deep::{Architecture, Deep};
+use crate::data::Normalize;
+use crate::model::deep::Deep;
 use crate::model::{convert, device};
 use crate::progress::{Progress, say};
 use crate::run::arrays::Npz;
-use crate::run::config::{AugmentConfig, Dtype, InitKind};
-use crate::run::{Checkpoints, RunConfig, RunDir};
+use crate::run::config::{AugmentConfig, Dtype};
 use crate::train::deep::{Images, Pixels, Targets, evaluate};
-use crate::weights::{Checkpoint, Origin, StateDict, safetensors};
+use crate::weights::Origin;
 
 /// What comes out.
 #[derive(Serialize)]
@@ -50,21 +44,22 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let threads = use_threads(args.threads.unwrap_or(0))?;
     tch::set_num_threads(i32::try_from(threads)?);
     let (device, _) = device::select(args.device.as_deref().unwrap_or("auto"))?;
-    let source = &args.source;
-    let Source { config, weights, dict, origin, samples, pixels, set } =
-        if source.is_dir() { of_run(args, source)? } else { of_file(args, source)? };
+    args.shown.check("evaluate", args.source.is_dir())?;
+    let stored = Stored::open(&args.source, &args.shown, false)?;
+    let weights = stored.place.display().to_string();
+    if let From::File { said: None, guess: Ok(guess), .. } = &stored.from {
+        say(format_args!("{weights}: {guess}, by its names and shapes"));
+    }
+    let which = Which { labels: true, instead: "", quick: None, channels_last: None };
+    let Loaded { config, set, samples, architecture } = stored.load(&args.shown, which)?;
+    let Stored { dict, from, .. } = stored;
     let kind = if config.run.dtype == Dtype::F64 { Kind::Double } else { Kind::Float };
-    let architecture = Architecture::new(&config, samples.shape, samples.outputs());
-    let net = Deep::new(architecture, InitKind::Pytorch, 0, kind, device)?;
-    net.load(&dict, &weights.display().to_string())?;
+    let net = Deep::with_weights(architecture, &dict, &weights, kind, device)?;
     drop(dict);
+    let pixels = Pixels::new(set.images.view());
     let images =
         Images::new(&pixels, &samples, &AugmentConfig::default(), config.run.channels_last, kind, device)?;
-    let split = set.as_ref().map_or(&samples.source, |set| &set.source).split.clone();
-    let targets = match set {
-        Some(set) => Targets::of_set(&set, &samples, &config.optim, &net)?,
-        None => Targets::of_samples(&samples, &config.optim, &net)?,
-    };
+    let targets = Targets::of_set(&set, &samples, &config.optim, &net)?;
     let rows: Vec<usize> = (0..images.len()).collect();
     let progress = Progress::new("evaluating (images)", rows.len() as u64);
     let mut logits = Vec::new();
@@ -85,11 +80,14 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     }
     let count = images.len();
     let report = Report {
-        weights: weights.display().to_string(),
-        origin,
+        weights,
+        origin: match from {
+            From::File { origin, .. } => Some(origin),
+            From::Run(_) => None,
+        },
         model: config.model.kind.to_string(),
         data: config.data.spec.clone(),
-        split,
+        split: set.source.split.clone(),
         normalize: config.data.normalize.unwrap_or(Normalize::None),
         samples: count,
         loss,
@@ -97,94 +95,6 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         interval: accuracy.map(|a| Rate::new((a * count as f64).round() as u64, count as u64).interval),
     };
     if args.json { print_json(&report) } else { print(lines(&report).as_bytes()) }
-}
-
-/// Weights, and the images to evaluate them on.
-struct Source {
-    config: RunConfig,
-    /// The file of the weights.
-    weights: PathBuf,
-    dict: StateDict,
-    /// How the file was read; none of a run's own.
-    origin: Option<Origin>,
-    /// The training set of a run; of a file of weights, the images themselves.
-    samples: Samples,
-    pixels: Pixels,
-    /// The images, where they are not `samples`.
-    set: Option<ImageSet>,
-}
-
-// The newest checkpoint of a run, on the split it names (or its evaluation split),
-// normalised as in training.
-fn of_run(args: &EvaluateArgs, root: &Path) -> Result<Source> {
-    let dir = RunDir::open(root)?;
-    let mut config = RunConfig::read(&dir.config())?;
-    if config.model.kind.is_linear() {
-        return Err(Error::input(root.display(), "a run of a deep network", config.model.kind).into());
-    }
-    let own = [args.model.is_some(), args.data.data.is_some(), args.data.normalize.is_some()];
-    if own.contains(&true) || args.outputs.is_some() {
-        let found = "--model, --data, --normalize or --outputs beside a run, which has its own";
-        return Err(Error::input("evaluate", "a run alone, or a file of weights", found).into());
-    }
-    if args.data.selects() {
-        let expected = "--split and --limit alone beside a run, which has its own data";
-        return Err(Error::input("evaluate", expected, "other options of data").into());
-    }
-    let checkpoints = Checkpoints::new(&dir.checkpoints());
-    let Some((state, damaged)) = checkpoints.newest()? else {
-        return Err(Error::input(root.display(), "a run with a checkpoint", "none").into());
-    };
-    damaged.iter().for_each(|e| say(format_args!("a damaged checkpoint is passed over: {e}")));
-    let weights = checkpoints.weights(state.step);
-    let (samples, _) = training_set(&mut config)?;
-    let split = args.data.split.clone().or(config.eval.split.take());
-    config.eval.limit = args.data.limit.or(config.eval.limit);
-    let set = named_split(&config, &samples, split.as_deref().unwrap_or("test"), None)?;
-    let pixels = Pixels::new(set.images.view());
-    let dict = safetensors::read(&weights)?;
-    Ok(Source { config, weights, dict, origin: None, samples, pixels, set: Some(set) })
-}
-
-fn of_file(args: &EvaluateArgs, weights: &Path) -> Result<Source> {
-    let Checkpoint { dict, origin } = super::weights(weights)?;
-    let mut config = RunConfig::default();
-    config.data.split = "test".to_owned();
-    args.data.apply(&mut config.data);
-    // What weights from elsewhere were trained with, unless told otherwise.
-    config.data.normalize.get_or_insert(Normalize::Imagenet);
-    config.data.center.get_or_insert(false);
-    match args.model {
-        Some(kind) => config.model.kind = kind,
-        None => {
-            let guessed = guess(&dict).map_err(|near| {
-                let expected = "weights of a known network, or --model to say which network they are of";
-                Error::input(weights.display(), expected, near)
-            })?;
-            say(format_args!("{}: {guessed}, by its names and shapes", weights.display()));
-            guessed.apply(&mut config.model);
-        }
-    }
-    args.network.apply(&mut config);
-    config.check()?;
-    config.resolve();
-    let spec: Spec = config.data.spec.parse()?;
-    let outputs = args.outputs.as_deref().map(Outputs::read).transpose()?;
-    let mut set = data::load(&spec, &config.data.options())?;
-    match (guess(&dict), &outputs) {
-        (Ok(guessed), _) => {
-            set = for_outputs(set, &config.data.spec, guessed.classes, outputs.as_ref(), "")?;
-        }
-        (Err(_), Some(outputs)) => set = outputs.matched(set)?,
-        (Err(_), None) => {}
-    }
-    if let Some(channels) = dict.channels() {
-        set = set.repeated(channels);
-    }
-    let pixels = Pixels::new(set.images.view());
-    let samples = prepared(set, &mut config.data)?;
-    let weights = weights.to_path_buf();
-    Ok(Source { config, weights, dict, origin: Some(origin), samples, pixels, set: None })
 }
 
 fn lines(report: &Report) -> String {

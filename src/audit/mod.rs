@@ -5,36 +5,33 @@
 //! its seed. What is measured on images starts from pixels in [0, 1]; they are
 //! normalised behind whatever was done to them (`subject`, with feature `torch`).
 //!
-//! By weights alone: [`layers`], and with images [`profile`]. By showing images to the
-//! network: [`gradient`], [`heatmap`], [`bands`], [`swap`], [`dominance`], [`shape`];
-//! what these find is plain data, that can be read without libtorch. By images alone:
-//! [`adcs`]. Two networks on the same images: [`pair`]. [`guess`] tells the network from its weights, [`report`] puts
-//! findings in words, [`page`] makes a file of them.
+//! By weights alone: [`layers`]. By showing images to the network: [`parts`], each of them
+//! one folder; what they find is plain data, that can be read without libtorch. Two
+//! networks on the same images: [`pair`]. [`guess`] tells the network from its weights,
+//! [`report`] puts all of it together, [`page`] makes a file of it.
 
-pub mod adcs;
-mod answers;
-pub mod bands;
-pub mod dominance;
+mod chapter;
+mod clean;
+mod csv;
 pub mod filter;
 mod fingerprint;
-pub mod gradient;
+mod gradient;
 pub mod guess;
-pub mod heatmap;
 pub mod layers;
+mod numbers;
 pub mod page;
 pub mod pair;
-pub mod profile;
+pub mod parts;
+mod pens;
 mod rate;
 pub mod report;
-pub mod shape;
 #[cfg(feature = "torch")]
 pub mod subject;
-pub mod swap;
-mod table;
-pub mod tables;
 #[cfg(all(test, feature = "torch"))]
 mod testing;
 
-pub use answers::Reference;
+#[cfg(feature = "torch")]
+pub use clean::Clean;
+pub use clean::Reference;
 pub use fingerprint::Fingerprint;
 pub use rate::Rate;

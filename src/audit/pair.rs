@@ -1,23 +1,20 @@
 //! Two networks, a and b, on the same images. Differences are b − a.
 //!
-//! # Conventions
-//! - Accuracies are compared image by image: the interval of their difference is that
-//!   of Agresti & Min (2005) for paired shares, with half an image added to each of the
-//!   four cells.
-//! - Of other numbers that have intervals of their own, the difference's is put
-//!   together from these as if the two were independent (square-and-add, Newcombe
-//!   1998). The images are the same, so that it is rather too wide.
-//! - Standard errors of the squared Jacobian are those of the jackknife over a few
-//!   groups of images: their intervals are Student's, with a degree of freedom less
-//!   than groups.
-//! - Numbers without intervals have none of their difference.
+//! Accuracies are compared image by image: the interval of their difference is that of
+//! Agresti & Min (2005) for paired shares, with half an image added to each of the four
+//! cells. All other [`numbers`](super::numbers) are put side by side as they are.
 
 use serde::{Deserialize, Serialize};
 
 use super::Rate;
-use super::answers::Reference;
-use super::gradient::{Estimate, GROUPS};
+use super::chapter::{Chapter, Picture, Words, minus, percent, section};
+use super::csv::{Cell, Csv};
+use super::numbers::{Beside, Measured, Number};
+use super::page::Table;
+use super::parts::LeftOut;
+use super::pens::{MEASURED, OTHER, bars, dotted};
 use super::report::OnImages;
+use crate::figure::chart::{Block, Key, Marker, Panel, Pen, Sign};
 
 const Z: f64 = 1.959_963_984_540_054;
 
@@ -86,128 +83,128 @@ impl Right {
     }
 }
 
-/// A number with its 95 % interval, where it has one.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Measured {
-    /// The number.
-    pub value: f64,
-    /// Its interval.
-    pub interval: Option<[f64; 2]>,
-}
-
-impl From<f64> for Measured {
-    fn from(value: f64) -> Self {
-        Self { value, interval: None }
-    }
-}
-
-impl From<Rate> for Measured {
-    fn from(rate: Rate) -> Self {
-        Self { value: rate.share, interval: Some(rate.interval) }
-    }
-}
-
-impl Measured {
-    /// An estimate by the jackknife over `images` images ([`GROUPS`]).
-    fn jackknifed(Estimate { value, se }: Estimate, images: usize) -> Self {
-        // Quantile 0.975 of Student's t with 1 to GROUPS - 1 degrees of freedom.
-        const T: [f64; GROUPS - 1] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365];
-        let t = images.min(GROUPS).checked_sub(2).map(|i| T[i]);
-        let interval = se.zip(t).map(|(se, t)| [value - t * se, value + t * se]);
-        Self { value, interval }
-    }
-
-    /// `self` − `a`, of independent numbers.
-    fn less(self, a: Self) -> Self {
-        let value = self.value - a.value;
-        let interval = self.interval.zip(a.interval).map(|([low, high], [a_low, a_high])| {
-            [
-                value - (self.value - low).hypot(a_high - a.value),
-                value + (high - self.value).hypot(a.value - a_low),
-            ]
-        });
-        Self { value, interval }
-    }
-}
-
-/// What two networks have measured alike.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Number {
-    /// What it is.
-    pub name: &'static str,
-    /// Its unit; empty of shares.
-    pub unit: &'static str,
-    /// Of a.
-    pub a: Measured,
-    /// Of b.
-    pub b: Measured,
-    /// b − a.
-    pub difference: Measured,
-}
+/// The files of the pair: its table, its figure.
+pub const FILES: [&str; 2] = ["pair.csv", "pair.png"];
 
 /// The numbers that were found for both networks on the same images.
 pub fn numbers(a: &OnImages, b: &OnImages, pair: &Pair) -> Vec<Number> {
-    let both = measured(a).into_iter().zip(measured(b));
-    let numbers = both.filter_map(|((name, unit, a), (_, _, b))| {
-        let (a, b) = (a?, b?);
-        let finite = a.value.is_finite() && b.value.is_finite();
-        finite.then(|| Number { name, unit, a, b, difference: b.less(a) })
-    });
-    let mut numbers: Vec<_> = numbers.collect();
-    if let Some((right, accuracy)) = pair.right.zip(numbers.iter_mut().find(|n| n.name == ACCURACY)) {
-        accuracy.difference.interval = Some(right.interval);
+    let accuracy = |on: &OnImages| on.images.as_ref().and_then(|i| i.accuracy).map(Measured::from);
+    let mut all = Vec::new();
+    if let Some((of_a, of_b)) = accuracy(a).zip(accuracy(b)) {
+        let mut number = Number::new("accuracy", "", of_a, of_b);
+        if let Some(right) = pair.right {
+            number.difference.interval = Some(right.interval);
+        }
+        all.push(number);
     }
-    numbers
+    all.extend(a.found.numbers(&b.found));
+    all
 }
 
-const ACCURACY: &str = "accuracy";
+/// The chapter on the second network on images; None where there is nothing to say.
+/// `heading` names both networks.
+pub fn chapter<'a>(
+    heading: &str,
+    a: &'a OnImages,
+    b: &'a OnImages,
+    pair: Option<&Pair>,
+) -> Option<Chapter<'a>> {
+    let missing = b.left_out.iter().filter(|l| !a.left_out.contains(l));
+    let missing: Vec<_> = missing.map(|LeftOut { part, why }| format!("Not of b: {part}: {why}.")).collect();
+    let Some(pair) = pair else {
+        let section = section("The second network on images", missing);
+        return (!section.text.is_empty()).then(|| Chapter { section, ..Chapter::default() });
+    };
+    let numbers = numbers(a, b, pair);
+    let (section, findings) = words(pair, missing, &numbers).section("Both networks on the same images");
+    let caption = "Both networks on the same images, with 95 % intervals.".to_owned();
+    let figure = figure(heading, a.found.beside(&b.found));
+    let figure = figure.map(|blocks| Picture { file: FILES[1], caption, blocks });
+    Some(Chapter { section, findings, figure, tables: vec![(FILES[0], table(&numbers))] })
+}
 
-type Named = (&'static str, &'static str, Option<Measured>);
+fn words(pair: &Pair, missing: Vec<String>, numbers: &[Number]) -> Words {
+    let mut words = Words::default();
+    if let Some(right) = &pair.right {
+        let [low, high] = right.interval.map(|v| 100.0 * v);
+        words.find(minus(&format!(
+            "On the same images b has {:+.1} points of accuracy ({low:+.1} to {high:+.1}): {} are right in both, {} in \
+             a alone, {} in b alone.",
+            100.0 * right.difference,
+            right.both,
+            right.only_a,
+            right.only_b
+        )));
+    }
+    words.text.push(format!("Both give the same answer to {}.", percent(&pair.agreement)));
+    words.text.extend(missing);
+    let cell = |m: &Measured, unit: &str, sign: bool| {
+        let one = |v: f64| match (matches!(unit, "entries" | "frequencies"), sign) {
+            (true, false) => format!("{v:.0}"),
+            (true, true) => format!("{v:+.0}"),
+            (false, false) => format!("{v:.3}"),
+            (false, true) => format!("{v:+.3}"),
+        };
+        let interval = m.interval.map(|[low, high]| format!(" ({} to {})", one(low), one(high)));
+        minus(&format!("{}{}", one(m.value), interval.unwrap_or_default()))
+    };
+    let rows = numbers.iter().map(|n| {
+        let name = if n.unit.is_empty() { n.name.to_owned() } else { format!("{} ({})", n.name, n.unit) };
+        vec![name, cell(&n.a, n.unit, false), cell(&n.b, n.unit, false), cell(&n.difference, n.unit, true)]
+    });
+    let rows: Vec<_> = rows.collect();
+    let paired = "That of the accuracies' difference is paired, image by image; others are";
+    let caption = format!(
+        "95 % intervals in parentheses. {} put together as if the two were independent, and are rather too wide.",
+        if pair.right.is_some() { paired } else { "Those of differences are" }
+    );
+    let head = ["", "a", "b", "b − a"].map(str::to_owned).to_vec();
+    words.table = (!rows.is_empty()).then_some(Table { caption, head, rows });
+    words
+}
 
-// Always the same list, of every network.
-fn measured(on: &OnImages) -> Vec<Named> {
-    const PER_PIXEL: &str = "cycles/pixel";
-    let jacobian = |of: fn(&super::gradient::SquaredJacobian) -> Estimate| {
-        on.jacobian.as_ref().map(|j| Measured::jackknifed(of(j), j.images))
+/// What two networks have measured alike: a line per number.
+fn table(numbers: &[Number]) -> Csv<'static> {
+    let mut header = vec!["number", "unit", "a", "a_low", "a_high", "b", "b_low", "b_high"];
+    header.extend(["difference", "difference_low", "difference_high"]);
+    let cells = |found: Measured| -> [Cell<'static>; 3] {
+        let [low, high] = found.interval.map_or([None; 2], |interval| interval.map(Some));
+        [Cell::Number(found.value), low.into(), high.into()]
     };
-    let bands =
-        |of: fn(&super::bands::Bands) -> Option<f64>| on.bands.as_ref().and_then(of).map(Measured::from);
-    let modes = |of: fn(&super::gradient::ModeUse) -> Option<f64>| {
-        let values: Vec<f64> = on.modes.iter().flat_map(|m| m.modes.iter().filter_map(of)).collect();
-        (!values.is_empty()).then(|| Measured::from(values.iter().sum::<f64>() / values.len() as f64))
-    };
-    let map = |labelled: bool| {
-        let map = on.heatmap.as_ref().filter(|map| map.labelled == labelled)?;
-        // A quick map has of each ring about as many: they count as in a full one.
-        let sum = |of: fn(&super::heatmap::Ring) -> f64| map.radial.iter().map(of).sum::<f64>();
-        Some(Measured::from(sum(|r| r.error * r.of as f64) / sum(|r| r.of as f64)))
-    };
-    // By labels the pairs are the same; by answers each network has its own.
-    let swap = on.swap.as_ref().filter(|s| s.reference == Reference::Labels).and_then(|s| s.all.bias);
-    vec![
-        (ACCURACY, "", on.images.as_ref().and_then(|i| i.accuracy).map(Measured::from)),
-        ("low-pass, radius half-way from chance to the accuracy", PER_PIXEL, bands(|b| b.low.half_accuracy)),
-        (
-            "high-pass, radius half-way from chance to the accuracy",
-            PER_PIXEL,
-            bands(|b| b.high.half_accuracy),
-        ),
-        ("low-pass, radius half-way from chance to agreement", PER_PIXEL, bands(|b| b.low.half_agreement)),
-        ("high-pass, radius half-way from chance to agreement", PER_PIXEL, bands(|b| b.high.half_agreement)),
-        ("heat map, mean error", "", map(true)),
-        ("heat map, mean share of changed answers", "", map(false)),
-        ("squared Jacobian, centroid", PER_PIXEL, jacobian(|j| j.centroid)),
-        ("squared Jacobian, participation ratio", "entries", jacobian(|j| j.participation)),
-        ("squared Jacobian, half of the energy in", "frequencies", jacobian(|j| j.half)),
-        ("modes, a/s (mean)", "", modes(|m| Some(m.strength?.value))),
-        (
-            "templates, energy on the modes' dominant frequencies (mean)",
-            "",
-            modes(|m| Some(m.template.as_ref()?.on_dominant.value)),
-        ),
-        ("phases against amplitudes, all pairs: by the phases", "", swap.map(Measured::from)),
-        ("shape bias", "", on.shape.as_ref().and_then(|s| s.decided.bias).map(Measured::from)),
-    ]
+    let rows = numbers.iter().map(|number| {
+        let mut row = vec![Cell::Text(number.name), Cell::Text(number.unit)];
+        row.extend([number.a, number.b, number.difference].into_iter().flat_map(cells));
+        row
+    });
+    Csv::new(header, rows)
+}
+
+/// What both were measured on; None where that is nothing.
+fn figure(heading: &str, all: Vec<Beside>) -> Option<Vec<Block>> {
+    let looks = [(MEASURED, Marker::Dot), (OTHER, Marker::Ring)];
+    let drawn = all.into_iter().enumerate().map(|(i, Beside { panel, points })| {
+        let letter = char::from(b'a' + i as u8);
+        let mut panel = Panel { title: format!("({letter}) {}", panel.title), ..panel };
+        for ((pen, marker), points) in looks.into_iter().zip(points) {
+            let reach = points.iter().filter_map(|(x, _, interval)| Some((*x, (*interval)?)));
+            panel.layers.extend(bars(reach, Pen { width: 0.8, ..pen }));
+            panel.layers.extend(dotted(points.iter().map(|(x, y, _)| (*x, *y)).collect(), 0.7, pen, marker));
+        }
+        panel
+    });
+    let mut panels = drawn.peekable();
+    panels.peek()?;
+    let mut blocks = vec![Block::Heading(heading.to_owned())];
+    while panels.peek().is_some() {
+        blocks.push(Block::Panels(panels.by_ref().take(2).collect(), 300.0, 1.0));
+    }
+    let key =
+        |pen: Pen, marker, name| Key::new(vec![Sign::Line(pen), Sign::Marker(marker, pen.colour)], name);
+    blocks.push(Block::Legend(vec![
+        key(MEASURED, Marker::Dot, "a"),
+        key(OTHER, Marker::Ring, "b (bars: 95 % intervals)"),
+    ]));
+    Some(blocks)
 }
 
 #[cfg(test)]
@@ -256,23 +253,6 @@ mod tests {
         }
         let share = held as f64 / draws as f64;
         assert!((0.93..0.97).contains(&share), "{share}");
-    }
-
-    #[test]
-    fn intervals_are_put_together_by_squares() {
-        let a = Measured { value: 0.5, interval: Some([0.4, 0.53]) };
-        let b = Measured { value: 0.8, interval: Some([0.76, 0.9]) };
-        let found = b.less(a);
-        assert!((found.value - 0.3).abs() < 1e-12);
-        let [low, high] = found.interval.unwrap();
-        assert!((low - 0.25).abs() < 1e-12 && (high - (0.3 + 0.1 * 2f64.sqrt())).abs() < 1e-12);
-        assert_eq!(b.less(0.5.into()).interval, None);
-        // Eight groups at most, and none of one image.
-        let of = |images| Measured::jackknifed(Estimate { value: 1.0, se: Some(0.1) }, images).interval;
-        assert_eq!((of(1), of(2), of(100)), (None, Some([1.0 - 1.2706, 1.0 + 1.2706]), of(8)));
-        assert_eq!(of(8), Some([1.0 - 0.1 * 2.365, 1.0 + 0.1 * 2.365]));
-        // A number and itself: zero is in it.
-        assert_eq!(a.less(a).value, 0.0);
     }
 
     #[test]

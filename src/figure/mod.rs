@@ -4,7 +4,6 @@
 //! encoded in memory and moved into place: a drawing that fails leaves no file
 //! and harms none. Sizes are in points on paper at [`style::DPI`].
 
-pub mod audit;
 pub mod canvas;
 pub mod chart;
 pub mod curves;

@@ -5,13 +5,20 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::verdict::Note;
-use crate::app::audit::overview;
-use crate::audit::heatmap::Entry;
 use crate::audit::layers::Quantity;
+use crate::audit::parts::heatmap::Entry;
+use crate::audit::report::Audit;
+use crate::error::Error;
 use crate::spectrum::{Frequency, Grid};
 
 pub fn draw(dir: &Path, out: &Path) -> Result<Note> {
-    let audit = overview(dir, out)?;
+    let audit = Audit::read(dir)?;
+    let found = &audit.on_images.found;
+    if found.heatmap.is_none() && found.bands.is_none() {
+        let expected = "an audit with images (a heat map or filtered images)";
+        return Err(Error::input(dir.display(), expected, "one of weights alone").into());
+    }
+    audit.overview(out)?;
     let mut note = Note::new(
         8,
         "An audit",
@@ -29,13 +36,13 @@ pub fn draw(dir: &Path, out: &Path) -> Result<Note> {
             outside as f64,
         );
     }
-    if let Some(bands) = &audit.on_images.bands {
+    if let Some(bands) = &found.bands {
         for (what, curve) in [("low-pass", &bands.low), ("high-pass", &bands.high)] {
             let radius = curve.half_accuracy.or(curve.half_agreement).unwrap_or(f64::NAN);
             note.states(format!("{what} radius (cycles/pixel) half-way between chance and all"), radius);
         }
     }
-    if let Some(map) = &audit.on_images.heatmap {
+    if let Some(map) = &found.heatmap {
         let share = |e: &&Entry| e.error.share;
         let worst = map.entries.iter().max_by(|a, b| share(a).total_cmp(&share(b)));
         if let Some(worst) = worst {
@@ -47,7 +54,7 @@ pub fn draw(dir: &Path, out: &Path) -> Result<Note> {
         let least = map.entries.iter().map(|e| e.error.share).fold(1.0, f64::min);
         note.states("heat map: error rate at the least harmful frequency", least);
     }
-    if let Some(bias) = audit.on_images.swap.as_ref().and_then(|s| s.known.as_ref()?.bias) {
+    if let Some(bias) = found.swap.as_ref().and_then(|s| s.known.as_ref()?.bias) {
         note.states("phases decide, where phases and amplitudes are of two classes", bias.share);
     }
     Ok(note)

@@ -108,7 +108,7 @@ pub fn compare(a: &Layers, b: &Layers, weights: Option<(&StateDict, &StateDict)>
     Ok(comparison)
 }
 
-fn apart(a: &Layers, b: &Layers) -> Error {
+pub(super) fn apart(a: &Layers, b: &Layers) -> Error {
     let first = |layers: &Layers| {
         const SHOWN: usize = 3;
         let names = layers.layers.iter().take(SHOWN).map(|l| format!("{} {:?}", shown(&l.name), l.shape));
@@ -186,60 +186,4 @@ fn distance(a: &Spectrum, b: &Spectrum, grid: Grid) -> f64 {
         all.into_iter().map(|e| e / total).collect()
     };
     0.5 * entries(a).iter().zip(entries(b)).map(|(a, b)| (a - b).abs()).sum::<f64>()
-}
-
-/// A layer along a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Trace {
-    /// Name of its weights.
-    pub name: String,
-    /// `[O, I, r, s]`.
-    pub shape: [usize; 4],
-    /// Mean squared norm of its kernels at each checkpoint; None where it is missing.
-    pub energy: Vec<Option<f64>>,
-    /// [`Spectrum::centroid`] at each; None where it has no spectrum.
-    pub centroid: Vec<Option<f64>>,
-    /// [`Spectrum::anisotropy`] at each.
-    pub anisotropy: Vec<Option<f64>>,
-    /// [`Spectrum::kernel_anisotropy`] at each.
-    pub kernel_anisotropy: Vec<Option<f64>>,
-    /// [`Spectrum::dominant_share`] at each.
-    pub dominant_share: Vec<Option<f64>>,
-    /// [`Spectrum::participation`] at each.
-    pub participation: Vec<Option<f64>>,
-}
-
-/// The layers of the first of these networks at all of them.
-///
-/// # Errors
-/// [`Error::Input`] where one is on another grid or has none of these layers in their
-/// shapes.
-pub fn traces(networks: &[Layers]) -> Result<Vec<Trace>> {
-    let Some(first) = networks.first() else { return Ok(Vec::new()) };
-    let of = |network: &Layers, layer: &Layer| {
-        network.layers.iter().position(|l| l.name == layer.name && l.shape == layer.shape)
-    };
-    for network in networks {
-        if network.grid != first.grid || !first.layers.iter().any(|l| of(network, l).is_some()) {
-            return Err(compare(first, network, None).err().unwrap_or_else(|| apart(first, network)));
-        }
-    }
-    let trace = |layer: &Layer| {
-        let at: Vec<Option<&Layer>> =
-            networks.iter().map(|network| of(network, layer).map(|at| &network.layers[at])).collect();
-        let values = |quantity| {
-            at.iter().map(|l| l.and_then(|l| l.spectrum.as_ref()).map(|s| s.get(quantity))).collect()
-        };
-        Trace {
-            name: layer.name.clone(),
-            shape: layer.shape,
-            energy: at.iter().map(|l| l.map(|l| l.energy)).collect(),
-            centroid: values(Quantity::Centroid),
-            anisotropy: values(Quantity::Anisotropy),
-            kernel_anisotropy: values(Quantity::KernelAnisotropy),
-            dominant_share: values(Quantity::DominantShare),
-            participation: values(Quantity::Participation),
-        }
-    };
-    Ok(first.layers.iter().map(trace).collect())
 }

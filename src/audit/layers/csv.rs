@@ -1,26 +1,19 @@
 //! Layers as tables.
 
-use std::path::Path;
-
-use super::{Change, Layer, Quantity};
-use crate::audit::table::{Cell, write};
-use crate::error::Result;
+use super::{Change, Layer, Quantity, Trace};
+use crate::audit::csv::{Cell, Csv};
 
 /// A row a layer: name, shape, number of weights, energy, then every [`Quantity`] with
 /// the mean, the interval and the z of its initialisations, orientation and strongest
 /// frequency. Cells of what was not measured are empty.
-///
-/// # Errors
-/// [`Error::Io`](crate::Error::Io) naming `path`.
-pub fn write_csv(path: &Path, layers: &[Layer]) -> Result<()> {
+pub fn all(layers: &[Layer]) -> Csv<'_> {
     let mut header: Vec<String> =
         ["name", "out", "in", "rows", "cols", "weights", "energy"].map(String::from).into();
     for quantity in Quantity::ALL {
         header.extend(["", "_init", "_low", "_high", "_z"].map(|part| format!("{quantity}{part}")));
     }
     header.extend(["orientation", "strongest_row", "strongest_col"].map(String::from));
-    let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    write(path, &header, layers.iter().map(row))
+    Csv::new(header, layers.iter().map(row))
 }
 
 fn row(layer: &Layer) -> Vec<Cell<'_>> {
@@ -56,10 +49,7 @@ fn start<'a>(name: &'a str, shape: &[usize; 4]) -> Vec<Cell<'a>> {
 /// A row for every ring of every layer that has a spectrum: name, radius in cycles per
 /// pixel, entries, share of the energy, density (1 where flat) with mean and interval of
 /// the initialisations.
-///
-/// # Errors
-/// [`Error::Io`](crate::Error::Io) naming `path`.
-pub fn write_radial(path: &Path, layers: &[Layer]) -> Result<()> {
+pub fn radial(layers: &[Layer]) -> Csv<'_> {
     let header =
         ["name", "radius", "entries", "share", "density", "density_init", "density_low", "density_high"];
     let rows =
@@ -78,22 +68,18 @@ pub fn write_radial(path: &Path, layers: &[Layer]) -> Result<()> {
                 ]
             })
         });
-    write(path, &header, rows)
+    Csv::new(header, rows)
 }
 
 /// A row for every layer of both networks: name, shape, relative change of the weights,
 /// differences of every [`Quantity`], distance of the energies, energy and every
 /// [`Quantity`] of the difference of the weights.
-///
-/// # Errors
-/// [`Error::Io`](crate::Error::Io) naming `path`.
-pub fn write_changes(path: &Path, changes: &[Change]) -> Result<()> {
+pub fn changes(changes: &[Change]) -> Csv<'_> {
     let mut header: Vec<String> = ["name", "out", "in", "rows", "cols", "relative"].map(String::from).into();
     header.extend(Quantity::ALL.map(|quantity| quantity.to_string()));
     header.extend(["distance", "difference_energy"].map(String::from));
     header.extend(Quantity::ALL.map(|quantity| format!("difference_{quantity}")));
-    let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    write(path, &header, changes.iter().map(changed))
+    Csv::new(header, changes.iter().map(changed))
 }
 
 fn changed(change: &Change) -> Vec<Cell<'_>> {
@@ -104,4 +90,27 @@ fn changed(change: &Change) -> Vec<Cell<'_>> {
     let difference = change.difference.as_ref();
     row.extend(Quantity::ALL.map(|quantity| Cell::from(difference.map(|s| s.get(quantity)))));
     row
+}
+
+/// The layers over a run: a row per layer and step. Cells of layers without a spectrum
+/// are empty.
+pub fn series<'a>(steps: &[u64], traces: &'a [Trace]) -> Csv<'a> {
+    let mut header = vec!["name", "step", "energy", "centroid", "anisotropy", "kernel_anisotropy"];
+    header.extend(["dominant_share", "participation"]);
+    let rows = traces.iter().flat_map(|trace| {
+        steps.iter().enumerate().map(move |(i, &step)| {
+            let numbers = [
+                &trace.energy,
+                &trace.centroid,
+                &trace.anisotropy,
+                &trace.kernel_anisotropy,
+                &trace.dominant_share,
+                &trace.participation,
+            ];
+            let mut row = vec![Cell::Text(&trace.name), Cell::Number(step as f64)];
+            row.extend(numbers.map(|values| Cell::from(values.get(i).copied().flatten())));
+            row
+        })
+    });
+    Csv::new(header, rows)
 }

@@ -34,10 +34,13 @@
 //!
 //! One layer in twenty lies outside its interval by chance: with many layers, count.
 
+pub mod chapter;
 mod compare;
+pub mod comparison;
 mod csv;
 mod init;
 mod kernels;
+pub mod series;
 
 use std::fmt;
 
@@ -45,9 +48,10 @@ use ndarray::ArrayView2;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-pub use compare::{Change, Comparison, Misshapen, Trace, compare, traces};
-pub use csv::{write_changes, write_csv, write_radial};
+pub use compare::{Change, Comparison, Misshapen, compare};
 use kernels::{Sums, named};
+
+pub use series::{Series, Trace, traces};
 
 use crate::error::{Error, Result, shown};
 use crate::spectrum::{Frequency, Grid};

@@ -398,7 +398,7 @@ fn tables_have_a_row_a_layer() {
         dict([tensor("a,\"b\".weight", &normal([2, 3, 3, 3], 1)), tensor("point", &normal([2, 2, 1, 1], 1))]);
     let table = audit("test", &network, &Options { draws: 5, ..Options::default() }).unwrap();
     let path = dir.path().join("layers.csv");
-    write_csv(&path, &table.layers).unwrap();
+    csv::all(&table.layers).write(&path).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     let lines: Vec<_> = text.lines().collect();
     let columns = lines[0].split(',').count();
@@ -416,14 +416,14 @@ fn tables_have_a_row_a_layer() {
     assert!(lines[2].starts_with("point,2,2,1,1,4,") && lines[2].ends_with(",,,,,,,"));
 
     let path = dir.path().join("radial.csv");
-    write_radial(&path, &table.layers).unwrap();
+    csv::radial(&table.layers).write(&path).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     assert_eq!(text.lines().count(), 1 + spectrum.radial.radius.len());
     assert!(text.lines().nth(1).unwrap().starts_with("\"a,\"\"b\"\".weight\",0,1,"), "{text}");
 
     let path = dir.path().join("changes.csv");
     let changes = compare(&table, &table, Some((&network, &network))).unwrap().changes;
-    write_changes(&path, &changes).unwrap();
+    csv::changes(&changes).write(&path).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines.len(), 3);

@@ -1,7 +1,8 @@
 //! Fourier heat maps against a straightforward PyTorch implementation with the
 //! same signs; `make.py` beside this file made them.
 
-use domfreq::audit::heatmap::{HeatMap, Options, measure};
+use domfreq::audit::Clean;
+use domfreq::audit::parts::heatmap::{HeatMap, Options, measure};
 use domfreq::audit::subject::Subject;
 use domfreq::model::deep::{Architecture, Deep};
 use domfreq::progress::Progress;
@@ -47,7 +48,7 @@ fn measured(case: &Value, kind: Kind, labelled: bool) -> HeatMap {
     let subject = Subject::new(net, images.view(), labelled.then_some(labels), &offset, &scale).unwrap();
     let options = Options::usual(h, w, case["seed"].as_u64().unwrap());
     assert!((options.epsilon - case["epsilon"].as_f64().unwrap()).abs() < 1e-12);
-    measure(&subject, &options, None, None, |_| Progress::hidden()).unwrap()
+    measure(&subject, &Clean::new(&subject).unwrap(), &options, None, None, |_| Progress::hidden()).unwrap()
 }
 
 #[test]

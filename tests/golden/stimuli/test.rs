@@ -3,10 +3,11 @@
 
 use std::f64::consts::TAU;
 
-use domfreq::audit::adcs::{Adcs, Variant};
-use domfreq::audit::dominance::Positives;
+use domfreq::audit::parts::adcs::{Adcs, Variant};
+use domfreq::audit::parts::classes::Positives;
+use domfreq::audit::parts::{bands, classes, swap};
 use domfreq::audit::subject::Subject;
-use domfreq::audit::{Reference, bands, dominance, swap};
+use domfreq::audit::{Clean, Reference};
 use domfreq::model::deep::{Architecture, Deep};
 use domfreq::run::config::{InitKind, ModelKind};
 use domfreq::spectrum::Frequency;
@@ -65,9 +66,9 @@ fn equal(answers: &[f64], to: impl Fn(usize) -> f64) -> u64 {
 fn band_curves() {
     let expected = expected();
     let (images, labels) = images(&expected);
-    let found =
-        bands::measure(&subject(&expected, images.view(), labels.clone()), &bands::Options::default())
-            .unwrap();
+    let subject = subject(&expected, images.view(), labels.clone());
+    let clean = Clean::new(&subject).unwrap();
+    let found = bands::measure(&subject, &clean, &bands::Options::default()).unwrap();
     let plain = numbers(&expected["answers"]);
     assert_eq!(found.accuracy.unwrap().count, equal(&plain, |i| f64::from(labels[i])));
     for (name, curve) in [("low", &found.low), ("high", &found.high), ("bands", &found.bands)] {
@@ -94,7 +95,7 @@ fn swapped_phases() {
     let outside: Vec<Vec<f64>> =
         expected["swap"]["outside"].as_array().unwrap().iter().map(numbers).collect();
     for seed in 0..3 {
-        let found = swap::measure(&subject, &swap::Options { seed, clamp: true }).unwrap();
+        let found = swap::measure(&subject, &Clean::new(&subject).unwrap(), &swap::Options { seed, clamp: true }).unwrap();
         let partners = swap::partners(&labels, seed).unwrap();
         let (mut all, mut known, mut clipped) = ([0; 3], [0; 3], 0.0);
         for (a, &b) in partners.iter().enumerate() {
@@ -116,8 +117,8 @@ fn dominant_frequencies() {
     let expected = expected();
     let (images, labels) = images(&expected);
     let subject = subject(&expected, images.view(), labels.clone());
-    let options = dominance::Options { patch: 1, shares: vec![0.05, 0.2] };
-    let found = dominance::measure(&subject, &options).unwrap();
+    let options = classes::Options { patch: 1, shares: vec![0.05, 0.2] };
+    let found = classes::measure(&subject, &Clean::new(&subject).unwrap(), &options).unwrap();
     let expected = &expected["dominance"];
     let frequencies: Vec<Frequency> = serde_json::from_value(expected["frequencies"].clone()).unwrap();
     assert_eq!(found.frequencies, frequencies);

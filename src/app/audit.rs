@@ -1,0 +1,383 @@
+//! `domfreq audit`: which frequencies a network lives on.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::network::{From, Stored};
+use super::{print, use_threads};
+use crate::audit::layers::{self, Layers, Series};
+use crate::audit::page::Page;
+use crate::audit::parts::{LeftOut, Name};
+use crate::audit::report::{self, Audit, Network, OnImages, SCHEMA, Second};
+use crate::cli::AuditArgs;
+use crate::disk;
+use crate::error::Error;
+use crate::progress::say;
+use crate::run::{Checkpoints, RunDir};
+use crate::weights::StateDict;
+
+pub fn run(args: &AuditArgs) -> Result<()> {
+    check(args)?;
+    use_threads(args.threads)?;
+    let first = Stored::open(&args.weights[0], &args.shown, false)?;
+    let out = args.out.clone().unwrap_or_else(|| folder(&args.weights));
+    if args.shard.is_some() {
+        if args.weights.len() > 1 {
+            let found = "two (the second's parts are those of an audit of its own, in OUT/second)";
+            return Err(Error::input("--shard", "one network at a time", found).into());
+        }
+        return shard(args, &first, &out);
+    }
+    let second = args.weights.get(1).map(|path| Stored::open(path, &args.shown, true)).transpose()?;
+    // Spectra compare on one grid.
+    let grid = layers::grid(std::iter::once(&first.dict).chain(second.as_ref().map(|s| &s.dict)));
+    let options = layers::Options { seed: args.seed, grid: Some(grid), ..layers::Options::default() };
+    let of = |stored: &Stored| layers::audit(stored.place.display(), &stored.dict, &options);
+    let mut audit = Audit {
+        schema: SCHEMA,
+        version: version(),
+        seed: args.seed,
+        quick: args.quick,
+        layers: of(&first)?,
+        network: network(&first),
+        second: second.as_ref().map(|b| compared(&first, b, of)).transpose()?,
+        series: None,
+        on_images: OnImages::default(),
+    };
+    if let Some(run) = first.run() {
+        audit.series = series(&run.dir, initial(&first)?, &options)?;
+    }
+    on_images(&mut audit, &first, second.as_ref(), args, &out)?;
+    // Drawing takes memory as well, and weights may have much of it.
+    drop((first, second));
+    disk::create_dir(&out)?;
+    report::clear(&out)?;
+    let page = audit.page(&out)?;
+    let file = out.join(report::PAGE);
+    page.write(&file)?;
+    audit.write(&out)?;
+    say(format_args!("wrote {}", file.display()));
+    if args.json {
+        let mut text = serde_json::to_string_pretty(&audit)?;
+        text.push('\n');
+        return print(text.as_bytes());
+    }
+    print(lines(&page, &file).as_bytes())
+}
+
+// What no file is needed for to see that it is wrong.
+fn check(args: &AuditArgs) -> Result<()> {
+    if args.epsilon.is_some_and(|e| !(e.is_finite() && e > 0.0)) {
+        let found = args.epsilon.unwrap_or_default();
+        return Err(Error::input("--epsilon", "a positive number", found).into());
+    }
+    if args.only.contains(&Name::shape) && args.stimuli.is_none() {
+        return Err(Error::input("--only shape", "cue-conflict images (--stimuli DIR)", "none").into());
+    }
+    let (runs, shown) = (args.weights[0].is_dir(), &args.shown);
+    if !runs && shown.data.data.is_none() {
+        let needs = [
+            ("--shard", args.shard.is_some()),
+            ("--merge", args.merge),
+            ("--only", !args.only.is_empty()),
+            ("--stimuli", args.stimuli.is_some()),
+            ("--model", shown.model.is_some()),
+            ("a switch of the network", shown.switches.any()),
+            ("--no-labels", args.no_labels),
+            ("--outputs", shown.outputs.is_some()),
+            ("--normalize", shown.data.normalize.is_some()),
+            ("--split", shown.data.split.is_some()),
+            ("--limit", shown.data.limit.is_some()),
+            ("an option of data", shown.data.selects()),
+        ];
+        if let Some((flag, _)) = needs.iter().find(|(_, given)| *given) {
+            return Err(Error::input(*flag, "images to show the network (--data)", "none").into());
+        }
+    }
+    shown.check("audit", runs)
+}
+
+// Of a run its name, of a file its own; checkpoints of runs are named by their folder.
+fn folder(weights: &[PathBuf]) -> PathBuf {
+    let name = |path: &PathBuf| {
+        let own = if path.is_dir() { path.file_name() } else { path.file_stem() };
+        let own = own.unwrap_or_else(|| "audit".as_ref()).to_string_lossy().into_owned();
+        let parent = path.parent().and_then(Path::file_name).map(|p| p.to_string_lossy().into_owned());
+        parent.filter(|_| own == "weights").unwrap_or(own)
+    };
+    let names: Vec<_> = weights.iter().map(name).collect();
+    Path::new("audits").join(names.join("-vs-"))
+}
+
+fn version() -> String {
+    format!("domfreq {} ({})", env!("CARGO_PKG_VERSION"), env!("DOMFREQ_COMMIT"))
+}
+
+fn network(stored: &Stored) -> Network {
+    let (architecture, how) = stored.known();
+    Network {
+        weights: stored.place.display().to_string(),
+        origin: match &stored.from {
+            From::File { origin, .. } => Some(origin.clone()),
+            From::Run(_) => None,
+        },
+        hash: stored.dict.hash(),
+        tensors: stored.dict.len(),
+        numbers: stored.dict.iter().map(|t| t.data().len()).sum(),
+        architecture,
+        how: Some(how.to_owned()),
+    }
+}
+
+fn compared(
+    first: &Stored,
+    second: &Stored,
+    of: impl Fn(&Stored) -> crate::error::Result<Layers>,
+) -> Result<Second> {
+    let (a, b) = (of(first)?, of(second)?);
+    let comparison = layers::compare(&a, &b, Some((&first.dict, &second.dict)))?;
+    Ok(Second { network: network(second), layers: b, comparison, on_images: OnImages::default(), pair: None })
+}
+
+// The initial weights and all checkpoints of a run; None where that is a single one.
+fn series(dir: &RunDir, initial: Option<StateDict>, options: &layers::Options) -> Result<Option<Series>> {
+    // Only measured numbers are drawn over time.
+    let options = layers::Options { draws: 0, ..*options };
+    let mut steps = Vec::new();
+    let mut all = Vec::new();
+    if let Some(weights) = initial {
+        steps.push(0);
+        all.push(layers::audit("the initial weights", &weights, &options)?);
+    }
+    let checkpoints = Checkpoints::new(&dir.checkpoints());
+    for step in checkpoints.steps()? {
+        let path = checkpoints.weights(step);
+        let weights = checkpoints.state(step).and_then(|_| crate::weights::safetensors::read(&path));
+        match weights.and_then(|weights| layers::audit(path.display(), &weights, &options)) {
+            Ok(layers) => {
+                steps.push(step);
+                all.push(layers);
+            }
+            Err(e) => say(format_args!("a damaged checkpoint is passed over: {e}")),
+        }
+    }
+    if all.len() < 2 {
+        return Ok(None);
+    }
+    Ok(Some(Series { traces: layers::traces(&all)?, steps }))
+}
+
+// The findings for a terminal.
+fn lines(page: &Page, report: &Path) -> String {
+    let findings: Vec<_> = page.findings.iter().map(|finding| format!("- {finding}\n")).collect();
+    let (title, subtitle) = (&page.title, &page.subtitle);
+    format!("{title}\n{subtitle}\n\n{}\nreport: {}\n", findings.concat(), report.display())
+}
+
+#[cfg(feature = "torch")]
+use shown::{initial, on_images, shard};
+
+/// What is measured by showing images to the networks.
+#[cfg(feature = "torch")]
+mod shown {
+    use std::cell::OnceCell;
+
+    use tch::Kind;
+
+    use super::*;
+    use crate::app::network::{Loaded, Which};
+    use crate::audit::Clean;
+    use crate::audit::pair::Pair;
+    use crate::audit::parts::heatmap;
+    use crate::audit::parts::{Found, Look};
+    use crate::audit::report::Images;
+    use crate::audit::subject::Subject;
+    use crate::data::Normalize;
+    use crate::field::Targets;
+    use crate::model::deep::Deep;
+    use crate::model::device;
+
+    pub fn initial(stored: &Stored) -> Result<Option<StateDict>> {
+        stored.run().map_or(Ok(None), |run| run.initial())
+    }
+
+    /// Shows the images to the network, or to both.
+    pub fn on_images(
+        audit: &mut Audit,
+        first: &Stored,
+        second: Option<&Stored>,
+        args: &AuditArgs,
+        out: &Path,
+    ) -> Result<()> {
+        let runs = first.run().is_some();
+        if !runs && args.shown.data.data.is_none() {
+            return Ok(());
+        }
+        // What is wrong with b is to be known before a has taken its hours.
+        let b = match (second, &mut audit.second) {
+            (Some(b), Some(found)) if runs != b.run().is_some() => {
+                let why = "of a run and a file of weights only the weights are compared";
+                found.on_images.left_out.push(LeftOut::say("Images", why));
+                None
+            }
+            (Some(b), Some(found)) => match Shown::new(b, args) {
+                Ok(shown) => Some((b, shown)),
+                Err(e) if matches!(e.downcast_ref(), Some(Error::Input { .. } | Error::Lacking { .. })) => {
+                    found.on_images.left_out.push(LeftOut::say("Images", e));
+                    None
+                }
+                Err(e) => return Err(e),
+            },
+            _ => None,
+        };
+        let a = Shown::new(first, args)?;
+        a.look(&mut audit.on_images, first, args, out)?;
+        let (Some((b, shown)), Some(found)) = (b, &mut audit.second) else { return Ok(()) };
+        shown.look(&mut found.on_images, b, args, &report::second(out))?;
+        let (a_is, b_is) = (a.subject.fingerprint()?, shown.subject.fingerprint()?);
+        // Of files they are the same, if in another number of channels.
+        if !runs || a_is.pixels == b_is.pixels && a.subject.labels == shown.subject.labels {
+            let labels = a.subject.labels.as_deref();
+            found.pair = Some(Pair::new(&a.clean.predictions, &shown.clean.predictions, labels));
+        } else {
+            let why = LeftOut::say("Numbers side by side", "the two runs have other images");
+            found.on_images.left_out.push(why);
+        }
+        Ok(())
+    }
+
+    /// Computes one part of the heat map.
+    pub fn shard(args: &AuditArgs, stored: &Stored, out: &Path) -> Result<()> {
+        let shown = Shown::new(stored, args)?;
+        let shard = args.shard.expect("asked for");
+        let part = shown.with_look(stored, args, out, |look| heatmap::shard(look, shard))?;
+        let count = part.entries.len();
+        say(format_args!("part {shard} of the heat map: {count} frequencies, in {}", out.display()));
+        Ok(())
+    }
+
+    /// The network with its images, and its answers to them.
+    struct Shown {
+        loaded: Box<Loaded>,
+        subject: Subject,
+        clean: Clean,
+        /// Names of the classes, where labels count.
+        names: Option<Vec<String>>,
+    }
+
+    impl Shown {
+        fn new(stored: &Stored, args: &AuditArgs) -> Result<Self> {
+            let (device, _) = device::select(args.device.as_deref().unwrap_or("auto"))?;
+            tch::set_num_threads(i32::try_from(rayon::current_num_threads())?);
+            let which = Which {
+                labels: !args.no_labels,
+                instead: "; --no-labels for what needs none",
+                quick: args.quick.then_some(args.seed),
+                channels_last: Some(true),
+            };
+            let loaded = Box::new(stored.load(&args.shown, which)?);
+            let Loaded { set, samples, architecture, .. } = &*loaded;
+            let place = stored.place.display().to_string();
+            let net = Deep::with_weights(architecture.clone(), &stored.dict, &place, Kind::Float, device)?;
+            let (labels, names) = match &set.targets {
+                Targets::Classes { labels, names } if !args.no_labels => {
+                    (Some(labels.clone()), Some(names.clone()))
+                }
+                _ => (None, None),
+            };
+            let offset = samples.offset.to_vec();
+            let subject = Subject::new(net, set.images.view(), labels, &offset, &samples.scale)?;
+            let clean = Clean::new(&subject)?;
+            Ok(Self { loaded, subject, clean, names })
+        }
+
+        fn normalize(&self) -> Normalize {
+            self.loaded.config.data.normalize.unwrap_or(Normalize::None)
+        }
+
+        fn images(&self) -> Images {
+            let (set, data) = (&self.loaded.set, &self.loaded.config.data);
+            Images {
+                spec: data.spec.clone(),
+                split: set.source.split.clone(),
+                description: set.source.description.clone(),
+                decoder: set.source.decoder.clone(),
+                count: set.len(),
+                shape: set.shape(),
+                classes: self.names.clone(),
+                normalize: self.normalize().to_string(),
+                accuracy: self.clean.accuracy(),
+            }
+        }
+
+        fn with_look<T>(
+            &self,
+            stored: &Stored,
+            args: &AuditArgs,
+            out: &Path,
+            f: impl FnOnce(&Look) -> crate::error::Result<T>,
+        ) -> Result<T> {
+            let look = Look {
+                subject: &self.subject,
+                clean: &self.clean,
+                set: &self.loaded.set,
+                data: self.loaded.config.data.options(),
+                normalize: self.normalize(),
+                names: self.names.as_deref(),
+                weights: &stored.dict,
+                initial: &|| initial(stored).ok().flatten(),
+                ask: &args.ask(),
+                out,
+                stimuli: OnceCell::new(),
+            };
+            Ok(f(&look)?)
+        }
+
+        /// Measures everything that is asked for, and makes the folder `out`.
+        fn look(&self, on: &mut OnImages, stored: &Stored, args: &AuditArgs, out: &Path) -> Result<()> {
+            on.images = Some(self.images());
+            let (found, left) = self.with_look(stored, args, out, Found::measure)?;
+            on.found = found;
+            on.left_out.extend(left);
+            Ok(())
+        }
+    }
+}
+
+/// The core alone shows nothing to networks.
+#[cfg(not(feature = "torch"))]
+use without::{initial, on_images, shard};
+
+#[cfg(not(feature = "torch"))]
+mod without {
+    use super::*;
+
+    const NONE: &str =
+        "this domfreq was built without libtorch (feature `torch`): it shows no images to networks";
+
+    pub fn initial(_: &Stored) -> Result<Option<StateDict>> {
+        Ok(None)
+    }
+
+    pub fn shard(_: &AuditArgs, _: &Stored, _: &Path) -> Result<()> {
+        anyhow::bail!(NONE)
+    }
+
+    pub fn on_images(
+        audit: &mut Audit,
+        first: &Stored,
+        _: Option<&Stored>,
+        args: &AuditArgs,
+        _: &Path,
+    ) -> Result<()> {
+        if args.shown.data.data.is_some() || !args.only.is_empty() || args.merge {
+            anyhow::bail!(NONE);
+        }
+        if first.run().is_some() {
+            let why = "this domfreq was built without libtorch";
+            audit.on_images.left_out.push(LeftOut::say("Images", why));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,273 @@
+//! A network as it is stored, and the images it is shown: `RUN|FILE` of `evaluate` and
+//! `audit`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::audit::guess::{Guess, guess};
+use crate::cli::ShownArgs;
+use crate::error::Error;
+use crate::progress::say;
+use crate::run::config::ModelKind;
+use crate::run::{Checkpoints, RunConfig, RunDir};
+use crate::weights::{self, Origin, StateDict};
+
+/// A file of weights, or the newest checkpoint of a run.
+pub struct Stored {
+    /// The file of the weights.
+    pub place: PathBuf,
+    pub dict: StateDict,
+    /// The run they are from, or where a file of weights came from.
+    pub from: From,
+}
+
+pub enum From {
+    /// The newest checkpoint of a run of a deep network.
+    Run(Box<Run>),
+    File {
+        /// What was taken of the file.
+        origin: Origin,
+        /// The network that was said (--model).
+        said: Option<ModelKind>,
+        /// What network the weights fit; a sentence on the nearest where none.
+        guess: Result<Guess, String>,
+    },
+}
+
+/// A run of a deep network.
+pub struct Run {
+    pub dir: RunDir,
+    pub config: RunConfig,
+}
+
+impl Stored {
+    /// Opens the file or the run at `path`. What was said of the network counts for a
+    /// `second` one only where its own cannot be told.
+    pub fn open(path: &Path, args: &ShownArgs, second: bool) -> Result<Self> {
+        if path.is_dir() {
+            let (place, run) = newest(path)?;
+            let dict = weights::safetensors::read(&place)?;
+            return Ok(Self { place, dict, from: From::Run(Box::new(run)) });
+        }
+        let weights::Checkpoint { dict, origin } = super::weights(path)?;
+        let guess = guess(&dict);
+        let said = args.model.filter(|_| !second || guess.is_err());
+        Ok(Self { place: path.to_path_buf(), dict, from: From::File { origin, said, guess } })
+    }
+
+    /// The run it is from.
+    pub fn run(&self) -> Option<&Run> {
+        match &self.from {
+            From::Run(run) => Some(run),
+            From::File { .. } => None,
+        }
+    }
+
+    /// What network it is, and how that is known; which is nearest, where none fits.
+    pub fn known(&self) -> (Option<String>, &str) {
+        match &self.from {
+            From::Run(run) => (Some(run.config.model.kind.to_string()), "as the run was configured"),
+            From::File { said: Some(kind), guess, .. }
+                if guess.as_ref().map_or(true, |g| g.kind != *kind) =>
+            {
+                (Some(kind.to_string()), "as was said (--model)")
+            }
+            From::File { guess: Ok(guess), .. } => (Some(guess.to_string()), "by its names and shapes"),
+            From::File { guess: Err(near), .. } => (None, near),
+        }
+    }
+}
+
+impl ShownArgs {
+    /// Refuses, beside a run, what a run has of its own.
+    pub fn check(&self, command: &str, run: bool) -> Result<()> {
+        if !run {
+            return Ok(());
+        }
+        if self.data.selects() {
+            let expected = "--split and --limit alone beside a run, which has its own data";
+            return Err(Error::input(command, expected, "other options of data").into());
+        }
+        let own = [self.model.is_some(), self.data.data.is_some(), self.data.normalize.is_some()];
+        if own.contains(&true) || self.outputs.is_some() || self.switches.any() {
+            let found =
+                "--model, its switches, --data, --normalize or --outputs beside a run, which has its own";
+            return Err(Error::input(command, "a run alone, or a file of weights", found).into());
+        }
+        Ok(())
+    }
+}
+
+fn newest(root: &Path) -> Result<(PathBuf, Run)> {
+    let dir = RunDir::open(root)?;
+    let config = RunConfig::read(&dir.config())?;
+    if config.model.kind.is_linear() {
+        let expected =
+            "a file of weights or a run of a deep network (of linear ones, figures show the templates)";
+        return Err(Error::input(root.display(), expected, config.model.kind).into());
+    }
+    let checkpoints = Checkpoints::new(&dir.checkpoints());
+    let Some((state, damaged)) = checkpoints.newest()? else {
+        return Err(Error::input(root.display(), "a run with a checkpoint", "none").into());
+    };
+    damaged.iter().for_each(|e| say(format_args!("a damaged checkpoint is passed over: {e}")));
+    Ok((checkpoints.weights(state.step), Run { dir, config }))
+}
+
+#[cfg(feature = "torch")]
+mod loading {
+    use super::*;
+    use crate::app::images::{for_outputs, named_split, training_set};
+    use crate::app::prepared;
+    use crate::audit::parts::{QUICK, large};
+    use crate::blueprint::Architecture;
+    use crate::data::{self, Normalize, Outputs, Samples, Spec};
+    use crate::field::ImageSet;
+    use crate::model::deep::Deep;
+    use crate::run::Manifest;
+    use crate::run::config::InitKind;
+
+    /// The images for a network, and the network for these.
+    pub struct Loaded {
+        /// Resolved.
+        pub config: RunConfig,
+        /// The images, as pixels.
+        pub set: ImageSet,
+        /// How they are normalised: as those of training; of a file, of which that is
+        /// not known, all of `set`, or any image of it where the statistics are constants.
+        pub samples: Samples,
+        /// The network.
+        pub architecture: Architecture,
+    }
+
+    /// Which images.
+    #[derive(Clone, Copy)]
+    pub struct Which {
+        /// Whether labels count.
+        pub labels: bool,
+        /// What may be done instead where they do not fit, for the error.
+        pub instead: &'static str,
+        /// Draws as many as a quick audit needs, with this seed.
+        pub quick: Option<u64>,
+        /// Whether the layers take images with their channels last.
+        pub channels_last: Option<bool>,
+    }
+
+    impl Stored {
+        /// Reads the images.
+        pub fn load(&self, args: &ShownArgs, which: Which) -> Result<Loaded> {
+            match &self.from {
+                From::Run(run) => of_run(run, args, which),
+                From::File { said, guess, .. } => self.of_file(*said, guess, args, which),
+            }
+        }
+
+        fn of_file(
+            &self,
+            said: Option<ModelKind>,
+            guess: &Result<Guess, String>,
+            args: &ShownArgs,
+            which: Which,
+        ) -> Result<Loaded> {
+            let mut config = RunConfig::default();
+            config.data.split = "test".to_owned();
+            args.data.apply(&mut config.data);
+            // What weights from elsewhere were trained with, unless told otherwise.
+            config.data.normalize.get_or_insert(Normalize::Imagenet);
+            config.data.center.get_or_insert(false);
+            let guess = match (said, guess) {
+                (Some(kind), guess) => guess.as_ref().ok().filter(|guess| guess.kind == kind),
+                (None, Ok(guess)) => Some(guess),
+                (None, Err(near)) => {
+                    let expected = "weights of a known network, or --model to say which network they are of";
+                    return Err(Error::input(self.place.display(), expected, near).into());
+                }
+            };
+            config.model.kind = said.unwrap_or(config.model.kind);
+            guess.iter().for_each(|guess| guess.apply(&mut config.model));
+            args.switches.apply(&mut config);
+            config.run.channels_last = which.channels_last.unwrap_or(config.run.channels_last);
+            config.check()?;
+            config.resolve();
+            let (limit, sample) = which.drawn(args.data.limit, args.data.limit);
+            config.data.limit = limit;
+            let spec: Spec = config.data.spec.parse()?;
+            let options = data::Options { labels: which.labels, sample, ..config.data.options() };
+            let outputs = args.outputs.as_deref().map(Outputs::read).transpose()?;
+            let mut set = which.fewer(data::load(&spec, &options)?, args);
+            if let Some(channels) = self.dict.channels() {
+                set = set.repeated(channels);
+            }
+            let shape @ [c, ..] = set.shape();
+            if let Some(guess) = guess.filter(|guess| guess.channels != c) {
+                let hint = if guess.channels == 1 { " (--grey)" } else { "" };
+                let expected = format!("images of {} channels, as the network's{hint}", guess.channels);
+                return Err(Error::input(&config.data.spec, expected, c).into());
+            }
+            let count = guess.map(|guess| guess.classes).or_else(|| head(&self.dict));
+            let count = count.unwrap_or(set.targets.outputs().max(1));
+            let architecture = Architecture::new(&config, shape, count);
+            if which.labels {
+                set = for_outputs(set, &config.data.spec, count, outputs.as_ref(), which.instead)?;
+            }
+            let constant =
+                config.data.center == Some(false) && config.data.normalize.is_some_and(Normalize::constant);
+            let some = if constant { set.thinned(1) } else { set.clone() };
+            let samples = prepared(some, &mut config.data)?;
+            Ok(Loaded { config, set, samples, architecture })
+        }
+    }
+
+    // The split a run was evaluated on (or the one that is named), normalised as in training.
+    fn of_run(run: &Run, args: &ShownArgs, which: Which) -> Result<Loaded> {
+        let mut config = run.config.clone();
+        let (samples, _) = training_set(&mut config)?;
+        let split = args.data.split.clone().or(config.eval.split.take());
+        let (limit, sample) = which.drawn(args.data.limit, args.data.limit.or(config.eval.limit));
+        config.eval.limit = limit;
+        let set = named_split(&config, &samples, split.as_deref().unwrap_or("test"), sample)?;
+        config.run.channels_last = which.channels_last.unwrap_or(config.run.channels_last);
+        let architecture = Architecture::new(&config, samples.shape, samples.outputs());
+        Ok(Loaded { set: which.fewer(set, args), config, samples, architecture })
+    }
+
+    impl Which {
+        // How many images, and the seed they are drawn with; the first ones without one. A
+        // limit that was `said` stays.
+        fn drawn(self, said: Option<usize>, limit: Option<usize>) -> (Option<usize>, Option<u64>) {
+            let quick = self.quick.filter(|_| limit.is_none_or(|limit| limit > QUICK[0] && said.is_none()));
+            if quick.is_some() { (Some(QUICK[0]), quick) } else { (limit, None) }
+        }
+
+        // Fewer of large images, whose size is not known before.
+        fn fewer(self, set: ImageSet, args: &ShownArgs) -> ImageSet {
+            let [_, h, w] = set.shape();
+            let many =
+                self.quick.is_some() && args.data.limit.is_none() && large(h, w) && set.len() > QUICK[1];
+            if many { set.thinned(QUICK[1]) } else { set }
+        }
+    }
+
+    // Outputs of the last matrix of a file.
+    fn head(dict: &StateDict) -> Option<usize> {
+        dict.iter().rev().find_map(|t| if let [rows, _] = t.shape() { Some(*rows) } else { None })
+    }
+
+    impl Run {
+        /// The weights it began with; None where they cannot be had again.
+        pub fn initial(&self) -> Result<Option<StateDict>> {
+            if let Some(path) = &self.config.init.weights {
+                return Ok(if path.exists() { Some(weights::open(path)?.dict) } else { None });
+            }
+            let data = Manifest::read(&self.dir.manifest())?.data;
+            let architecture = Architecture::new(&self.config, data.shape, data.classes.len());
+            let init = self.config.init.kind.unwrap_or(InitKind::Pytorch);
+            let (kind, device) = (tch::Kind::Float, tch::Device::Cpu);
+            Ok(Some(Deep::new(architecture, init, self.config.run.seed, kind, device)?.state_dict()?))
+        }
+    }
+}
+
+#[cfg(feature = "torch")]
+pub use loading::{Loaded, Which};

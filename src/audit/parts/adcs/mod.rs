@@ -1,0 +1,112 @@
+//! Where the images of a class have more energy than the others: [`measure`] says how.
+//! It is a property of the images alone.
+
+mod measure;
+
+pub use measure::*;
+
+use super::{About, Needs, Part, Shown, Words};
+use crate::audit::chapter::class_name;
+use crate::audit::csv::{Cell, Csv, class};
+use crate::audit::pens::{plane, signed};
+use crate::figure::chart::{Block, Look as Colours, Tile, Tiles};
+use crate::spectrum::{Frequency, Grid};
+
+/// What is found.
+pub type Found = Adcs;
+
+/// Most classes that a figure shows.
+pub const SHOWN: usize = 10;
+
+/// A row of maps, one of each class: a value per distinct frequency, signed.
+pub fn maps<'a>(
+    shown: &Shown,
+    what: &str,
+    grid: Grid,
+    frequencies: &[Frequency],
+    of: impl Iterator<Item = (u32, &'a [f64])>,
+) -> [Block; 2] {
+    let (columns, tiles): (Vec<_>, Vec<_>) = of
+        .take(SHOWN)
+        .map(|(class, values)| {
+            let image = plane(grid, frequencies, values);
+            let tile = Tile { image, look: Colours::Signed, caption: String::new() };
+            (class_name(shown.classes, class), Some(tile))
+        })
+        .unzip();
+    // Room for names where there are few.
+    let side = if columns.len() <= 6 { 170.0 } else { 120.0 };
+    let rows = vec![(what.to_owned(), tiles)];
+    [Block::Tiles(Tiles { groups: Vec::new(), columns, rows, side }), Block::Bars(vec![signed()])]
+}
+
+impl Part for Adcs {
+    const ABOUT: About = About {
+        title: "ADCS",
+        what: "At which frequencies the images of a class have more energy than the others; of the images alone",
+        needs: Needs { labels: true, range: false },
+        table: "adcs.csv",
+        figure: Some(("adcs.png", "ADCS of the classes, frequency zero in the middle.")),
+        terms: &[(
+            "ADCS",
+            "Wang et al., ICCV 2023: Σ over other classes of the sign of the difference of mean amplitudes.",
+        )],
+    };
+
+    #[cfg(feature = "torch")]
+    fn check(look: &super::Look) -> crate::Result<()> {
+        look.few_classes(super::Name::adcs)
+    }
+
+    #[cfg(feature = "torch")]
+    fn measure(look: &super::Look) -> crate::Result<Self> {
+        use crate::error::{Error, Lack};
+        let (labels, variant) = (&look.clean.classes, look.ask.adcs);
+        let found = match variant {
+            Variant::Paper => Adcs::new(look.set.images.view(), labels, variant),
+            // The published code sees images as the network does.
+            Variant::Published => {
+                let seen = look.subject.normalised(&look.subject.pixels)?;
+                let seen = crate::model::convert::array(&seen)?.mapv(|v| v as f32);
+                let seen = seen.into_dimensionality().expect("images have four axes");
+                Adcs::new(seen.view(), labels, variant)
+            }
+        };
+        found.map_err(Error::lack_of(Lack::Classes))
+    }
+
+    fn words(&self, _: &Shown) -> Words {
+        let line = format!(
+            "ADCS compares the amplitude spectra of {} classes ({}): red where a class has more than the others, blue \
+             where it has less. It is a property of the images.",
+            self.classes.len(),
+            match self.variant {
+                Variant::Paper => "as the paper defines it",
+                Variant::Published => "as the paper's published code computes it",
+            }
+        );
+        Words { text: vec![line], ..Words::default() }
+    }
+
+    /// A line per class and frequency.
+    fn table<'a>(&'a self, shown: &Shown<'a>) -> Csv<'a> {
+        let names = shown.classes;
+        let rows = self.classes.iter().zip(&self.values).flat_map(|(&of, values)| {
+            self.frequencies.iter().zip(values).map(move |(k, &value)| {
+                let mut row = vec![class(names, of)];
+                row.extend([f64::from(k.row), f64::from(k.col), value].map(Cell::Number));
+                row
+            })
+        });
+        Csv::new(["class", "row", "col", "adcs"], rows)
+    }
+
+    fn figure(&self, shown: &Shown) -> Vec<Block> {
+        let of = self.classes.iter().zip(&self.values).map(|(class, values)| (*class, values.as_slice()));
+        let size = Grid::new(self.height, self.width);
+        let heading = "At which frequencies classes have more energy than the others".to_owned();
+        let mut blocks = vec![Block::Heading(heading)];
+        blocks.extend(maps(shown, "ADCS", size, &self.frequencies, of));
+        blocks
+    }
+}

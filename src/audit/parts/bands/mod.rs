@@ -1,0 +1,182 @@
+//! Answers to low-, high- and band-passed images: [`measure`] says how.
+
+mod measure;
+
+pub use measure::*;
+
+use super::{About, Needs, Part, Shown, Words};
+use crate::audit::Rate;
+use crate::audit::csv::{Cell, Csv, rate};
+use crate::audit::numbers::{Beside, Measured};
+use crate::audit::pens::{LEVEL, MEASURED, OTHER, bars, dotted, measured};
+use crate::figure::chart::{Axis, Block, Key, Layer, Marker, Panel, Pen, Sign};
+use crate::figure::style::REST;
+
+/// What is found.
+pub type Found = Bands;
+
+impl Part for Bands {
+    const ABOUT: About = About {
+        title: "Filtered images",
+        what: "Answers to low-, high- and band-passed images",
+        needs: Needs { labels: false, range: true },
+        table: "bands.csv",
+        figure: Some(("bands.png", "Answers to low-, high- and band-passed images.")),
+        terms: &[],
+    };
+
+    #[cfg(feature = "torch")]
+    fn measure(look: &super::Look) -> crate::Result<Self> {
+        let (h, w) = look.size();
+        let radii = usual(h, w, if look.ask.quick { 6 } else { 12 });
+        let options = Options { radii, ..Options::default() };
+        look.once(super::Name::bands, &options.radii, || measure(look.subject, look.clean, &options))
+    }
+
+    fn words(&self, _: &Shown) -> Words {
+        let half = |accuracy: Option<f64>, agreement: Option<f64>| {
+            if self.accuracy.is_some() { accuracy } else { agreement }
+        };
+        let what = if self.accuracy.is_some() { "accuracy" } else { "agreement with its own answers" };
+        let low = half(self.low.half_accuracy, self.low.half_agreement);
+        let high = half(self.high.half_accuracy, self.high.half_agreement);
+        let said = |r: Option<f64>| {
+            r.map_or_else(|| "at no radius".to_owned(), |r| format!("{r:.3} cycles per pixel"))
+        };
+        let mut words = Words::default();
+        words.find(format!(
+            "Radius at which it is half-way between chance and its full {what}: low-pass {}, high-pass {}.",
+            said(low),
+            said(high)
+        ));
+        words.text.push(format!(
+            "{} images; hard filters in pixel space, the mean of each channel kept; pixels {}.",
+            self.images,
+            if self.clamp { "clipped to [0, 1]" } else { "not clipped" }
+        ));
+        words
+    }
+
+    /// A line per filter: the radii that pass are above and upto; share of the
+    /// frequencies and of the energy that pass; accuracy, and agreement with the answer
+    /// to the whole image.
+    fn table<'a>(&'a self, _: &Shown<'a>) -> Csv<'a> {
+        let curves = [("low-pass", &self.low), ("high-pass", &self.high), ("band-pass", &self.bands)];
+        let rows = curves.into_iter().flat_map(|(name, curve)| {
+            curve.points.iter().map(move |p| {
+                let mut row = vec![Cell::Text(name)];
+                row.extend([p.above, p.upto, p.frequencies, p.energy].map(Cell::Number));
+                row.extend(rate(p.accuracy));
+                row.extend(rate(Some(p.agreement)));
+                row
+            })
+        });
+        let header = [
+            "filter",
+            "above",
+            "upto",
+            "frequencies",
+            "energy",
+            "accuracy",
+            "accuracy_low",
+            "accuracy_high",
+            "agreement",
+            "agreement_low",
+            "agreement_high",
+        ];
+        Csv::new(header, rows)
+    }
+
+    fn figure(&self, shown: &Shown) -> Vec<Block> {
+        let middle = |p: &Point| 0.5 * (p.above.max(0.0) + p.upto);
+        let mut panels = vec![
+            curve("(a) Low-pass", UPTO, &self.low, |p| p.upto),
+            curve("(b) High-pass", ABOVE, &self.high, |p| p.above.max(0.0)),
+            curve("(c) Band-pass", "middle of the band (cycles/pixel)", &self.bands, middle),
+        ];
+        for panel in &mut panels {
+            panel.layers.insert(0, Layer::Horizontal(self.chance, Pen { colour: REST, ..LEVEL }));
+            if let Some(clean) = self.accuracy {
+                panel.layers.insert(0, Layer::Horizontal(clean.share, LEVEL));
+            }
+        }
+        let mut keys = Vec::new();
+        if self.accuracy.is_some() {
+            keys.push(measured("accuracy, with 95 % interval"));
+        }
+        keys.push(Key::new(
+            vec![Sign::Line(OTHER), Sign::Marker(Marker::Square, OTHER.colour)],
+            "same answer as to the whole image",
+        ));
+        if self.accuracy.is_some() {
+            keys.push(Key::new(vec![Sign::Line(LEVEL)], "accuracy on whole images"));
+        }
+        keys.push(Key::new(vec![Sign::Line(Pen { colour: REST, ..LEVEL })], "chance"));
+        let heading = format!("{} on filtered images", shown.network);
+        vec![Block::Heading(heading), Block::Panels(panels, 320.0, 1.0), Block::Legend(keys)]
+    }
+
+    fn numbers(&self) -> Vec<(&'static str, &'static str, Option<Measured>)> {
+        let (low, high) = (&self.low, &self.high);
+        [
+            ("low-pass, radius half-way from chance to the accuracy", low.half_accuracy),
+            ("high-pass, radius half-way from chance to the accuracy", high.half_accuracy),
+            ("low-pass, radius half-way from chance to agreement", low.half_agreement),
+            ("high-pass, radius half-way from chance to agreement", high.half_agreement),
+        ]
+        .map(|(name, radius)| (name, "cycles/pixel", radius.map(Measured::from)))
+        .into()
+    }
+
+    fn beside(&self, other: &Self) -> Vec<Beside> {
+        let labelled = self.accuracy.is_some() && other.accuracy.is_some();
+        let rate = |p: &Point| if labelled { p.accuracy } else { Some(p.agreement) };
+        let y = || Axis::linear(if labelled { "accuracy" } else { "agreement" }).within(0.0, 1.02);
+        let x = |text: &str| radial(text, self.low.points.iter().map(|p| p.upto));
+        let points = |curve: &Curve, at: &dyn Fn(&Point) -> f64| {
+            let points = curve.points.iter().filter_map(|p| {
+                let rate = rate(p)?;
+                Some((at(p), rate.share, Some(rate.interval)))
+            });
+            points.collect::<Vec<_>>()
+        };
+        let low = [&self.low, &other.low].map(|c| points(c, &|p| p.upto));
+        let high = [&self.high, &other.high].map(|c| points(c, &|p| p.above.max(0.0)));
+        vec![
+            Beside { panel: Panel::new("Low-pass", x(UPTO), y()), points: low },
+            Beside { panel: Panel::new("High-pass", x(ABOVE), y()), points: high },
+        ]
+    }
+}
+
+const UPTO: &str = "frequencies up to (cycles/pixel)";
+const ABOVE: &str = "frequencies above (cycles/pixel)";
+
+/// An axis for radii that rise from 0 in equal steps, or by equal factors.
+fn radial(label: &str, all: impl Iterator<Item = f64>) -> Axis {
+    const END: f64 = 0.72;
+    let all: Vec<f64> = all.collect();
+    let steps = all.windows(2).map(|w| w[1] - w[0]);
+    let (least, most) = steps.fold((f64::INFINITY, 0.0), |(a, b), step| (step.min(a), step.max(b)));
+    match all.iter().copied().find(|r| *r > 0.0) {
+        Some(first) if most > 1.5 * least => {
+            let places = [0.0, 0.03, 0.1, 0.3].map(|r| (r, r.to_string()));
+            Axis::log(label).from_zero(first, END).named(places.to_vec())
+        }
+        _ => Axis::linear(label).within(-0.01, END),
+    }
+}
+
+fn curve(name: &str, x: &str, curve: &Curve, at: impl Fn(&Point) -> f64) -> Panel {
+    let y = Axis::linear("share of images").within(0.0, 1.02);
+    let mut panel = Panel::new(name, radial(x, curve.points.iter().map(&at)), y);
+    let mut add = |rate: &dyn Fn(&Point) -> Option<Rate>, pen: Pen, marker| {
+        let all: Vec<_> = curve.points.iter().filter_map(|p| Some((at(p), rate(p)?))).collect();
+        let intervals = all.iter().map(|(x, r)| (*x, r.interval));
+        panel.layers.extend(bars(intervals, Pen { width: 0.8, ..pen }));
+        panel.layers.extend(dotted(all.iter().map(|(x, r)| (*x, r.share)).collect(), 0.7, pen, marker));
+    };
+    add(&|p| Some(p.agreement), OTHER, Marker::Square);
+    add(&|p| p.accuracy, MEASURED, Marker::Dot);
+    panel
+}

@@ -1,0 +1,132 @@
+//! Shape or texture, on cue-conflict images: [`measure`] says how.
+
+mod categories;
+mod measure;
+mod stimuli;
+#[cfg(test)]
+mod tests;
+
+pub use categories::CATEGORIES;
+pub use measure::*;
+pub use stimuli::{Stimuli, texture};
+
+use super::{About, Needs, Part, Shown, Words};
+use crate::audit::chapter::percent;
+use crate::audit::csv::{Cell, Csv, rate};
+use crate::audit::numbers::Measured;
+use crate::audit::pens::{DRAWN, LEVEL, MEASURED};
+use crate::figure::chart::{Axis, Block, Key, Layer, Marker, Panel, Sign};
+
+/// What is found.
+pub type Found = ShapeBias;
+
+impl Part for ShapeBias {
+    const ABOUT: About = About {
+        title: "Shape or texture",
+        what: "Shape or texture, on cue-conflict images (--stimuli)",
+        needs: Needs { labels: false, range: false },
+        table: "shape.csv",
+        figure: Some(("shape.png", "Shape bias by class of the shape.")),
+        terms: &[(
+            "Shape bias",
+            "decisions for the shape / (for the shape + for the texture). Geirhos et al., ICLR 2019.",
+        )],
+    };
+
+    /// Reads the cue-conflict images, in as many channels as the network's.
+    #[cfg(feature = "torch")]
+    fn check(look: &super::Look) -> crate::Result<()> {
+        use crate::error::{Error, Lack};
+        let Some(dir) = &look.ask.stimuli else {
+            return Err(Error::lacking(Lack::Stimuli, "images", "cue-conflict images (--stimuli)", "none"));
+        };
+        let ((h, w), channels) = (look.size(), look.set.shape()[0]);
+        let options = crate::data::Options {
+            limit: None,
+            limit_per_class: None,
+            classes: Vec::new(),
+            size: Some((h, w)),
+            shorter: None,
+            grey: channels == 1,
+            ..look.data.clone()
+        };
+        let mut stimuli = Stimuli::read(dir, &options)?;
+        stimuli.images = crate::field::repeated(stimuli.images, channels);
+        let decision = Decision::new(look.clean.outputs, look.names, &stimuli.names);
+        // Where nothing else is asked for, it is an error.
+        let alone = look.named(super::Name::shape);
+        decision.map_err(|e| if alone { e } else { Error::lack_of(Lack::Stimuli)(e) })?;
+        // A part is checked once.
+        let _ = look.stimuli.set(stimuli);
+        Ok(())
+    }
+
+    #[cfg(feature = "torch")]
+    fn measure(look: &super::Look) -> crate::Result<Self> {
+        use crate::error::{Error, Lack};
+        let stimuli = look.stimuli.get().expect("checked before");
+        measure(look.subject, stimuli, look.names).map_err(Error::lack_of(Lack::Stimuli))
+    }
+
+    fn words(&self, _: &Shown) -> Words {
+        let mut words = Words::default();
+        if let Some(bias) = &self.decided.bias {
+            words.find(format!(
+                "Shape bias {}: where shape and texture disagree, {} decisions for the shape and {} for the texture.",
+                percent(bias),
+                self.decided.shape,
+                self.decided.texture
+            ));
+        }
+        words.text.push(format!(
+            "{} images, {} left out whose shape and texture agree; {} of the others are answered as one or the other.",
+            self.images,
+            self.agreeing,
+            percent(&self.either)
+        ));
+        words
+    }
+
+    /// A line per class of the shape.
+    fn table<'a>(&'a self, _: &Shown<'a>) -> Csv<'a> {
+        let rows = self.by_shape.iter().map(|class| {
+            let decided = &class.decided;
+            let mut row = vec![Cell::Text(&class.name)];
+            row.extend([decided.shape, decided.texture, decided.other].map(|n| Cell::from(n as usize)));
+            row.extend(rate(decided.bias));
+            row
+        });
+        Csv::new(["class", "shape", "texture", "other", "bias", "bias_low", "bias_high"], rows)
+    }
+
+    fn figure(&self, shown: &Shown) -> Vec<Block> {
+        let classes: Vec<_> = self.by_shape.iter().filter_map(|c| Some((c, c.decided.bias?))).collect();
+        let names = classes.iter().enumerate().map(|(i, (c, _))| (i as f64, c.name.clone())).collect();
+        let y = Axis::linear("").within(classes.len().max(1) as f64 - 0.5, -0.5).named(names);
+        let x = Axis::linear("shape bias: decisions for shape of those for shape or texture").within(0.0, 1.0);
+        let mut panel = Panel::new("By class of the shape", x, y);
+        for (i, (_, rate)) in classes.iter().enumerate() {
+            let (y, [low, high]) = (i as f64, rate.interval);
+            panel.layers.push(Layer::Line(vec![(low, y), (high, y)], DRAWN));
+            panel.layers.push(Layer::Points(vec![(rate.share, y)], Marker::Dot, MEASURED.colour));
+        }
+        let mut keys = vec![
+            Key::new(vec![Sign::Marker(Marker::Dot, MEASURED.colour)], "class"),
+            Key::new(vec![Sign::Line(DRAWN)], "95 % interval"),
+        ];
+        if let Some(all) = self.decided.bias {
+            panel.layers.insert(0, Layer::Vertical(all.share, LEVEL));
+            keys.push(Key::new(vec![Sign::Upright(LEVEL)], "all images"));
+        }
+        let height = 44.0 * classes.len().max(4) as f64;
+        vec![
+            Block::Heading(format!("Shape or texture, {}", shown.network)),
+            Block::Panels(vec![panel], height, 0.8),
+            Block::Legend(keys),
+        ]
+    }
+
+    fn numbers(&self) -> Vec<(&'static str, &'static str, Option<Measured>)> {
+        vec![("shape bias", "", self.decided.bias.map(Measured::from))]
+    }
+}

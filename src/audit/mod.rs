@@ -23,15 +23,14 @@ pub mod page;
 pub mod pair;
 pub mod parts;
 mod pens;
-mod rate;
 pub mod report;
 #[cfg(feature = "torch")]
 pub mod subject;
 #[cfg(all(test, feature = "torch"))]
 mod testing;
 
+pub use crate::stats::Rate;
 #[cfg(feature = "torch")]
 pub use clean::Clean;
 pub use clean::Reference;
 pub use fingerprint::Fingerprint;
-pub use rate::Rate;

@@ -15,8 +15,7 @@ use super::parts::LeftOut;
 use super::pens::{MEASURED, OTHER, bars, dotted};
 use super::report::OnImages;
 use crate::figure::chart::{Block, Key, Marker, Panel, Pen, Sign};
-
-const Z: f64 = 1.959_963_984_540_054;
+use crate::stats::Z95;
 
 /// Two networks' answers to the same images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,7 +70,7 @@ impl Right {
         let [a, b] = [only_a, only_b].map(|count| count as f64);
         let (a_more, b_more, m) = (a + 0.5, b + 0.5, n + 2.0);
         let middle = (b_more - a_more) / m;
-        let reach = Z * (a_more + b_more - (b_more - a_more).powi(2) / m).sqrt() / m;
+        let reach = Z95 * (a_more + b_more - (b_more - a_more).powi(2) / m).sqrt() / m;
         Self {
             both,
             only_a,

@@ -10,7 +10,7 @@ use crate::disk;
 use crate::error::{Error, Result};
 use crate::run::Metrics;
 use crate::spectrum::Energies;
-use crate::theory::curve::crossing;
+use crate::stats::crossing;
 use crate::theory::subspace;
 use crate::theory::{Forecast, Mode, Modes};
 
@@ -61,7 +61,7 @@ impl Subspace {
         let half_time = |a: &[Vec<f64>]| {
             let of_row = |r: usize| a[block.clone()].iter().map(|a| a[r]).sum::<f64>() / block.len() as f64;
             let mean: Vec<f64> = (0..metrics.steps.len()).map(of_row).collect();
-            crossing(&metrics.steps, &mean, level)
+            crossing(&metrics.steps, &mean, level, true)
         };
         let v = modes.v_rows();
         let angles = images.and_then(|images| {
@@ -179,7 +179,7 @@ impl Discovery {
 
     /// Of a measured curve `a` of `mode`, and the template at its half-time.
     pub fn measured(steps: &[f64], a: &[f64], mode: &Mode, template: Option<&Energies>) -> Self {
-        let at = |share: f64| crossing(steps, a, share * mode.s);
+        let at = |share: f64| crossing(steps, a, share * mode.s, true);
         let template = template.and_then(|e| Template::new(e, mode));
         Self { t10: at(0.1), t50: at(0.5), t90: at(0.9), template }
     }

@@ -78,7 +78,6 @@
 //! approximate, [`mode::assumptions`] says by how much.
 
 pub mod closed;
-pub mod curve;
 pub mod flow;
 pub mod forecast;
 pub mod linear;

@@ -981,7 +981,7 @@ pub(crate) mod naive {
     /// Half-times by linear interpolation of a curve sampled every `h`.
     pub fn half_time(values: &[f64], s: f64, h: f64) -> f64 {
         let steps: Vec<f64> = (0..values.len()).map(|i| i as f64 * h).collect();
-        crate::theory::curve::crossing(&steps, values, 0.5 * s).unwrap()
+        crate::stats::crossing(&steps, values, 0.5 * s, true).unwrap()
     }
 }
 

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::figure::dominance::{self, Dominance, HeatRun, ParticipationSeries, ScaleSeries};
 use crate::run::config::ModelKind;
 use crate::spectrum::{Energies, Grid};
-use crate::theory::curve::spearman;
+use crate::stats::spearman;
 
 /// Rows of the heat maps.
 const ROWS: usize = 14;

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::figure::modes::{mirror, shift_to_centre};
 use crate::figure::natural::{self, Natural, NaturalMode};
 use crate::run::config::ModelKind;
-use crate::theory::curve::spearman;
+use crate::stats::spearman;
 
 /// Rows of pictures and curves.
 const SHOWN: usize = 6;

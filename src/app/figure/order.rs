@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::Finished;
 use super::verdict::Note;
 use crate::figure::order::{self, Order, OrderGroup};
-use crate::theory::curve::{pearson, spearman};
+use crate::stats::{pearson, spearman};
 
 pub fn draw(runs: &[PathBuf], out: &Path) -> Result<Note> {
     let runs = Finished::all(runs)?;

@@ -19,7 +19,7 @@ use crate::run::manifest::Status;
 use crate::run::{Manifest, Metrics, RunDir, Table};
 use crate::seed;
 use crate::spectrum::{Energies, Grid};
-use crate::theory::curve::{crossing, quantile, spearman, spearman_interval};
+use crate::stats::{crossing, quantile, spearman, spearman_interval};
 
 /// Rows and times of the table of templates.
 const SHOWN: usize = 3;
@@ -182,7 +182,7 @@ impl Run {
     }
 
     fn half_times(&self) -> Vec<Option<f64>> {
-        let half_time = |(a, s): (&Vec<f64>, &f64)| crossing(&self.metrics.steps, a, 0.5 * s);
+        let half_time = |(a, s): (&Vec<f64>, &f64)| crossing(&self.metrics.steps, a, 0.5 * s, true);
         self.metrics.a.iter().zip(&self.s).map(half_time).collect()
     }
 

@@ -11,7 +11,7 @@ use super::verdict::Note;
 use crate::error::Error;
 use crate::figure::speed::{self, Speed, SpeedPoint, SpeedSeries};
 use crate::run::config::ModelKind;
-use crate::theory::curve::spearman;
+use crate::stats::spearman;
 
 /// Error allowed of the predicted ratio of half-times.
 const CLOSE: f64 = 0.02;

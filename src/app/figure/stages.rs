@@ -9,7 +9,7 @@ use super::{subtitle, title};
 use crate::figure::stages::{self, Curve, Panel};
 use crate::run::config::ModelKind;
 use crate::run::{RunConfig, RunDir, Summary};
-use crate::theory::curve::crossing;
+use crate::stats::crossing;
 
 /// Distance allowed between closed form and training, in units of s.
 const CLOSE: f64 = 0.005;
@@ -66,8 +66,8 @@ fn panel(root: &Path) -> Result<Panel> {
         Curve {
             label: format!("mode {}", i + 1),
             note: format!("s = {s:.3}"),
-            half_time: crossing(&metrics.steps, &measured, 0.5),
-            theory_half_time: theory.as_ref().and_then(|t| crossing(&metrics.steps, t, 0.5)),
+            half_time: crossing(&metrics.steps, &measured, 0.5, true),
+            theory_half_time: theory.as_ref().and_then(|t| crossing(&metrics.steps, t, 0.5, true)),
             measured,
             theory,
         }

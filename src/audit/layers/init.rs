@@ -10,7 +10,7 @@ use super::{Drawn, Init, Options, Spectrum};
 use crate::error::Result;
 use crate::seed;
 use crate::spectrum::Grid;
-use crate::theory::curve::quantile;
+use crate::stats::middle95;
 
 // Numbers of the kernels of a draw that are drawn one by one.
 const NUMBERS: usize = 1 << 14;
@@ -54,7 +54,7 @@ impl Drawn {
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
         let sd = (squares / (values.len() - 1).max(1) as f64).sqrt();
-        let interval = [0.025, 0.975].map(|q| quantile(values, q));
+        let interval = middle95(values);
         Self {
             mean,
             sd,

@@ -8,8 +8,8 @@ use crate::data::Samples;
 use crate::error::Result;
 use crate::model::{self, Draw, Layout, Network, Padding, Start, convert};
 use crate::run::{Observer, Row, Snapshot};
+use crate::stats::crossing;
 use crate::theory::closed::Closed;
-use crate::theory::curve::crossing;
 use crate::theory::flow::{Flow, Follow};
 use crate::theory::mode::ModeTheory;
 use crate::theory::tests_support::{cosine_samples, random_samples, sums_of_cosines};
@@ -195,7 +195,7 @@ fn the_closed_form_predicts_training_from_a_matched_start() {
                 .map(|(a, step)| (a - closed.at_step(*step, eta)).abs() / mode.s)
                 .fold(0.0, f64::max);
             assert!(worst < 0.005, "mode {i}: {worst}");
-            half_times.push(crossing(&steps, &a, 0.5 * mode.s).unwrap() * eta);
+            half_times.push(crossing(&steps, &a, 0.5 * mode.s, true).unwrap() * eta);
         }
     }
     // The convolution is √(n/2) times faster, mode by mode.
@@ -373,7 +373,7 @@ fn mode_theory_knows_when_spread_modes_are_discovered() {
         let (times, a) = curves(eta);
         let halved = (!finite).then(|| curves(0.5 * eta));
         for (i, mode) in modes.list.iter().enumerate() {
-            let half = |times: &[f64], a: &[f64]| crossing(times, a, 0.5 * mode.s).unwrap();
+            let half = |times: &[f64], a: &[f64]| crossing(times, a, 0.5 * mode.s, true).unwrap();
             let mut measured = half(&times, &a[i]);
             let mut values = a[i].clone();
             if let Some((fine_times, fine)) = &halved {

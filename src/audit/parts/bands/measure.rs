@@ -120,19 +120,6 @@ pub struct Bands {
     pub bands: Curve,
 }
 
-/// Where a curve of `values` at rising `x` first reaches `level`, from below or,
-/// if not `rising`, from above; linear in between. The first x where it is there
-/// from the start.
-pub fn crossing(x: &[f64], values: &[f64], level: f64, rising: bool) -> Option<f64> {
-    let sign = if rising { 1.0 } else { -1.0 };
-    let there = values.iter().position(|v| sign * (v - level) >= 0.0)?;
-    if there == 0 {
-        return x.first().copied();
-    }
-    let (a, b) = (values[there - 1], values[there]);
-    Some(x[there - 1] + (x[there] - x[there - 1]) * (level - a) / (b - a))
-}
-
 impl Options {
     /// Whether they can be measured.
     ///
@@ -158,6 +145,7 @@ mod run {
     use crate::audit::filter::{Spectra, outside};
     use crate::audit::subject::Subject;
     use crate::progress::Progress;
+    use crate::stats::crossing;
 
     /// (above, upto) of the filters of low-pass, high-pass and rings.
     fn filters(radii: &[f64]) -> [Vec<(f64, f64)>; 3] {
@@ -271,17 +259,6 @@ mod run {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn crossings_by_hand() {
-        let x = [0.0, 1.0, 3.0, 4.0];
-        assert_eq!(crossing(&x, &[0.0, 0.2, 0.6, 0.5], 0.5, true), Some(2.5));
-        assert_eq!(crossing(&x, &[0.0, 0.2, 0.6, 0.5], 0.2, true), Some(1.0));
-        assert_eq!(crossing(&x, &[0.9, 0.5, 0.1, 0.3], 0.3, false), Some(2.0));
-        assert_eq!(crossing(&x, &[0.9, 0.5, 0.1, 0.3], 0.95, false), Some(0.0));
-        assert_eq!(crossing(&x, &[0.0, 0.2, 0.6, 0.5], 0.7, true), None);
-        assert_eq!(crossing(&[], &[], 0.7, true), None);
-    }
 
     #[test]
     fn rings_by_hand() {

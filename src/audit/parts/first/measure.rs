@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::seed;
-use crate::theory::curve::{pearson, quantile};
+use crate::stats::{middle95, pearson};
 use crate::theory::moments::add_products;
 use crate::weights::{NamedTensor, StateDict};
 
@@ -297,7 +297,7 @@ pub fn fit(
     let tau = search.times[at];
     let predicted = predicted_profile(&components.lambda, tau);
     let squares = &along * &along;
-    let middle = |correlations: Vec<f64>| [0.025, 0.975].map(|q| quantile(&correlations, q));
+    let middle = |correlations: Vec<f64>| middle95(&correlations);
     let resampled = |draw: u64| {
         let mut rng = seed::rng(seed, "audit/profile/bootstrap", draw);
         let mut sum = Array1::<f64>::zeros(p);

@@ -27,10 +27,10 @@ use serde::{Deserialize, Serialize};
 
 use super::store;
 use crate::audit::Rate;
-use crate::audit::rate::wilson;
 use crate::error::{Error, Result};
 use crate::seed;
 use crate::spectrum::{Frequency, Grid};
+use crate::stats::wilson;
 
 /// What a heat map is to show.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

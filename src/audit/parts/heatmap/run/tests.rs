@@ -12,10 +12,10 @@ use tch::Device;
 
 use super::super::{self as heatmap, merge, ring};
 use super::*;
-use crate::audit::rate::wilson;
 use crate::model::deep::{Architecture, Deep, Pass};
 use crate::run::config::{InitKind, ModelKind};
 use crate::spectrum::Energies;
+use crate::stats::wilson;
 
 const IMAGES: usize = 6;
 

@@ -1,14 +1,55 @@
-//! Reading discovery times off a curve, and comparing two lists of them.
+//! Statistics: shares with their intervals, correlations, quantiles, and where a curve
+//! crosses a level.
 
 use rand::Rng;
+use serde::{Deserialize, Serialize};
 
-/// First crossing of `level` by a curve given at ascending `steps`, by linear
-/// interpolation; None where the curve never gets there. A curve that starts at
-/// or above the level crosses it at its first step.
-pub fn crossing(steps: &[f64], values: &[f64], level: f64) -> Option<f64> {
-    let i = values.iter().position(|v| *v >= level)?;
-    let Some(before) = i.checked_sub(1) else { return steps.first().copied() };
-    let (x0, x1, y0, y1) = (steps[before], steps[i], values[before], values[i]);
+/// Half the width of a 95 % interval, in standard deviations of a normal distribution:
+/// its quantile 0.975.
+pub const Z95: f64 = 1.959_963_984_540_054;
+
+/// A share of images.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rate {
+    /// Images that are counted.
+    pub count: u64,
+    /// Images there are.
+    pub of: u64,
+    /// count/of; not a number of none.
+    pub share: f64,
+    /// 95 % score interval of the share (Wilson 1927); all of [0, 1] of none.
+    pub interval: [f64; 2],
+}
+
+impl Rate {
+    /// `count` of `of` images.
+    pub fn new(count: u64, of: u64) -> Self {
+        let share = count as f64 / of as f64;
+        Self { count, of, share, interval: wilson(share, of as f64) }
+    }
+}
+
+/// 95 % score interval of a share `p` of `n` (Wilson 1927); all of [0, 1] of none.
+pub fn wilson(p: f64, n: f64) -> [f64; 2] {
+    if n == 0.0 {
+        return [0.0, 1.0];
+    }
+    let z2 = Z95 * Z95 / n;
+    let middle = (p + z2 / 2.0) / (1.0 + z2);
+    let reach = Z95 / (1.0 + z2) * (p * (1.0 - p) / n + z2 / (4.0 * n)).sqrt();
+    // At its ends the interval has them for an end, but for rounding.
+    let low = if p <= 0.0 { 0.0 } else { (middle - reach).max(0.0) };
+    let high = if p >= 1.0 { 1.0 } else { (middle + reach).min(1.0) };
+    [low, high]
+}
+
+/// Where a curve given at ascending `x` first reaches `level`, from below or, if not
+/// `rising`, from above, by linear interpolation; None where it never gets there. A
+/// curve that starts at the level or beyond crosses it at its first x.
+pub fn crossing(x: &[f64], values: &[f64], level: f64, rising: bool) -> Option<f64> {
+    let i = values.iter().position(|v| if rising { *v >= level } else { *v <= level })?;
+    let Some(before) = i.checked_sub(1) else { return x.first().copied() };
+    let (x0, x1, y0, y1) = (x[before], x[i], values[before], values[i]);
     // After a gap (NaN) there is nothing to interpolate from.
     if y0.is_nan() { Some(x1) } else { Some(x0 + (x1 - x0) * (level - y0) / (y1 - y0)) }
 }
@@ -81,9 +122,31 @@ pub fn quantile(values: &[f64], q: f64) -> f64 {
     }
 }
 
+/// The middle 95 % of the values: their quantiles 0.025 and 0.975.
+pub fn middle95(values: &[f64]) -> [f64; 2] {
+    [0.025, 0.975].map(|q| quantile(values, q))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn intervals_are_wilsons() {
+        // Of 0 in 10 and 5 in 10, as tabled.
+        let close =
+            |[a, b]: [f64; 2], [c, d]: [f64; 2]| assert!((a - c).abs() < 1e-4 && (b - d).abs() < 1e-4);
+        close(Rate::new(0, 10).interval, [0.0, 0.2775]);
+        close(Rate::new(5, 10).interval, [0.2366, 0.7634]);
+        for count in 0..=20 {
+            let Rate { share, interval: [low, high], .. } = Rate::new(count, 20);
+            assert!(low <= share + 1e-12 && share <= high + 1e-12 && 0.0 <= low && high <= 1.0);
+        }
+        assert!(
+            (1..5000).all(|of| Rate::new(0, of).interval[0] == 0.0 && Rate::new(of, of).interval[1] == 1.0)
+        );
+        assert_eq!(Rate::new(0, 0).interval, [0.0, 1.0]);
+    }
 
     #[test]
     fn correlations_by_hand() {
@@ -105,17 +168,26 @@ mod tests {
     #[test]
     fn crossings_by_hand() {
         let steps = [0.0, 10.0, 20.0, 30.0];
-        assert_eq!(crossing(&steps, &[0.0, 0.2, 0.6, 1.0], 0.5), Some(17.5));
-        assert_eq!(crossing(&steps, &[0.5, 0.2, 0.6, 1.0], 0.5), Some(0.0));
-        assert_eq!(crossing(&steps, &[0.0, 0.1, 0.2, 0.3], 0.5), None);
-        assert_eq!(crossing(&steps, &[0.0, f64::NAN, 0.8, 1.0], 0.5), Some(20.0));
-        assert_eq!(crossing(&[], &[], 0.5), None);
+        assert_eq!(crossing(&steps, &[0.0, 0.2, 0.6, 1.0], 0.5, true), Some(17.5));
+        assert_eq!(crossing(&steps, &[0.5, 0.2, 0.6, 1.0], 0.5, true), Some(0.0));
+        assert_eq!(crossing(&steps, &[0.0, 0.1, 0.2, 0.3], 0.5, true), None);
+        assert_eq!(crossing(&steps, &[0.0, f64::NAN, 0.8, 1.0], 0.5, true), Some(20.0));
+        assert_eq!(crossing(&[], &[], 0.5, true), None);
+        let x = [0.0, 1.0, 3.0, 4.0];
+        assert_eq!(crossing(&x, &[0.0, 0.2, 0.6, 0.5], 0.5, true), Some(2.5));
+        assert_eq!(crossing(&x, &[0.0, 0.2, 0.6, 0.5], 0.2, true), Some(1.0));
+        assert_eq!(crossing(&x, &[0.9, 0.5, 0.1, 0.3], 0.3, false), Some(2.0));
+        assert_eq!(crossing(&x, &[0.9, 0.5, 0.1, 0.3], 0.95, false), Some(0.0));
+        assert_eq!(crossing(&x, &[0.0, 0.2, 0.6, 0.5], 0.7, true), None);
+        assert_eq!(crossing(&[], &[], 0.7, true), None);
+        assert_eq!(crossing(&x, &[0.9, f64::NAN, 0.1, 0.3], 0.3, false), Some(3.0));
     }
 
     #[test]
     fn quantiles_by_hand() {
         let values = [4.0, 1.0, f64::NAN, 2.0, 3.0];
         assert_eq!([0.0, 0.5, 0.75, 1.0].map(|q| quantile(&values, q)), [1.0, 2.5, 3.25, 4.0]);
+        assert_eq!(middle95(&values), [1.075, 3.925]);
         assert_eq!(quantile(&[7.0], 0.3), 7.0);
         assert!(quantile(&[f64::NAN], 0.5).is_nan());
     }

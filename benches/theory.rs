@@ -14,7 +14,7 @@ use domfreq::run::arrays::Npz;
 use domfreq::run::{Observer, Row, Snapshot};
 use domfreq::theory::flow::{Flow, Follow};
 use domfreq::theory::linear::{Draw, Layout, Padding, Start, Weights};
-use domfreq::theory::mode::ModeTheory;
+use domfreq::theory::mode_theory::ModeTheory;
 use domfreq::theory::stationary::{InputSpectrum, Stationary};
 use domfreq::theory::{Forecast, Modes, Moments};
 use domfreq::train::linear::{self as train, Plan};

@@ -15,7 +15,7 @@ use crate::run::config::{InitKind, SpaceKind, TheoryKind};
 use crate::theory::closed::ClosedForm;
 use crate::theory::flow::{Flow, Follow};
 use crate::theory::linear::{Layout, Padding, Weights};
-use crate::theory::mode::{self, Assumptions, ModeTheory};
+use crate::theory::mode_theory::{self, Assumptions, ModeTheory};
 use crate::theory::stationary::{InputSpectrum, Stationary};
 use crate::theory::{Forecast, Modes, Moments, moments};
 
@@ -52,9 +52,9 @@ impl Known<'_> {
     // What the mode theory assumes of these data.
     fn assumptions(&self) -> Assumptions {
         let v = residuals(self.modes, &self.response(&self.modes.v_rows()));
-        let parts = mode::parts(self.modes, self.weights);
+        let parts = mode_theory::parts(self.modes, self.weights);
         let leak = parts.leak(self.modes, self.response(&parts.rows).view());
-        mode::assumptions(self.modes, &v, self.weights).with_leak(leak)
+        mode_theory::assumptions(self.modes, &v, self.weights).with_leak(leak)
     }
 }
 

@@ -42,7 +42,7 @@
 //! | theory | holds for | assumes | cost |
 //! |---|---|---|---|
 //! | [`closed`] | fully connected; one convolution | modes that are single frequencies, disjoint, eigenvectors of Σxx; matched start | none |
-//! | [`mode`] | fully connected; one convolution | eigenvectors of Σxx; for a convolution also frequencies that nothing else uses | n per mode |
+//! | [`mode_theory`] | fully connected; one convolution | eigenvectors of Σxx; for a convolution also frequencies that nothing else uses | n per mode |
 //! | [`stationary`] | one convolution | Σxx diagonal in frequency | K·c² per frequency |
 //! | [`flow`] | all linear networks with circular convolutions | nothing, but η → 0 | K·d² per step |
 //!
@@ -75,15 +75,17 @@
 //!
 //! A theory that is asked for where it cannot hold at all (small kernels, zero
 //! padding, several layers) is an error; where its assumptions are only
-//! approximate, [`mode::assumptions`] says by how much.
+//! approximate, [`mode_theory::assumptions`] says by how much.
 
 pub mod closed;
 pub mod flow;
 pub mod forecast;
 pub mod linear;
-pub mod mode;
+pub mod mode_theory;
 pub mod modes;
 pub mod moments;
+#[cfg(test)]
+mod naive;
 pub mod ode;
 pub mod stationary;
 pub mod subspace;
@@ -96,7 +98,10 @@ pub use moments::Moments;
 pub(crate) mod tests_support {
     use crate::data::Samples;
     use crate::field::Source;
-    use ndarray::{Array1, Array2};
+    use crate::spectrum::{self, Grid};
+    use crate::theory::linear::{Draw, Layout, Padding, Start, Weights};
+    use crate::theory::{Modes, Moments};
+    use ndarray::{Array1, Array2, s};
     use rand_distr::{Distribution, StandardNormal};
 
     /// Of these inputs and targets, as they are.
@@ -144,5 +149,47 @@ pub(crate) mod tests_support {
             classes[k].iter().map(wave).sum::<f64>() as f32
         });
         samples(x, Array2::eye(classes.len()), [1, h, w])
+    }
+
+    /// One layer of circular kernels of the images' size.
+    pub fn lcnn(modes: &Modes, channels: usize) -> Layout {
+        let size = (modes.shape[1], modes.shape[2]);
+        Layout::Lcnn { channels, layers: 1, size, padding: Padding::Circular }
+    }
+
+    /// Weights drawn for the modes.
+    pub fn drawn(modes: &Modes, layout: Layout, draw: Draw, seed: u64) -> Weights {
+        Start { draw, seed, modes, outputs: modes.list[0].u.len() }.weights(layout).unwrap()
+    }
+
+    /// K classes of one image each, made of frequencies no other class has: every
+    /// assumption of the mode theory holds.
+    pub fn disjoint(shape: [usize; 3], k: usize, seed: u64) -> Samples {
+        let [c, h, w] = shape;
+        let mut samples = random_samples(k, shape, k, seed);
+        samples.y = Array2::eye(k);
+        let cols = w / 2 + 1;
+        for (a, mut row) in samples.x.rows_mut().into_iter().enumerate() {
+            for channel in 0..c {
+                let mut plane = row.slice_mut(s![channel * h * w..(channel + 1) * h * w]);
+                let noise = plane.mapv(f64::from).into_shape_with_order((h, w)).unwrap();
+                let mut hat = spectrum::rfft2(noise.view());
+                for ((r, q), z) in hat.indexed_iter_mut() {
+                    // Conjugates belong together.
+                    let f = Grid::new(h, w).frequency(r, q);
+                    let index = (f.row.rem_euclid(h as i32) as usize * cols + f.col as usize) % k;
+                    *z *= if index == a { 1.0 + a as f64 * 0.4 } else { 0.0 };
+                }
+                let image = spectrum::irfft2(hat.view(), w).into_shape_with_order(h * w).unwrap();
+                plane.assign(&image.mapv(|x| x as f32));
+            }
+        }
+        samples
+    }
+
+    /// One sample is one mode, and nothing but that mode.
+    pub fn alone(shape: [usize; 3], seed: u64) -> (Modes, Moments) {
+        let samples = random_samples(1, shape, 1, seed);
+        (Modes::new(&samples).unwrap(), Moments::new(&samples))
     }
 }

@@ -7,10 +7,11 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par, Side};
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis};
+use rustfft::num_complex::Complex;
 
 use crate::data::Samples;
 use crate::error::{Error, Result};
-use crate::spectrum::{Energies, Frequency};
+use crate::spectrum::{Energies, Frequency, Grid, rfft2};
 use crate::theory::moments::{self, Moments};
 
 /// One mode of a data set.
@@ -40,6 +41,18 @@ impl Mode {
     /// circular convolution, exactly so for a single frequency.
     pub fn gain(&self, convolutional: bool) -> f64 {
         if convolutional { self.rho } else { 1.0 }
+    }
+
+    /// v̂ per channel `[c, h, w/2 + 1]`, and its norm over channels.
+    pub(crate) fn spectrum(&self) -> (Array3<Complex<f64>>, Array2<f64>) {
+        let (c, h, w) = self.v.dim();
+        let (rows, cols) = Grid::new(h, w).half_shape();
+        let mut hat = Array3::zeros((c, rows, cols));
+        for (mut out, plane) in hat.outer_iter_mut().zip(self.v.outer_iter()) {
+            out.assign(&rfft2(plane));
+        }
+        let norm = hat.map_axis(Axis(0), |z| z.iter().map(|z| z.norm_sqr()).sum::<f64>().sqrt());
+        (hat, norm)
     }
 }
 

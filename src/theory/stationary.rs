@@ -65,8 +65,7 @@ use crate::data::Samples;
 use crate::error::{Error, Result};
 use crate::spectrum::{self, Energies, Grid};
 use crate::theory::forecast::Forecast;
-use crate::theory::linear::{Weights, transform};
-use crate::theory::mode::{full_circular, image_spectrum};
+use crate::theory::linear::{Weights, checks, transform};
 use crate::theory::modes::Modes;
 
 /// Power of the inputs per frequency: T(k) = mean_i conj x̂_c(k) x̂_c'(k).
@@ -228,14 +227,12 @@ impl Stationary {
         weights: &Weights,
         eta: Option<f64>,
     ) -> Result<Self> {
-        if let Some(eta) = eta.filter(|eta| !(*eta > 0.0 && eta.is_finite())) {
-            return Err(Error::input("train.eta", "a positive step size", eta));
-        }
+        checks::step_size(eta)?;
         if matches!(weights, Weights::Fcnn { .. }) {
             let expected = "`lcnn` (for `fcnn`, the mode theory or the flow)";
             return Err(Error::input("model.name", expected, "`fcnn`"));
         }
-        let (kernels, dense) = full_circular(modes, weights)?;
+        let (kernels, dense) = checks::full_circular(modes, weights)?;
         let [c, h, w] = modes.shape;
         let (grid, outputs) = (Grid::new(h, w), dense.dim().0);
         let (rows, cols) = grid.half_shape();
@@ -246,7 +243,7 @@ impl Stationary {
         let planes = yx.to_shape((outputs, c, h, w)).expect("d = c·h·w");
         let (cross, kernels, dense) =
             (transform(planes.view()), transform(kernels.view()), transform(dense.view()));
-        let images: Vec<_> = modes.list.iter().map(|mode| image_spectrum(&mode.v).0).collect();
+        let images: Vec<_> = modes.list.iter().map(|mode| mode.spectrum().0).collect();
         let entries: Vec<(usize, usize)> = (0..rows).flat_map(|r| (0..cols).map(move |q| (r, q))).collect();
         let found: Vec<_> = entries
             .par_iter()
@@ -464,11 +461,10 @@ fn quadratic(q: &[Complex<f64>], t: ArrayView2<Complex<f64>>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::theory::Moments;
     use crate::theory::closed::Closed;
     use crate::theory::linear::{Draw, Layout, Padding, Start};
-    use crate::theory::mode::naive;
-    use crate::theory::tests_support::{cosine_samples, random_samples};
+    use crate::theory::tests_support::{self, cosine_samples, lcnn, random_samples};
+    use crate::theory::{Moments, naive};
     use proptest::prelude::*;
 
     // All circular shifts of random images with random targets: Σxx is diagonal in
@@ -495,9 +491,7 @@ mod tests {
     }
 
     fn drawn(modes: &Modes, channels: usize, draw: Draw) -> Weights {
-        let size = (modes.shape[1], modes.shape[2]);
-        let layout = Layout::Lcnn { channels, layers: 1, size, padding: Padding::Circular };
-        Start { draw, seed: 4, modes, outputs: modes.list[0].u.len() }.weights(layout).unwrap()
+        tests_support::drawn(modes, lcnn(modes, channels), draw, 4)
     }
 
     #[test]
@@ -683,7 +677,7 @@ mod tests {
         }
         println!("built in {built:?}, with times {:?}", start.elapsed());
         let start = std::time::Instant::now();
-        let theory = crate::theory::mode::ModeTheory::new(&modes, &weights, Some(1e-5)).unwrap();
+        let theory = crate::theory::mode_theory::ModeTheory::new(&modes, &weights, Some(1e-5)).unwrap();
         println!(
             "mode theory in {:?}, half at {:?}",
             start.elapsed(),

@@ -12,6 +12,7 @@
 //! With circular padding and unitary DFTs the end-to-end map is, per frequency,
 //! Ê(k) = n^{L/2} Ŵ2(k) ŵ^L(k) … ŵ¹(k), a product of small matrices.
 
+pub(crate) mod checks;
 mod start;
 
 use ndarray::{Array2, Array4, ArrayView4, s};

@@ -11,7 +11,7 @@ use crate::run::{Observer, Row, Snapshot};
 use crate::stats::crossing;
 use crate::theory::closed::Closed;
 use crate::theory::flow::{Flow, Follow};
-use crate::theory::mode::ModeTheory;
+use crate::theory::mode_theory::ModeTheory;
 use crate::theory::tests_support::{cosine_samples, random_samples, sums_of_cosines};
 use crate::theory::{Forecast, Modes, Moments};
 

@@ -3,60 +3,21 @@
 
 use std::cell::OnceCell;
 
-use ndarray::{Array2, ArrayView2};
-
-use super::start::{convolutional, residuals};
+use super::start::{Known, convolutional};
 use super::{memory, notes};
-use crate::data::Samples;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
-use crate::run::RunConfig;
 use crate::run::config::{InitKind, SpaceKind, TheoryKind};
 use crate::theory::closed::ClosedForm;
 use crate::theory::flow::{Flow, Follow};
-use crate::theory::linear::{Layout, Padding, Weights};
-use crate::theory::mode_theory::{self, Assumptions, ModeTheory};
+use crate::theory::linear::{Layout, Padding};
+use crate::theory::mode_theory::{Assumptions, ModeTheory};
 use crate::theory::stationary::{InputSpectrum, Stationary};
-use crate::theory::{Forecast, Modes, Moments, moments};
+use crate::theory::{Forecast, Moments};
 
 /// Modes that overlap, are no eigenvectors of Σxx and leak by less than this
 /// evolve by themselves.
 const ALONE: f64 = 0.05;
-
-/// Everything a forecast is made from.
-pub struct Known<'a> {
-    pub config: &'a RunConfig,
-    pub samples: &'a Samples,
-    pub modes: &'a Modes,
-    /// Σyx `[K, d]`.
-    pub yx: ArrayView2<'a, f64>,
-    /// All second moments, where they are formed already.
-    pub moments: Option<&'a Moments>,
-    pub weights: &'a Weights,
-    /// Step size η.
-    pub eta: f64,
-    /// Largest eigenvalue of the loss at the initial weights; 0 where it is not known.
-    pub curvature: f64,
-    /// How far to follow what has to be integrated.
-    pub end: f64,
-    /// Whether to stop once every mode is learned.
-    pub until_learned: bool,
-}
-
-impl Known<'_> {
-    /// E Σxx of the rows of `map` `[rows, d]`, from Σxx where it is formed.
-    pub fn response(&self, map: &Array2<f64>) -> Array2<f64> {
-        self.moments.map_or_else(|| moments::response(self.samples, map.view()), |m| map.dot(&m.xx))
-    }
-
-    // What the mode theory assumes of these data.
-    fn assumptions(&self) -> Assumptions {
-        let v = residuals(self.modes, &self.response(&self.modes.v_rows()));
-        let parts = mode_theory::parts(self.modes, self.weights);
-        let leak = parts.leak(self.modes, self.response(&parts.rows).view());
-        mode_theory::assumptions(self.modes, &v, self.weights).with_leak(leak)
-    }
-}
 
 /// The theories of a run, and what was found about their assumptions.
 #[derive(Default)]
@@ -145,7 +106,7 @@ fn build(
     known: &Known,
     theory: TheoryKind,
     assumed: &OnceCell<Assumptions>,
-    notes: &mut Vec<String>,
+    said: &mut Vec<String>,
 ) -> Result<Box<dyn Forecast>> {
     let (config, modes, eta) = (known.config, known.modes, Some(known.eta));
     Ok(match theory {
@@ -159,7 +120,7 @@ fn build(
         TheoryKind::Mode => {
             let assumed = assumed.get_or_init(|| known.assumptions());
             if !holds(assumed) {
-                notes.push(format!("mode theory takes each mode alone, but {assumed}"));
+                said.push(format!("mode theory takes each mode alone, but {assumed}"));
             }
             Box::new(ModeTheory::new(modes, known.weights, eta)?)
         }
@@ -169,12 +130,12 @@ fn build(
                 None => InputSpectrum::of_samples(known.samples),
             };
             let theory = Stationary::new(modes, known.yx, &spectrum, known.weights, eta)?;
-            notes.extend(super::notes::stationary_holds(known, &theory, &spectrum));
+            said.extend(notes::stationary_holds(known, &theory, &spectrum));
             Box::new(theory)
         }
         TheoryKind::Flow => {
             let flow = follow_flow(known)?;
-            notes.extend(super::notes::followed_far_enough(known, &flow));
+            said.extend(notes::followed_far_enough(known, &flow));
             Box::new(flow)
         }
         TheoryKind::Auto | TheoryKind::None => unreachable!("chosen or left before"),

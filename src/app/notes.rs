@@ -1,8 +1,7 @@
 //! What is to be said of a forecast: assumptions that do not hold, steps that are
 //! large, modes that were not reached.
 
-use super::forecast::Known;
-use super::start::convolutional;
+use super::start::{Known, convolutional};
 use crate::progress::say;
 use crate::theory::flow::Flow;
 use crate::theory::stationary::{InputSpectrum, Stationary};

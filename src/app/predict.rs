@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::forecast::{self, Forecasts, Known};
+use super::forecast::{self, Forecasts};
+use super::start::Known;
 use super::{notes, print, print_json, samples, start, use_threads};
 use crate::cli::ExperimentArgs;
 use crate::run::RunConfig;

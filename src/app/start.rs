@@ -1,13 +1,50 @@
-//! Where a run starts: its weights, and a step size for them.
+//! Where a run starts: its weights, a step size for them, and all that is known before
+//! training.
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 
 use crate::data::Samples;
 use crate::error::{Error, Result};
 use crate::run::RunConfig;
 use crate::run::config::{InitKind, ModelKind};
 use crate::theory::linear::{Draw, Layout, Padding, Start, Weights};
+use crate::theory::mode_theory::{self, Assumptions};
 use crate::theory::{Modes, Moments, closed, flow, moments};
+
+/// Everything a forecast is made from.
+pub struct Known<'a> {
+    pub config: &'a RunConfig,
+    pub samples: &'a Samples,
+    pub modes: &'a Modes,
+    /// Σyx `[K, d]`.
+    pub yx: ArrayView2<'a, f64>,
+    /// All second moments, where they are formed already.
+    pub moments: Option<&'a Moments>,
+    pub weights: &'a Weights,
+    /// Step size η.
+    pub eta: f64,
+    /// Largest eigenvalue of the loss at the initial weights; 0 where it is not known.
+    pub curvature: f64,
+    /// How far to follow what has to be integrated.
+    pub end: f64,
+    /// Whether to stop once every mode is learned.
+    pub until_learned: bool,
+}
+
+impl Known<'_> {
+    /// E Σxx of the rows of `map` `[rows, d]`, from Σxx where it is formed.
+    pub fn response(&self, map: &Array2<f64>) -> Array2<f64> {
+        self.moments.map_or_else(|| moments::response(self.samples, map.view()), |m| map.dot(&m.xx))
+    }
+
+    /// How far these data are from what the mode theory assumes.
+    pub fn assumptions(&self) -> Assumptions {
+        let v = residuals(self.modes, &self.response(&self.modes.v_rows()));
+        let parts = mode_theory::parts(self.modes, self.weights);
+        let leak = parts.leak(self.modes, self.response(&parts.rows).view());
+        mode_theory::assumptions(self.modes, &v, self.weights).with_leak(leak)
+    }
+}
 
 /// The weights that `config` starts from.
 ///

@@ -7,7 +7,8 @@ use tch::{Device, Kind};
 
 use super::record::Recorder;
 use super::{Clock, Machine, directory, finish};
-use crate::app::forecast::{self, Forecasts, Known};
+use crate::app::forecast::{self, Forecasts};
+use crate::app::start::Known;
 use crate::app::{memory, notes, print, print_json, samples, start};
 use crate::cli::TrainArgs;
 use crate::data::Samples;

@@ -42,8 +42,9 @@ struct ModeReport {
     lambda: f64,
     rho: f64,
     participation: f64,
+    /// The frequency of the largest entry |v̂(k)|, which ρ is of.
     dominant: Frequency,
-    /// The strongest frequencies with their shares of the energy.
+    /// The first of all in that order, each with its and its conjugate's share of the energy.
     strongest: Vec<(Frequency, f64)>,
     /// The fewest frequencies that hold 90 % of the energy.
     dominant_set: Vec<Frequency>,

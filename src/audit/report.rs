@@ -363,6 +363,10 @@ fn conventions() -> Vec<Convention> {
             "participation ratio (Σe)²/Σe² over the full plane: how many entries carry the energy; a cosine has 2.",
         ),
         (
+            "Strongest",
+            "frequencies of the largest single entries first; their shares of the energy have the conjugate's.",
+        ),
+        (
             "Intervals",
             "95 %; of shares Wilson's, over images. Numbers in parentheses behind a share are its interval.",
         ),

@@ -15,9 +15,9 @@ use crate::error::{Error, Result};
 pub struct Dominance {
     /// Heading of the page ("mode 1 of leaves").
     pub title_of_mode: String,
-    /// Label of each row, strongest frequency of the mode first ("(0,1)").
+    /// Label of each row, the mode's dominant frequency first ("(0,1)").
     pub frequencies: Vec<String>,
-    /// Share of the mode's energy in each row.
+    /// Share of the mode's energy in each row, the conjugate's included.
     pub mode_spectrum: Vec<f64>,
     /// Shares of the template's energy over the steps, one per network.
     pub heat: Vec<HeatRun>,

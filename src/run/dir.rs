@@ -266,7 +266,7 @@ impl RunDir {
     }
 
     /// Writes `arrays/modes.npz`: s, lambda, rho, participation `[m]`, u `[K, m]`,
-    /// v `[m, c, h, w]`, dominant `[m, 2]` (row, column), energies
+    /// v `[m, c, h, w]`, dominant `[m, 2]` (row, column of the largest |v̂|), energies
     /// `[m, h, w/2+1]` (|v̂|² per half-plane entry, unitary DFT, summed over
     /// channels) and data_energies `[c, h, w/2+1]` (mean over samples).
     ///

@@ -88,7 +88,8 @@ pub struct ModeSummary {
     pub rho: f64,
     /// Participation ratio of v.
     pub participation: f64,
-    /// Frequencies of v: (row, column), the fewest that hold half of its energy.
+    /// Frequencies of v: (row, column), the fewest that hold half of its energy, most
+    /// energy first. The one that ρ is of ([`Mode::dominant`]) need not be first.
     pub dominant: Vec<[i32; 2]>,
     /// Measured; nothing in a forecast.
     #[serde(default, skip_serializing_if = "Discovery::is_empty")]
@@ -160,9 +161,9 @@ impl Template {
         let shared = energies.values().indexed_iter().fold(0.0, |sum, ((r, c), e)| {
             sum + grid.weight(c) * (e / total).min(of_mode[[r, c]] / mode.energies.total())
         });
-        let strongest = mode.energies.dominant_set(0.5);
+        let half = mode.energies.dominant_set(0.5);
         let on_dominant: f64 =
-            energies.folded().into_iter().filter(|(k, _)| strongest.contains(k)).map(|(_, e)| e).sum();
+            energies.folded().into_iter().filter(|(k, _)| half.contains(k)).map(|(_, e)| e).sum();
         Some(Self {
             participation: energies.participation(),
             dominant: dominant(energies),

@@ -118,26 +118,42 @@ impl Energies {
         ratio(sum * sum, squares)
     }
 
-    /// The `n` distinct frequencies with the most energy, each with its share of
-    /// the total; all of them where there are fewer. Shares of a zero spectrum
-    /// are zero.
+    /// The dominant frequency: the one of the largest single entry |x̂(k)|², which a
+    /// conjugate does not add to. For a mode's image v it is the one that
+    /// ρ = √n max |v̂(k)| is of, and that grows fastest in a convolution, at the rate
+    /// √n s |v̂(k)|: (0, 0) with an entry of 0.128 comes before ±(1, 2) with 0.087 each.
     ///
-    /// Equal energies are ordered by lower radial frequency, then smaller
-    /// column, then smaller |row|, then the positive row first.
+    /// Equal entries are ordered by lower radial frequency, then smaller column, then
+    /// smaller |row|, then the positive row first.
+    ///
+    /// # Panics
+    /// On a grid without pixels, which has no frequencies.
+    pub fn dominant(&self) -> Frequency {
+        let first = self.folded().into_iter().min_by(|a, b| self.by_entry(a, b));
+        first.expect("a grid with pixels").0
+    }
+
+    /// The `n` distinct frequencies of the largest single entries, in the order of
+    /// [`Energies::dominant`], which is the first; all of them where there are fewer. Each
+    /// with its share of the total energy, its conjugate's included: shares need not
+    /// descend. Shares of a zero spectrum are zero.
     pub fn strongest(&self, n: usize) -> Vec<(Frequency, f64)> {
-        let mut folded = self.by_energy();
+        let mut folded = self.folded();
+        folded.sort_by(|a, b| self.by_entry(a, b));
         let total: f64 = folded.iter().map(|&(_, e)| e).sum();
         folded.truncate(n);
         folded.iter_mut().for_each(|(_, e)| *e = ratio(*e, total));
         folded
     }
 
-    /// The fewest distinct frequencies that hold `share` of the energy,
-    /// strongest first, ties as in [`Energies::strongest`]. Empty for a zero
-    /// spectrum and for a share that is not positive; all that have any energy
+    /// The fewest distinct frequencies that hold `share` of the energy. They are those of
+    /// the most energy, each with its conjugate's, most first: not the order of
+    /// [`Energies::dominant`] and [`Energies::strongest`], but for its ties. Empty for a
+    /// zero spectrum and for a share that is not positive; all that have any energy
     /// for shares from 1.
     pub fn dominant_set(&self, share: f64) -> Vec<Frequency> {
-        let mut folded = self.by_energy();
+        let mut folded = self.folded();
+        folded.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| self.tie(a.0, b.0)));
         folded.retain(|&(_, e)| e > 0.0);
         if share < 1.0 || share.is_nan() {
             let goal = share * folded.iter().map(|&(_, e)| e).sum::<f64>();
@@ -270,16 +286,14 @@ impl Energies {
         ratio(moment, folded.iter().map(|&(_, e)| e).sum())
     }
 
-    fn by_energy(&self) -> Vec<(Frequency, f64)> {
-        let mut folded = self.folded();
-        folded.sort_by(|(a, energy_a), (b, energy_b)| {
-            energy_b.total_cmp(energy_a).then_with(|| self.tie(a, b))
-        });
-        folded
+    // The order of folded energies by the largest single entry.
+    fn by_entry(&self, a: &(Frequency, f64), b: &(Frequency, f64)) -> Ordering {
+        let entry = |&(k, energy): &(Frequency, f64)| energy / self.grid.multiplicity(k) as f64;
+        entry(b).total_cmp(&entry(a)).then_with(|| self.tie(a.0, b.0))
     }
 
-    fn tie(&self, a: &Frequency, b: &Frequency) -> Ordering {
-        (self.grid.radius(*a).total_cmp(&self.grid.radius(*b)))
+    fn tie(&self, a: Frequency, b: Frequency) -> Ordering {
+        (self.grid.radius(a).total_cmp(&self.grid.radius(b)))
             .then(a.col.cmp(&b.col))
             .then(a.row.abs().cmp(&b.row.abs()))
             .then(b.row.cmp(&a.row))
@@ -355,13 +369,13 @@ mod tests {
     #[test]
     fn the_strongest_and_the_dominant_set_by_hand() {
         let e = by_hand();
-        // (0,1) and (2,0) both hold 4: the lower radial frequency comes first.
-        let order = [k(0, 0), k(-1, 1), k(0, 1), k(2, 0), k(1, 0), k(1, 1), k(1, 2)];
+        // By single entries, of which (-1,1) has 3 and (2,0), its own conjugate, 4.
         let strongest = e.strongest(4);
-        assert_eq!(strongest.iter().map(|s| s.0).collect::<Vec<_>>(), order[..4]);
-        assert_eq!(strongest[0].1, 16.0 / 33.5);
-        assert_eq!(strongest[3].1, 4.0 / 33.5);
-        assert_eq!(e.strongest(100).len(), 10);
+        let expected = [(k(0, 0), 16.0), (k(2, 0), 4.0), (k(-1, 1), 6.0), (k(0, 1), 4.0)];
+        assert_eq!(strongest, expected.map(|(k, e)| (k, e / 33.5)));
+        assert_eq!((e.strongest(100).len(), e.dominant()), (10, k(0, 0)));
+        // By energy. (0,1) and (2,0) both hold 4: the lower radial frequency comes first.
+        let order = [k(0, 0), k(-1, 1), k(0, 1), k(2, 0), k(1, 0), k(1, 1), k(1, 2)];
         assert_eq!(e.dominant_set(0.4), order[..1]);
         assert_eq!(e.dominant_set(16.0 / 33.5), order[..1]);
         assert_eq!(e.dominant_set(0.5), order[..2]);
@@ -374,11 +388,29 @@ mod tests {
     }
 
     #[test]
+    fn the_dominant_frequency_is_that_of_the_largest_single_entry() {
+        // A share of .128 in (0,0), of .087 in each of ±(1,2), and the rest elsewhere.
+        let mut values = Array2::from_elem((8, 5), 0.698 / 61.0);
+        (values[[0, 0]], values[[1, 2]]) = (0.128, 0.087);
+        let e = Energies::new(Grid::new(8, 8), values).unwrap();
+        assert_relative_eq!(e.total(), 1.0, max_relative = 1e-14);
+        assert_eq!((e.dominant(), e.values()[e.grid().entry(e.dominant())]), (k(0, 0), e.max_entry()));
+        let strongest = e.strongest(2);
+        assert_eq!([strongest[0].0, strongest[1].0], [k(0, 0), k(1, 2)]);
+        assert_relative_eq!(strongest[0].1, 0.128, max_relative = 1e-14);
+        assert_relative_eq!(strongest[1].1, 0.174, max_relative = 1e-14);
+        // Of energy held the pair has more.
+        assert_eq!(e.dominant_set(0.17), [k(1, 2)]);
+        assert_eq!(e.dominant_set(0.3), [k(1, 2), k(0, 0)]);
+    }
+
+    #[test]
     fn ties_follow_the_stated_rule() {
         let flat = Energies::new(Grid::new(3, 3), array![[0.0, 1.0], [2.0, 1.0], [0.0, 1.0]]).unwrap();
-        // Each holds 2: radius, then column, then |row|, then the positive row.
+        // Entries of 1, on average: radius, then column, then |row|, then the positive row.
         let order: Vec<_> = flat.strongest(5).into_iter().map(|s| s.0).collect();
         assert_eq!(order, [k(1, 0), k(0, 1), k(1, 1), k(-1, 1), k(0, 0)]);
+        assert_eq!(flat.dominant(), k(1, 0));
     }
 
     #[test]
@@ -580,6 +612,9 @@ mod tests {
             let held = |set: &[Frequency]| -> f64 {
                 folded.iter().filter(|f| set.contains(&f.0)).map(|f| f.1).sum::<f64>() / e.total()
             };
+            let dominant = e.values()[e.grid().entry(e.dominant())];
+            prop_assert!(dominant >= e.max_entry() - 1e-12 * e.total());
+            prop_assert_eq!(e.dominant(), e.strongest(1)[0].0);
             let set = e.dominant_set(share);
             prop_assert!(held(&set) >= share - 1e-12);
             prop_assert!(held(&set[..set.len() - 1]) < share + 1e-12);

@@ -14,6 +14,10 @@
 //! - A frequency and its conjugate are one [`Frequency`]. In the columns that
 //!   are their own conjugate, rows r and -r are conjugates of each other, both
 //!   entries are in the half plane, and [`Energies::folded`] adds them.
+//! - The *dominant* frequency has the largest single entry; *strongest* is in that
+//!   order ([`Energies::dominant`]). Energies and shares of a frequency have its
+//!   conjugate's, so that the fewest frequencies that hold a share of the energy
+//!   ([`Energies::dominant_set`]) are ranked by both together.
 //! - Participation ratio: (Σe)²/Σe² over the entries of the full plane, so that a
 //!   cosine counts 2 and a constant 1.
 //! - Radial frequency is in cycles per pixel, 0 to √½, on any grid.

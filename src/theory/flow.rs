@@ -740,7 +740,7 @@ mod tests {
                     }
                     // What it learns is the mode itself: one frequency.
                     let template = flow.discovered_with(i).unwrap();
-                    assert_eq!(template.strongest(1)[0].0, mode.dominant);
+                    assert_eq!(template.dominant(), mode.dominant);
                     assert!((template.participation() - 2.0).abs() < 1e-4);
                 }
                 worst.push(error);

@@ -29,8 +29,8 @@
 //! A convolution differs from a dense layer in one thing only: its frequencies
 //! grow each at its own rate. While mode α is not learned, R̂ is about
 //! s_α u_α v̂_α(k)†, and frequency k of the weights grows as e^{√n s_α |v̂_α(k)| t}:
-//! the strongest frequency of v_α sets the time of discovery, about ρ_α times
-//! earlier than in a fully connected network, and the weaker ones stay behind,
+//! the dominant frequency of v_α, that of the largest |v̂_α(k)|, sets the time of
+//! discovery, about ρ_α times earlier than in a fully connected network, and the weaker ones stay behind,
 //! the more so the smaller the initial weights. That is the dominant-frequency
 //! bias (Pinson, Lenaerts & Ginis 2023).
 //!

@@ -32,7 +32,7 @@ pub struct Mode {
     pub energies: Energies,
     /// Participation ratio of the energies over the full plane: 2 for a cosine.
     pub participation: f64,
-    /// The strongest frequency.
+    /// The frequency that ρ is of: that of the largest entry |v̂(k)| ([`Energies::dominant`]).
     pub dominant: Frequency,
 }
 
@@ -155,13 +155,12 @@ impl Modes {
             }
             let v = v.into_shape_with_order((c, h, w)).expect("d = c·h·w");
             let energies = Energies::of_image(v.view())?;
-            let dominant = energies.strongest(1)[0].0;
             list.push(Mode {
                 s: s[a],
                 lambda,
                 rho: ((h * w) as f64 * energies.max_entry()).sqrt(),
                 participation: energies.participation(),
-                dominant,
+                dominant: energies.dominant(),
                 energies,
                 u,
                 v,
@@ -305,6 +304,8 @@ mod tests {
             let outer = u.column(a).insert_axis(Axis(1)).dot(&v.row(a).insert_axis(Axis(0)));
             rebuilt = rebuilt + outer * mode.s;
             assert!((mode.energies.total() - 1.0).abs() < 1e-12);
+            let largest = mode.energies.values()[mode.energies.grid().entry(mode.dominant)];
+            assert!((mode.rho - (20.0 * largest).sqrt()).abs() < 1e-12);
             assert!(mode.rho >= 1.0 / 3f64.sqrt() && mode.rho <= 20f64.sqrt());
             let norm: f64 = mode.v.iter().map(|x| x * x).sum();
             assert!((norm - 1.0).abs() < 1e-12 && sign(&mode.u) > 0.0);

@@ -570,7 +570,7 @@ mod tests {
                     let got = theory.time_to(i, share).unwrap();
                     assert!((got / want - 1.0).abs() < 1e-6, "{eta:?} {i} {share}: {got} {want}");
                 }
-                assert_eq!(theory.discovered_with(i).unwrap().strongest(1)[0].0, mode.dominant);
+                assert_eq!(theory.discovered_with(i).unwrap().dominant(), mode.dominant);
             }
         }
     }

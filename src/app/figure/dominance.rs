@@ -26,10 +26,7 @@ pub fn draw(runs: &[PathBuf], mode: usize, out: &Path) -> Result<Note> {
     };
     let (first, data) = (&runs[0], runs[0].data());
     let of_mode = energies(&first.dir.modes_array("energies")?, index, first)?;
-    let total = of_mode.total();
-    let mut folded = of_mode.folded();
-    folded.sort_by(|a, b| b.1.total_cmp(&a.1));
-    folded.truncate(ROWS);
+    let listed = of_mode.strongest(ROWS);
 
     let (mut heat, mut participation) = (Vec::new(), Vec::new());
     let kinds = [ModelKind::Fcnn, ModelKind::Lcnn];
@@ -38,13 +35,13 @@ pub fn draw(runs: &[PathBuf], mode: usize, out: &Path) -> Result<Note> {
     for run in &shown {
         let half_time = run.summary.modes[index].measured.t50;
         let snapshots = run.dir.snapshots()?;
-        let mut shares = Array2::zeros((folded.len(), snapshots.len()));
+        let mut shares = Array2::zeros((listed.len(), snapshots.len()));
         let (mut measured, mut predicted) = (Vec::new(), Vec::new());
         let theory = run.summary.theories.first();
         for (column, step) in snapshots.iter().enumerate() {
             let used = energies(&run.dir.spectra_array(*step, "templates")?, index, run)?;
             let all = used.folded();
-            for (row, (k, _)) in folded.iter().enumerate() {
+            for (row, (k, _)) in listed.iter().enumerate() {
                 let energy = all.iter().find(|(other, _)| other == k).map_or(0.0, |(_, e)| *e);
                 shares[[row, column]] = energy / used.total().max(f64::MIN_POSITIVE);
             }
@@ -67,8 +64,8 @@ pub fn draw(runs: &[PathBuf], mode: usize, out: &Path) -> Result<Note> {
     let scales = kinds.iter().filter_map(|kind| scale_series(&runs, *kind, index)).collect::<Vec<_>>();
     let figure = Dominance {
         title_of_mode: format!("mode {mode} of {data}"),
-        frequencies: folded.iter().map(|(k, _)| k.to_string()).collect(),
-        mode_spectrum: folded.iter().map(|(_, e)| e / total).collect(),
+        frequencies: listed.iter().map(|(k, _)| k.to_string()).collect(),
+        mode_spectrum: listed.iter().map(|(_, share)| *share).collect(),
         heat,
         participation_x_label: "step / half-time of the mode".to_owned(),
         participation,
@@ -79,8 +76,8 @@ pub fn draw(runs: &[PathBuf], mode: usize, out: &Path) -> Result<Note> {
     let mut note = Note::new(
         3,
         "The dominant-frequency bias",
-        "Energy of the template uᵀE, the image that a network uses for one mode, over frequencies (strongest of \
-         the mode on top) and steps, for a fully connected and a convolutional network, beside the mode's own \
+        "Energy of the template uᵀE, the image that a network uses for one mode, over frequencies (that of the \
+         mode's largest |v̂(k)| on top, with their conjugates) and steps, for a fully connected and a convolutional network, beside the mode's own \
          spectrum. Below, how many frequencies the template has (participation ratio), over time and against \
          the scale ε of the initial weights: measured (solid) and predicted (dashed; of a fully connected network \
          the theory knows the part along the mode only).",

@@ -1,16 +1,12 @@
 //! What the kernels of one layer amount to, a chunk of them at a time.
 
-use std::cmp::Ordering;
-
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2, Axis, Zip, s};
 use rustfft::num_complex::Complex;
 
 use super::{DOMINANT, Radial, Spectrum};
 use crate::error::{Error, Result};
-use crate::spectrum::{
-    Energies, FEW_WEIGHTS, Frequency, Grid, energies_of_products, irfft2, kernel_energies,
-};
+use crate::spectrum::{Energies, FEW_WEIGHTS, Grid, energies_of_products, irfft2, kernel_energies};
 
 /// Sums over kernels of one size.
 pub(super) struct Sums {
@@ -153,24 +149,10 @@ impl Spectrum {
             kernel_anisotropy,
             dominant_share: energies.carried_by(DOMINANT),
             participation: energies.participation(),
-            strongest: strongest(energies),
+            strongest: energies.dominant(),
             energies: energies.values().rows().into_iter().map(|row| row.to_vec()).collect(),
         }
     }
-}
-
-/// The frequency of the largest entry, the lowest of equal ones: zero-padded spectra are
-/// smooth, and DC is not to lose for being its own conjugate.
-fn strongest(energies: &Energies) -> Frequency {
-    let grid = energies.grid();
-    let entry = |k: Frequency| (k, energies.values()[grid.entry(k)]);
-    let larger = |a: (Frequency, f64), b: (Frequency, f64)| match b.1.total_cmp(&a.1) {
-        Ordering::Greater => b,
-        Ordering::Equal if grid.radius(b.0) < grid.radius(a.0) => b,
-        _ => a,
-    };
-    let all = grid.frequencies().into_iter().map(entry).reduce(larger);
-    all.expect("a grid has a frequency").0
 }
 
 /// exp(2iθ) of every entry of the half plane; 0 at DC.

@@ -147,7 +147,7 @@ pub struct Spectrum {
     pub dominant_share: f64,
     /// (Σe)²/Σe² over the full plane.
     pub participation: f64,
-    /// The frequency of the largest entry, in cycles per grid.
+    /// The frequency of the largest entry, in cycles per grid ([`crate::spectrum::Energies::dominant`]).
     pub strongest: Frequency,
 }
 

@@ -46,9 +46,10 @@ pub struct Parts {
     of: Vec<(usize, f64)>,
 }
 
-/// The strong single-frequency parts of modes that have several: of each mode up to
-/// four, those of more than 1 % of its energy. None for a fully
-/// connected network, for which frequencies do not matter.
+/// The strong single-frequency parts of modes that have several: of each mode the four
+/// that grow fastest ([`Energies::strongest`](crate::spectrum::Energies::strongest)), where
+/// they have more than 1 % of its energy. None for a fully connected network, for which
+/// frequencies do not matter.
 pub fn parts(modes: &Modes, weights: &Weights) -> Parts {
     const MOST: usize = 4;
     let [c, h, w] = modes.shape;

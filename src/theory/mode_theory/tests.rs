@@ -2,7 +2,9 @@ use super::*;
 use crate::spectrum;
 use crate::theory::closed::Closed;
 use crate::theory::linear::{Draw, Layout, Padding};
-use crate::theory::tests_support::{alone, cosine_samples, disjoint, drawn, lcnn, random_samples};
+use crate::theory::tests_support::{
+    alone, cosine_samples, disjoint, drawn, lcnn, random_samples, sums_of_cosines,
+};
 use crate::theory::{Moments, naive};
 use ndarray::array;
 use proptest::prelude::*;
@@ -124,7 +126,24 @@ fn the_template_is_that_of_training() {
     let theory = ModeTheory::new(&modes, &weights, None).unwrap();
     let used = theory.discovered_with(0).unwrap();
     assert!(used.participation() < 0.5 * modes.list[0].participation);
-    assert_eq!(used.strongest(1)[0].0, modes.list[0].dominant);
+    assert_eq!(used.dominant(), modes.list[0].dominant);
+}
+
+#[test]
+fn the_frequency_of_the_largest_single_entry_grows_fastest() {
+    // Shares of .128 in (0,0), .087 in each of ±(1,2), .0349 in each of two entries of ten others.
+    let rest = [(0, 1), (1, 1), (2, 1), (3, 1), (-1, 1), (-2, 1), (-3, 1), (0, 2), (2, 2), (3, 2)];
+    let mut waves = vec![(0, 0, 0.128f64.sqrt(), 0.0), (1, 2, 2.0 * 0.087f64.sqrt(), 0.3)];
+    waves.extend(rest.map(|(r, c)| (r, c, 2.0 * 0.0349f64.sqrt(), 0.7)));
+    let samples = sums_of_cosines((8, 8), &[&waves]);
+    let modes = Modes::new(&samples).unwrap();
+    let mode = &modes.list[0];
+    assert!((mode.rho - (64.0 * 0.128f64).sqrt()).abs() < 1e-6);
+    assert_eq!((<[i32; 2]>::from(mode.dominant), mode.energies.dominant_set(0.17).len()), ([0, 0], 1));
+    assert_ne!(mode.energies.dominant_set(0.17), [mode.dominant]);
+    let weights = drawn(&modes, lcnn(&modes, 1), Draw::Gaussian(1e-12), 2);
+    let used = ModeTheory::new(&modes, &weights, None).unwrap().discovered_with(0).unwrap();
+    assert_eq!((used.dominant(), used.dominant_set(0.5)), (mode.dominant, vec![mode.dominant]));
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub struct SquaredJacobian {
     pub half: Estimate,
     /// Distinct frequencies there are.
     pub frequencies: usize,
-    /// The strongest frequencies.
+    /// The frequencies of the largest entries ([`crate::spectrum::Energies::strongest`]).
     pub strongest: Vec<Share>,
 }
 

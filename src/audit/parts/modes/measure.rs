@@ -32,7 +32,7 @@ pub struct ModeUse {
     pub participation: f64,
     /// Energy-weighted mean radial frequency of v, in cycles per pixel.
     pub centroid: f64,
-    /// The strongest frequencies of v.
+    /// The frequencies of the largest entries of v, its dominant one first.
     pub strongest: Vec<Share>,
     /// a/s: the share of the mode that the network answers with,
     /// u_αᵀΣŷxv_α / u_αᵀΣyxv_α over the images, ŷ being the softmax of the logits
@@ -61,7 +61,7 @@ pub struct TemplateUse {
     pub on_dominant: Estimate,
     /// Cosine of the angle between template and v: 1 where the network uses v.
     pub cosine: Estimate,
-    /// Its strongest frequencies.
+    /// The frequencies of its largest entries.
     pub strongest: Vec<Share>,
 }
 

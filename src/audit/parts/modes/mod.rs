@@ -153,7 +153,7 @@ impl Part for ModeUses {
         vec![
             ("modes, a/s (mean)", "", strength.map(Measured::from)),
             (
-                "templates, energy on the modes' dominant frequencies (mean)",
+                "templates, energy at the frequencies that hold half of the modes' (mean)",
                 "",
                 self.on_dominant().map(Measured::from),
             ),

@@ -11,7 +11,7 @@
 //!   training samples; the half-time is where a_α = s_α/2 ([`theory`]).
 //!
 //! # Modules
-//! [`field`] → [`spectrum`], [`pickle`] → [`data`], [`weights`], [`theory`] → [`run`] →
+//! [`field`] → [`spectrum`], [`plot`], [`pickle`] → [`data`], [`weights`], [`theory`] → [`run`] →
 //! [`blueprint`] → `model` → `train` → `probe` → [`audit`]; [`figure`] reads run directories;
 //! [`app`] wires everything to
 //! [`cli`]. `model`, `train`, `probe` and the parts of `audit` that run networks need
@@ -35,6 +35,7 @@ pub mod figure;
 #[cfg(feature = "torch")]
 pub mod model;
 pub mod pickle;
+pub mod plot;
 #[cfg(feature = "torch")]
 pub mod probe;
 pub mod progress;

@@ -4,7 +4,7 @@
 use super::Rate;
 use super::csv::Csv;
 use super::page::{Section, Table};
-use crate::figure::chart::Block;
+use crate::plot::Block;
 
 /// A chapter of the report.
 #[derive(Default)]

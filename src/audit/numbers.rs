@@ -10,7 +10,7 @@
 
 use super::Rate;
 use super::gradient::{Estimate, GROUPS};
-use crate::figure::chart::Panel;
+use crate::plot::Panel;
 
 /// A number with its 95 % interval, where it has one.
 #[derive(Clone, Copy, Debug, PartialEq)]

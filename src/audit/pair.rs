@@ -14,7 +14,7 @@ use super::page::Table;
 use super::parts::LeftOut;
 use super::pens::{MEASURED, OTHER, bars, dotted};
 use super::report::OnImages;
-use crate::figure::chart::{Block, Key, Marker, Panel, Pen, Sign};
+use crate::plot::{Block, Key, Marker, Panel, Pen, Sign};
 use crate::stats::Z95;
 
 /// Two networks' answers to the same images.

@@ -5,12 +5,11 @@ use std::path::Path;
 use ndarray::Array2;
 
 use crate::error::Result;
-use crate::figure::chart::{
-    Axis, Bar, Block, FULL, Heat, Key, Layer, Look, Marker, Panel, Pen, Sign, Stroke, picture,
+use crate::plot::{
+    Axis, Bar, Block, DPI, FULL, Heat, INK, Key, Layer, Look, Marker, PALETTE, Panel, Pen, REST, Sign,
+    Stroke, picture, power_of_ten,
 };
-use crate::figure::modes::{mirror, shift_to_centre};
-use crate::figure::style::{DPI, INK, PALETTE, REST, power_of_ten};
-use crate::spectrum::{Frequency, Grid};
+use crate::spectrum::{Frequency, Grid, mirror, shift_to_centre};
 
 /// The label of a radial axis.
 pub const RADIUS: &str = "radial frequency (cycles/pixel)";

@@ -1,11 +1,9 @@
 //! Curves of mode strengths for figures that show more than those, with any
 //! number of theories and a linear or logarithmic step.
 
-use super::canvas::SUB;
-use super::chart::{Axis, Key, Layer, Panel, Pen, Sign, Stroke};
 use super::stages::{MEASURED, THEORY, colours, strength_range};
-use super::style::{INK, REST, ascending, series};
 use crate::error::Result;
+use crate::plot::{Axis, INK, Key, Layer, Panel, Pen, REST, SUB, Sign, Stroke, ascending, series};
 
 /// One network: the strengths of its modes over the steps.
 #[derive(Clone, Debug)]

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use super::chart::{Axis, Block, FULL, Key, Layer, MARKERS, Marker, Panel, Pen, Sign, Stroke, picture};
 use super::curves;
 pub use super::curves::{StageCurve, StagePanel};
 use super::stages::colours;
-use super::style::{DPI, INK, PALETTE, REST, range, tick_labels};
 use crate::error::{Error, Result};
+use crate::plot::{
+    Axis, Block, DPI, FULL, INK, Key, Layer, MARKERS, Marker, PALETTE, Panel, Pen, REST, Sign, Stroke,
+    picture, range, tick_labels,
+};
 
 /// The figure.
 #[derive(Clone, Debug)]
@@ -137,9 +139,9 @@ fn blocks(data: &Depth) -> Result<Vec<Block>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::chart::tests::{counts, refuses, shows};
     use super::super::curves::tests::stage;
     use super::*;
+    use crate::plot::testing::{counts, refuses, shows};
 
     fn data() -> Depth {
         let depth = |l: i32| {

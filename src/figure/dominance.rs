@@ -5,10 +5,12 @@ use std::path::Path;
 
 use ndarray::Array2;
 
-use super::chart::{Axis, Block, FULL, Heat, Key, Layer, Marker, Panel, Pen, Sign, Stroke, picture};
 use super::stages::{MEASURED, THEORY, colours};
-use super::style::{DPI, INK, PALETTE, PAPER, REST, range, series};
 use crate::error::{Error, Result};
+use crate::plot::{
+    Axis, Block, DPI, FULL, Heat, INK, Key, Layer, Marker, PALETTE, PAPER, Panel, Pen, REST, Sign, Stroke,
+    picture, range, series,
+};
 
 /// The figure of one mode.
 #[derive(Clone, Debug)]
@@ -258,9 +260,9 @@ fn blocks(data: &Dominance) -> Result<Vec<Block>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::chart::tests::{counts, refuses, shows};
-    use super::super::style::viridis;
     use super::*;
+    use crate::plot::testing::{counts, refuses, shows};
+    use crate::plot::viridis;
 
     fn data() -> Dominance {
         let rows = 12;

@@ -2,17 +2,16 @@
 
 use std::path::Path;
 
-use ndarray::{Array2, Array3, ArrayView2, Axis};
-use plotters::style::RGBColor;
+use ndarray::{Array2, Array3, Axis};
 use plotters::style::text_anchor::{HPos, VPos};
 
-use super::canvas::{Canvas, Lettering, SUB, render, text_width};
-use super::png::Picture;
-use super::style::{
-    BELOW, DPI, FROM_CORNER, INK, LABEL, LEFT_OF, QUIET, SMALL, TITLE, blue_white_red, letters, power_of_ten,
-    pt, range, tick_labels, viridis, wrap,
-};
 use crate::error::{Error, Result};
+use crate::plot::{
+    BELOW, Canvas, DPI, FROM_CORNER, INK, KEY_HEIGHT, LABEL, LEFT_OF, Lettering, Picture, QUIET, RGBColor,
+    SMALL, SUB, TITLE, blue_white_red, draw_bar, draw_cells, letters, power_of_ten, pt, range, render,
+    text_width, tick_labels, viridis, wrap,
+};
+use crate::spectrum::{mirror, shift_to_centre};
 
 /// An image, its spectrum and what there is to say about them.
 #[derive(Clone, Debug)]
@@ -79,25 +78,6 @@ const NAME_LINE: f64 = 33.0;
 const LINE: f64 = 29.0;
 /// Left end of a colour bar: its first tick label hangs over.
 const KEY_INSET: f64 = MARGIN + 30.0;
-pub(super) const KEY_HEIGHT: f64 = 98.0;
-pub(super) const BAR: (f64, f64) = (380.0, 20.0);
-
-/// The full plane of a real image's energies from its half plane `[H, W/2 + 1]`,
-/// unshifted: the entry at (−r, −c) is that at (r, c).
-pub fn mirror(half: ArrayView2<'_, f64>, width: usize) -> Array2<f64> {
-    let (height, stored) = half.dim();
-    Array2::from_shape_fn((height, width), |(r, c)| {
-        if c < stored { half[[r, c]] } else { half[[(height - r) % height, width - c]] }
-    })
-}
-
-/// Moves frequency zero to row H/2 and column W/2, as numpy's fftshift.
-pub fn shift_to_centre(plane: ArrayView2<'_, f64>) -> Array2<f64> {
-    let (height, width) = plane.dim();
-    Array2::from_shape_fn((height, width), |(r, c)| {
-        plane[[(r + height.div_ceil(2)) % height, (c + width.div_ceil(2)) % width]]
-    })
-}
 
 fn check(rows: &[ModeRow], width: usize) -> Result<()> {
     let Some(first) = rows.first() else {
@@ -173,22 +153,6 @@ fn corner_of(size: (f64, f64), (x, y): (f64, f64)) -> (f64, f64) {
     (x + 0.5 * (SLOT - size.0), y)
 }
 
-fn index(share: f64, count: usize) -> usize {
-    ((share * count as f64) as usize).min(count - 1)
-}
-
-/// Cells of equal size in their colours, framed.
-pub(super) fn draw_cells(
-    canvas: &Canvas<'_>,
-    cells: &Array2<RGBColor>,
-    corner: (f64, f64),
-    size: (f64, f64),
-) -> Result<()> {
-    let (h, w) = cells.dim();
-    canvas.paint(corner, size, |u, v| cells[[index(v, h), index(u, w)]])?;
-    canvas.frame(corner, size, INK, pt(0.4))
-}
-
 fn draw_image(canvas: &Canvas<'_>, image: &Array3<f64>, palette: &Palette, slot: (f64, f64)) -> Result<()> {
     let (channels, h, w) = image.dim();
     let scale = palette.scale(image);
@@ -259,26 +223,6 @@ fn draw_spectrum(
         (HPos::Center, VPos::Bottom),
         upwards,
     )
-}
-
-/// A colour bar with its label above and ticks (position 0..=1, text) below.
-pub(super) fn draw_bar(
-    canvas: &Canvas<'_>,
-    (x, y): (f64, f64),
-    label: &str,
-    marks: &[(f64, String)],
-    colour: impl Fn(f64) -> RGBColor,
-) -> Result<()> {
-    canvas.text(label, (x, y), FROM_CORNER, letters(SMALL, INK))?;
-    let top = y + 32.0;
-    canvas.paint((x, top), BAR, |u, _| colour(u))?;
-    canvas.frame((x, top), BAR, INK, pt(0.4))?;
-    for (t, text) in marks {
-        let at = x + t * BAR.0;
-        canvas.line(&[(at, top + BAR.1), (at, top + BAR.1 + 7.0)], INK, pt(0.4))?;
-        canvas.text(text, (at, top + BAR.1 + 13.0), BELOW, letters(SMALL, INK))?;
-    }
-    Ok(())
 }
 
 /// What the pictures of a figure have in common.
@@ -453,72 +397,8 @@ fn picture(title: &str, all: &[ModeRow], width_of_image: usize, kind: &Kind) -> 
 
 #[cfg(test)]
 mod tests {
-    use ndarray::array;
-    use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn mirror_by_hand_even_width() {
-        // 3 × 4: columns 0, 1, 2 are stored, 3 is −1.
-        let half = array![[0.0, 1.0, 2.0], [10.0, 11.0, 12.0], [20.0, 21.0, 22.0]];
-        let full = array![[0.0, 1.0, 2.0, 1.0], [10.0, 11.0, 12.0, 21.0], [20.0, 21.0, 22.0, 11.0]];
-        assert_eq!(mirror(half.view(), 4), full);
-        // Rows −1, 0, 1; columns −2, −1, 0, 1.
-        let centred = array![[22.0, 11.0, 20.0, 21.0], [2.0, 1.0, 0.0, 1.0], [12.0, 21.0, 10.0, 11.0]];
-        assert_eq!(shift_to_centre(full.view()), centred);
-    }
-
-    #[test]
-    fn mirror_by_hand_odd_width() {
-        // 4 × 5: columns 0, 1, 2 are stored, 3 is −2 and 4 is −1.
-        let half = array![[0.0, 1.0, 2.0], [10.0, 11.0, 12.0], [20.0, 21.0, 22.0], [30.0, 31.0, 32.0]];
-        let full = array![
-            [0.0, 1.0, 2.0, 2.0, 1.0],
-            [10.0, 11.0, 12.0, 32.0, 31.0],
-            [20.0, 21.0, 22.0, 22.0, 21.0],
-            [30.0, 31.0, 32.0, 12.0, 11.0]
-        ];
-        assert_eq!(mirror(half.view(), 5), full);
-        // Rows −2, −1, 0, 1; columns −2 … 2.
-        let centred = array![
-            [22.0, 21.0, 20.0, 21.0, 22.0],
-            [12.0, 11.0, 30.0, 31.0, 32.0],
-            [2.0, 1.0, 0.0, 1.0, 2.0],
-            [32.0, 31.0, 10.0, 11.0, 12.0]
-        ];
-        assert_eq!(shift_to_centre(full.view()), centred);
-    }
-
-    /// |DFT|² of one channel by the definition, all frequencies.
-    fn energies(image: &Array2<f64>) -> Array2<f64> {
-        let (h, w) = image.dim();
-        Array2::from_shape_fn((h, w), |(kr, kc)| {
-            let (mut re, mut im) = (0.0, 0.0);
-            for ((r, c), v) in image.indexed_iter() {
-                let turns = (kr * r) as f64 / h as f64 + (kc * c) as f64 / w as f64;
-                let (sin, cos) = (std::f64::consts::TAU * turns).sin_cos();
-                re += v * cos;
-                im -= v * sin;
-            }
-            (re * re + im * im) / (h * w) as f64
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn mirrored_half_is_the_whole(h in 1usize..7, w in 1usize..8, seed in prop::collection::vec(-1f64..1.0, 49)) {
-            let image = Array2::from_shape_fn((h, w), |(r, c)| seed[7 * r + c]);
-            let whole = energies(&image);
-            let half = whole.slice(ndarray::s![.., ..w / 2 + 1]);
-            let mirrored = mirror(half, w);
-            for (a, b) in mirrored.iter().zip(&whole) {
-                prop_assert!((a - b).abs() < 1e-12, "{mirrored} {whole}");
-            }
-            let centred = shift_to_centre(mirrored.view());
-            prop_assert_eq!(centred[[h / 2, w / 2]], whole[[0, 0]]);
-        }
-    }
 
     #[test]
     fn ticks_are_frequencies_of_the_grid() {

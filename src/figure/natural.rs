@@ -4,12 +4,10 @@ use std::path::Path;
 
 use ndarray::Array2;
 
-use super::canvas::SUB;
-use super::chart::{Bar, Block, FULL, Key, Look, Tile, Tiles, picture};
 use super::curves;
 pub use super::curves::{StageCurve, StagePanel};
-use super::style::{DPI, power_of_ten};
 use crate::error::{Error, Result};
+use crate::plot::{Bar, Block, DPI, FULL, Key, Look, SUB, Tile, Tiles, picture, power_of_ten};
 
 /// The figure.
 #[derive(Clone, Debug)]
@@ -139,10 +137,10 @@ fn blocks(data: &Natural) -> Result<Vec<Block>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::chart::tests::{counts, refuses, shows};
     use super::super::curves::tests::stage;
-    use super::super::style::{blue_white_red, viridis};
     use super::*;
+    use crate::plot::testing::{counts, refuses, shows};
+    use crate::plot::{blue_white_red, viridis};
 
     fn mode(i: usize) -> NaturalMode {
         let n = 32;

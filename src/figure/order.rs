@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::chart::{Axis, Block, Key, Layer, MARKERS, Panel, Pen, SINGLE, Sign, Stroke, picture};
-use super::style::{DPI, INK, PALETTE};
 use crate::error::{Error, Result};
+use crate::plot::{
+    Axis, Block, DPI, INK, Key, Layer, MARKERS, PALETTE, Panel, Pen, SINGLE, Sign, Stroke, picture,
+};
 
 /// The figure: predicted and measured half-times and how well they agree.
 #[derive(Clone, Debug)]
@@ -96,8 +97,8 @@ fn blocks(data: &Order) -> Result<Vec<Block>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::chart::tests::{counts, refuses, shows};
     use super::*;
+    use crate::plot::testing::{counts, refuses, shows};
 
     fn data() -> Order {
         let names = ["leaves, FCNN", "leaves, LCNN", "digits, FCNN", "digits, LCNN"];

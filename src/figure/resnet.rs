@@ -4,15 +4,15 @@
 use std::path::Path;
 
 use ndarray::Array2;
-use plotters::style::RGBColor;
 
-use super::canvas::SUB;
-use super::chart::{Axis, Block, Heat, Key, Layer, Marker, Panel, Pen, Sign, Stroke, Tile, Tiles, picture};
 use super::curves::{self, StagePanel};
 use super::natural;
 use super::stages::colours;
-use super::style::{DPI, INK, PALETTE, PAPER, QUIET, REST, ascending, range, series, tick_labels, viridis};
 use crate::error::{Error, Result};
+use crate::plot::{
+    Axis, Block, DPI, Heat, INK, Key, Layer, Marker, PALETTE, PAPER, Panel, Pen, QUIET, REST, RGBColor, SUB,
+    Sign, Stroke, Tile, Tiles, ascending, picture, range, series, tick_labels, viridis,
+};
 
 /// The figure. Panels without data are left out.
 #[derive(Clone, Debug)]
@@ -454,9 +454,9 @@ fn blocks(data: &Resnet) -> Result<Vec<Block>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::chart::tests::{counts, refuses, shows};
     use super::super::curves::tests::stage;
     use super::*;
+    use crate::plot::testing::{counts, refuses, shows};
 
     fn over(name: &str, steps: &[f64], f: impl Fn(f64) -> f64) -> Series {
         Series { name: name.to_owned(), steps: steps.to_vec(), values: steps.iter().map(|s| f(*s)).collect() }

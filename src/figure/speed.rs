@@ -3,9 +3,11 @@
 
 use std::path::Path;
 
-use super::chart::{Axis, Block, Key, Layer, MARKERS, Marker, Panel, Pen, SINGLE, Sign, Stroke, picture};
-use super::style::{DPI, INK, PALETTE, mix};
 use crate::error::{Error, Result};
+use crate::plot::{
+    Axis, Block, DPI, INK, Key, Layer, MARKERS, Marker, PALETTE, Panel, Pen, SINGLE, Sign, Stroke, mix,
+    picture,
+};
 
 /// The figure: one series per size of the images.
 #[derive(Clone, Debug)]
@@ -99,8 +101,8 @@ fn blocks(data: &Speed) -> Result<Vec<Block>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::chart::tests::{counts, refuses, shows};
     use super::*;
+    use crate::plot::testing::{counts, refuses, shows};
 
     fn data() -> Speed {
         let series = |name: &str, scale: f64, count: i32| SpeedSeries {

@@ -3,15 +3,12 @@
 
 use std::path::Path;
 
-use plotters::style::RGBColor;
-
-use super::canvas::{Canvas, Lettering, SUB, render, text_width};
-use super::png::Picture;
-use super::style::{
-    BELOW, DPI, FROM_CORNER, GRID, INK, LABEL, LEFT_OF, PALETTE, PAPER, QUIET, REST, RIGHT_OF, SMALL, TITLE,
-    ascending, fit, letters, mix, pt, range, series, split_at_gaps, thin, tick_labels, ticks, wrap,
-};
 use crate::error::{Error, Result};
+use crate::plot::{
+    BELOW, Canvas, DPI, FROM_CORNER, GRID, INK, LABEL, LEFT_OF, Lettering, PALETTE, PAPER, Picture, QUIET,
+    REST, RGBColor, RIGHT_OF, SMALL, SUB, TITLE, ascending, fit, letters, mix, pt, range, render, series,
+    split_at_gaps, text_width, thin, tick_labels, ticks, wrap,
+};
 
 /// One set of axes: one network on one data set.
 #[derive(Clone, Debug)]
@@ -74,7 +71,7 @@ const LEFT: f64 = 112.0;
 const GAP: f64 = 62.0;
 const LEGEND_LINE: f64 = 36.0;
 /// Length of the line in a legend entry.
-pub(super) const SWATCH: f64 = 48.0;
+const SWATCH: f64 = 48.0;
 pub(super) const MEASURED: f64 = 2.2;
 pub(super) const THEORY: f64 = 0.9;
 pub(super) const DASH: (f64, f64) = (11.0, 9.0);

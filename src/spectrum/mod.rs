@@ -31,6 +31,7 @@ mod kernels;
 mod mean;
 #[cfg(test)]
 mod oracle;
+mod plane;
 
 pub use energies::{Energies, RadialProfile};
 pub use fft::{Planner, energies, irfft2, kernel_energies, rfft2};
@@ -38,3 +39,4 @@ pub use grid::{Frequency, Grid};
 pub use kernels::mean_kernel_energies;
 pub(crate) use kernels::{FEW_WEIGHTS, energies_of_products};
 pub use mean::{mean_energies, mean_energies_by_class};
+pub use plane::{mirror, shift_to_centre};

@@ -8,9 +8,9 @@ use ndarray::{Array2, ArrayD, Axis};
 use super::verdict::Note;
 use super::{Finished, title};
 use crate::error::Error;
-use crate::figure::modes::{mirror, shift_to_centre};
 use crate::figure::natural::{self, Natural, NaturalMode};
 use crate::run::config::ModelKind;
+use crate::spectrum::{mirror, shift_to_centre};
 use crate::stats::spearman;
 
 /// Rows of pictures and curves.

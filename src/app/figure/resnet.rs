@@ -14,7 +14,7 @@ use crate::figure::curves::{StageCurve, StagePanel};
 use crate::figure::resnet::{
     self, Discovery, Jacobian, Resnet, Score, Series, Template, TemplateRow, Templates,
 };
-use crate::figure::style::tick_labels;
+use crate::plot::tick_labels;
 use crate::run::manifest::Status;
 use crate::run::{Manifest, Metrics, RunDir, Table};
 use crate::seed;

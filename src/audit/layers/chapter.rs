@@ -6,8 +6,8 @@ use super::{Layer as Convolution, Layers, Quantity, csv};
 use crate::audit::chapter::{Chapter, Picture, Words};
 use crate::audit::page::Table;
 use crate::audit::pens::{DRAWN, MEASURED, RADIUS, bars, decades, dotted, measured, title};
-use crate::figure::chart::{Axis, Block, Heat, Key, Layer, Look, Marker, Panel, Sign, Tile, Tiles};
-use crate::figure::modes::{mirror, shift_to_centre};
+use crate::plot::{Axis, Block, Heat, Key, Layer, Look, Marker, Panel, Sign, Tile, Tiles};
+use crate::spectrum::{mirror, shift_to_centre};
 
 /// The files of the chapter: its tables, its figure.
 pub const FILES: [&str; 3] = ["layers.csv", "radial.csv", "layers.png"];

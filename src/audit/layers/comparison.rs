@@ -4,7 +4,7 @@ use super::{Change, Comparison, csv};
 use crate::audit::chapter::{Chapter, Picture, Words, cell};
 use crate::audit::page::Table;
 use crate::audit::pens::{LEVEL, MEASURED, dotted};
-use crate::figure::chart::{Axis, Block, Layer, Marker, Panel};
+use crate::plot::{Axis, Block, Layer, Marker, Panel};
 
 /// The files of the chapter: its table, its figure.
 pub const FILES: [&str; 2] = ["comparison.csv", "comparison.png"];

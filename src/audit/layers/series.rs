@@ -7,8 +7,7 @@ use super::{Layer, Layers, Quantity, csv};
 use crate::audit::chapter::{Chapter, Picture, section};
 use crate::audit::pens::dotted;
 use crate::error::Result;
-use crate::figure::chart::{Axis, Block, Key, Marker, Panel, Pen, Sign, Stroke};
-use crate::figure::style::viridis;
+use crate::plot::{Axis, Block, Key, Marker, Panel, Pen, Sign, Stroke, viridis};
 
 /// The convolutions at several steps of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

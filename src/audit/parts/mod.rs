@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::chapter::{Chapter, Picture, Words};
 use super::csv::Csv;
 use super::numbers::{Beside, Measured, Number};
-use crate::figure::chart::Block;
+use crate::plot::Block;
 
 #[cfg(feature = "torch")]
 pub use look::Look;

@@ -9,7 +9,7 @@ use super::{About, Needs, Part, Shown, Words};
 use crate::audit::chapter::class_name;
 use crate::audit::csv::{Cell, Csv, class};
 use crate::audit::pens::{plane, signed};
-use crate::figure::chart::{Block, Look as Colours, Tile, Tiles};
+use crate::plot::{Block, Look as Colours, Tile, Tiles};
 use crate::spectrum::{Frequency, Grid};
 
 /// What is found.

@@ -9,8 +9,7 @@ use crate::audit::Rate;
 use crate::audit::csv::{Cell, Csv, rate};
 use crate::audit::numbers::{Beside, Measured};
 use crate::audit::pens::{LEVEL, MEASURED, OTHER, bars, dotted, measured};
-use crate::figure::chart::{Axis, Block, Key, Layer, Marker, Panel, Pen, Sign};
-use crate::figure::style::REST;
+use crate::plot::{Axis, Block, Key, Layer, Marker, Panel, Pen, REST, Sign};
 
 /// What is found.
 pub type Found = Bands;

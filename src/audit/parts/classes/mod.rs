@@ -12,8 +12,7 @@ use crate::audit::chapter::{class_name, percent, short};
 use crate::audit::csv::{Cell, Csv, class, rate};
 use crate::audit::page::Table;
 use crate::audit::pens::dotted;
-use crate::figure::chart::{Axis, Block, Key, Marker, Panel, Pen, Sign, Stroke};
-use crate::figure::style::PALETTE;
+use crate::plot::{Axis, Block, Key, Marker, PALETTE, Panel, Pen, Sign, Stroke};
 use crate::spectrum::Grid;
 
 /// What is found.

@@ -7,7 +7,7 @@ pub use measure::*;
 use super::{About, Needs, Part, Shown, Words};
 use crate::audit::csv::{Cell, Csv};
 use crate::audit::pens::{MEASURED, OTHER, dotted, measured};
-use crate::figure::chart::{Axis, Block, Key, Layer, Marker, Panel, Pen, Sign, Stroke};
+use crate::plot::{Axis, Block, Key, Layer, Marker, Panel, Pen, Sign, Stroke};
 
 /// What is found.
 pub type Found = Profile;

@@ -15,7 +15,7 @@ use crate::audit::chapter::{capital, percent};
 use crate::audit::csv::{Cell, Csv, rate};
 use crate::audit::numbers::{Beside, Measured};
 use crate::audit::pens::{self, DRAWN, LEVEL, MEASURED, RADIUS, bars, dotted, limits, measured};
-use crate::figure::chart::{Axis, Block, Key, Layer, Marker, Panel, Sign};
+use crate::plot::{Axis, Block, Key, Layer, Marker, Panel, Sign};
 
 /// What is found.
 pub type Found = HeatMap;

@@ -11,7 +11,7 @@ use crate::audit::chapter::listed;
 use crate::audit::csv::{Cell, Csv};
 use crate::audit::numbers::{Beside, Measured};
 use crate::audit::pens::{MEASURED, RADIUS, dotted};
-use crate::figure::chart::{Axis, Block, Marker, Panel};
+use crate::plot::{Axis, Block, Marker, Panel};
 
 /// What is found.
 pub type Found = SquaredJacobian;

@@ -11,8 +11,7 @@ use crate::audit::gradient::Estimate;
 use crate::audit::page::Table;
 use crate::audit::numbers::Measured;
 use crate::audit::pens::{DRAWN, MEASURED, bars};
-use crate::figure::chart::{Axis, Block, Key, Layer, Marker, Panel, Sign};
-use crate::figure::style::INK;
+use crate::plot::{Axis, Block, INK, Key, Layer, Marker, Panel, Sign};
 
 /// What is found.
 pub type Found = ModeUses;

@@ -15,7 +15,7 @@ use crate::audit::chapter::percent;
 use crate::audit::csv::{Cell, Csv, rate};
 use crate::audit::numbers::Measured;
 use crate::audit::pens::{DRAWN, LEVEL, MEASURED};
-use crate::figure::chart::{Axis, Block, Key, Layer, Marker, Panel, Sign};
+use crate::plot::{Axis, Block, Key, Layer, Marker, Panel, Sign};
 
 /// What is found.
 pub type Found = ShapeBias;

@@ -207,7 +207,7 @@ mod loading {
             }
             let count = guess.map(|guess| guess.classes).or_else(|| head(&self.dict));
             let count = count.unwrap_or(set.targets.outputs().max(1));
-            let architecture = Architecture::new(&config, shape, count);
+            let architecture = config.architecture(shape, count);
             if which.labels {
                 set = for_outputs(set, &config.data.spec, count, outputs.as_ref(), which.instead)?;
             }
@@ -228,7 +228,7 @@ mod loading {
         config.eval.limit = limit;
         let set = named_split(&config, &samples, split.as_deref().unwrap_or("test"), sample)?;
         config.run.channels_last = which.channels_last.unwrap_or(config.run.channels_last);
-        let architecture = Architecture::new(&config, samples.shape, samples.outputs());
+        let architecture = config.architecture(samples.shape, samples.outputs());
         Ok(Loaded { set: which.fewer(set, args), config, samples, architecture })
     }
 
@@ -261,7 +261,7 @@ mod loading {
                 return Ok(if path.exists() { Some(weights::open(path)?.dict) } else { None });
             }
             let data = Manifest::read(&self.dir.manifest())?.data;
-            let architecture = Architecture::new(&self.config, data.shape, data.classes.len());
+            let architecture = self.config.architecture(data.shape, data.classes.len());
             let init = self.config.init.kind.unwrap_or(InitKind::Pytorch);
             let (kind, device) = (tch::Kind::Float, tch::Device::Cpu);
             Ok(Some(Deep::new(architecture, init, self.config.run.seed, kind, device)?.state_dict()?))

@@ -132,10 +132,10 @@ fn candidates() -> impl Iterator<Item = Guess> {
     kinds.flat_map(|kind| {
         let usual = Guess { kind, classes: 1000, channels: 3, stem: None, shortcut: None, norm: true };
         let forms = match kind {
-            _ if kind.is_imagenet_resnet() => {
+            _ if kind.has_stem() => {
                 [Stem::Imagenet, Stem::Cifar].map(|stem| Guess { stem: Some(stem), ..usual.clone() }).to_vec()
             }
-            _ if kind.is_cifar_resnet() => {
+            _ if kind.has_shortcut() => {
                 let form = |shortcut| Guess { shortcut: Some(shortcut), ..usual.clone() };
                 [Shortcut::A, Shortcut::B].map(form).to_vec()
             }

@@ -1,48 +1,61 @@
 //! DenseNet-BC (Huang et al., "Densely Connected Convolutional Networks", CVPR
 //! 2017), with bottlenecks of four times the growth rate.
 
-use super::{Conv, Layer, Pool, RELU, dense, tap};
-use crate::run::config::ModelKind;
+use super::{Architecture, Conv, Family, Layer, Pool, RELU, dense, tap};
+use crate::error::Result;
 
-pub fn layers(kind: ModelKind, channels: usize, classes: usize) -> Vec<Layer> {
-    let (growth, counts, first) = match kind {
-        ModelKind::Densenet121 => (32, [6, 12, 24, 16], 64),
-        ModelKind::Densenet161 => (48, [6, 12, 36, 24], 96),
-        ModelKind::Densenet169 => (32, [6, 12, 32, 32], 64),
-        _ => (32, [6, 12, 48, 32], 64),
-    };
-    let stem = Conv::new("features.conv0", [first, channels], 7, 2, 3).with_norm("features.norm0");
-    let mut layers = vec![Layer::Conv(stem), RELU, tap("features.relu0"), Layer::Pool(Pool::max(3, 2, 1))];
-    let mut width = first;
-    for (i, count) in counts.into_iter().enumerate() {
-        for l in 1..=count {
-            let name = format!("features.denseblock{}.denselayer{l}", i + 1);
-            let inner = Conv::new(format!("{name}.conv1"), [4 * growth, width], 1, 1, 0);
-            let way = vec![
-                Layer::Norm { name: format!("{name}.norm1"), channels: width },
-                RELU,
-                Layer::Conv(inner.with_norm(format!("{name}.norm2"))),
-                RELU,
-                Layer::Conv(Conv::new(format!("{name}.conv2"), [growth, 4 * growth], 3, 1, 1)),
-            ];
-            layers.push(Layer::Concat(vec![vec![], way]));
-            width += growth;
+/// A DenseNet-BC.
+pub struct Densenet {
+    /// Channels that each layer adds.
+    pub growth: usize,
+    /// Layers per block.
+    pub blocks: [usize; 4],
+    /// Channels of the stem.
+    pub first: usize,
+}
+
+impl Family for Densenet {
+    fn layers(&self, architecture: &Architecture) -> Result<(Vec<Layer>, usize)> {
+        let (channels, classes) = (architecture.shape[0], architecture.outputs);
+        let Self { growth, blocks: counts, first } = *self;
+        let stem = Conv::new("features.conv0", [first, channels], 7, 2, 3).with_norm("features.norm0");
+        let mut layers =
+            vec![Layer::Conv(stem), RELU, tap("features.relu0"), Layer::Pool(Pool::max(3, 2, 1))];
+        let mut width = first;
+        for (i, count) in counts.into_iter().enumerate() {
+            for l in 1..=count {
+                let name = format!("features.denseblock{}.denselayer{l}", i + 1);
+                let inner = Conv::new(format!("{name}.conv1"), [4 * growth, width], 1, 1, 0);
+                let way = vec![
+                    Layer::Norm { name: format!("{name}.norm1"), channels: width },
+                    RELU,
+                    Layer::Conv(inner.with_norm(format!("{name}.norm2"))),
+                    RELU,
+                    Layer::Conv(Conv::new(format!("{name}.conv2"), [growth, 4 * growth], 3, 1, 1)),
+                ];
+                layers.push(Layer::Concat(vec![vec![], way]));
+                width += growth;
+            }
+            layers.push(tap(format!("features.denseblock{}", i + 1)));
+            if i + 1 < counts.len() {
+                let name = format!("features.transition{}", i + 1);
+                layers.extend([
+                    Layer::Norm { name: format!("{name}.norm"), channels: width },
+                    RELU,
+                    Layer::Conv(Conv::new(format!("{name}.conv"), [width / 2, width], 1, 1, 0)),
+                    Layer::Pool(Pool { max: false, size: 2, stride: 2, padding: 0, ceil: false }),
+                ]);
+                width /= 2;
+            }
         }
-        layers.push(tap(format!("features.denseblock{}", i + 1)));
-        if i + 1 < counts.len() {
-            let name = format!("features.transition{}", i + 1);
-            layers.extend([
-                Layer::Norm { name: format!("{name}.norm"), channels: width },
-                RELU,
-                Layer::Conv(Conv::new(format!("{name}.conv"), [width / 2, width], 1, 1, 0)),
-                Layer::Pool(Pool { max: false, size: 2, stride: 2, padding: 0, ceil: false }),
-            ]);
-            width /= 2;
-        }
+        layers.extend([
+            Layer::Norm { name: "features.norm5".to_owned(), channels: width },
+            RELU,
+            Layer::Mean,
+        ]);
+        layers.push(dense("classifier", classes, width));
+        Ok((layers, 1))
     }
-    layers.extend([Layer::Norm { name: "features.norm5".to_owned(), channels: width }, RELU, Layer::Mean]);
-    layers.push(dense("classifier", classes, width));
-    layers
 }
 
 /// What a tensor of a DenseNet is called today, where `name` is from the time when

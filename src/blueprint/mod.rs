@@ -9,18 +9,21 @@
 mod cnn;
 mod convnext;
 mod densenet;
+mod kind;
 mod mobilenet;
 mod resnet;
+mod size;
 mod squeezenet;
 #[cfg(test)]
 mod tests;
 mod vgg;
 
 pub use densenet::current_name;
+pub use kind::ModelKind;
+pub use resnet::{Shortcut, Stem};
+pub use size::{Kernel, Size};
 
 use crate::error::{Error, Result};
-use crate::run::RunConfig;
-use crate::run::config::{ModelKind, Shortcut, Stem};
 use crate::theory::linear::Padding;
 
 /// What a network is made of.
@@ -69,22 +72,26 @@ impl Architecture {
             channels_last: true,
         }
     }
+}
 
-    /// That of a configuration, for images of `shape` `[c, h, w]` in `outputs` classes.
-    pub fn new(config: &RunConfig, shape: [usize; 3], outputs: usize) -> Self {
-        let [_, h, w] = shape;
-        let model = &config.model;
-        let usual = Self::usual(model.kind, shape, outputs);
-        Self {
-            nonlinear: model.nonlinear,
-            norm: model.norm,
-            padding: model.padding(),
-            shortcut: model.shortcut,
-            stem: model.stem.unwrap_or(usual.stem),
-            plain: (model.channels, model.layers, model.kernel.size((h, w))),
-            channels_last: config.run.channels_last,
-            ..usual
-        }
+/// Networks that are built alike. A family is a file of this folder; its members are
+/// in [`ModelKind::family`].
+pub trait Family {
+    /// The layers, and the smallest side of images that they can take, as far as
+    /// their shapes do not tell.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for images on which the network has no meaning.
+    fn layers(&self, architecture: &Architecture) -> Result<(Vec<Layer>, usize)>;
+
+    /// Whether there is the choice of a [`Shortcut`].
+    fn has_shortcut(&self) -> bool {
+        false
+    }
+
+    /// Whether there is the choice of a [`Stem`].
+    fn has_stem(&self) -> bool {
+        false
     }
 }
 
@@ -251,27 +258,11 @@ impl Plan {
     /// [`Error::Input`] for a linear kind, for a switch that the network does not
     /// have, and for images too small for it.
     pub fn new(architecture: &Architecture) -> Result<Self> {
-        use ModelKind::*;
-        let Architecture { kind, shape: [c, h, w], outputs, .. } = *architecture;
-        // Residual networks pad, and would take images that are nothing but padding
-        // in the end: a pixel must be left after all strides.
-        let (mut layers, least) = match kind {
-            Fcnn | Lcnn => return Err(Error::input("model.kind", "a deep network", kind)),
-            Cnn => (cnn::layers(architecture)?, 1),
-            Alexnet => (vgg::alexnet(c, outputs), 1),
-            Vgg11 | Vgg11Bn | Vgg13 | Vgg13Bn | Vgg16 | Vgg16Bn | Vgg19 | Vgg19Bn => {
-                (vgg::vgg(kind, c, outputs), 1)
-            }
-            Densenet121 | Densenet161 | Densenet169 | Densenet201 => (densenet::layers(kind, c, outputs), 1),
-            MobilenetV2 => (mobilenet::layers(c, outputs), 32),
-            Squeezenet1_0 | Squeezenet1_1 => (squeezenet::layers(kind, c, outputs), 1),
-            ConvnextTiny | ConvnextSmall | ConvnextBase | ConvnextLarge => {
-                (convnext::layers(kind, c, outputs), 1)
-            }
-            _ => resnet::layers(architecture),
-        };
+        let Architecture { kind, shape: [_, h, w], .. } = *architecture;
+        let family = kind.family().ok_or_else(|| Error::input("model.kind", "a deep network", kind))?;
+        let (mut layers, least) = family.layers(architecture)?;
         if !architecture.norm {
-            if !matches!(kind, Vgg11Bn | Vgg13Bn | Vgg16Bn | Vgg19Bn) && has_norm(&layers) {
+            if !kind.to_string().ends_with("_bn") && has_norm(&layers) {
                 without_norm(&mut layers);
             } else {
                 let name = kind.to_string();

@@ -1,48 +1,74 @@
 //! Residual networks (He et al., "Deep Residual Learning for Image Recognition",
 //! CVPR 2016), for ImageNet and for CIFAR (section 4.2); wide ones and ResNeXts.
 
-use super::{Architecture, Conv, Layer, Pool, RELU, dense, tap};
-use crate::run::config::{ModelKind, Shortcut, Stem};
+use serde::{Deserialize, Serialize};
 
-/// For ImageNet: blocks per stage, whether they are bottlenecks, groups of their
-/// 3×3 convolutions and channels of each where a stage has 64.
-fn imagenet(kind: ModelKind) -> Option<([usize; 4], bool, usize, usize)> {
-    use ModelKind::*;
-    Some(match kind {
-        Resnet18 => ([2, 2, 2, 2], false, 1, 64),
-        Resnet34 => ([3, 4, 6, 3], false, 1, 64),
-        Resnet50 => ([3, 4, 6, 3], true, 1, 64),
-        Resnet101 => ([3, 4, 23, 3], true, 1, 64),
-        Resnet152 => ([3, 8, 36, 3], true, 1, 64),
-        WideResnet50_2 => ([3, 4, 6, 3], true, 1, 128),
-        WideResnet101_2 => ([3, 4, 23, 3], true, 1, 128),
-        Resnext50_32x4d => ([3, 4, 6, 3], true, 32, 4),
-        Resnext101_32x8d => ([3, 4, 23, 3], true, 32, 8),
-        Resnext101_64x4d => ([3, 4, 23, 3], true, 64, 4),
-        _ => return None,
-    })
+use super::{Architecture, Conv, Family, Layer, Pool, RELU, dense, tap};
+use crate::error::Result;
+
+/// What takes the place of the identity where a CIFAR ResNet's size changes
+/// (He et al. 2016).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Shortcut {
+    /// Every other pixel, and channels of zeros.
+    A,
+    /// A convolution of size 1, with norm.
+    B,
 }
 
-// Blocks per stage: 6n + 2 layers.
-fn cifar(kind: ModelKind) -> usize {
-    match kind {
-        ModelKind::Resnet8 => 1,
-        ModelKind::Resnet20 => 3,
-        ModelKind::Resnet32 => 5,
-        ModelKind::Resnet44 => 7,
-        ModelKind::Resnet56 => 9,
-        _ => 18,
+/// First layers of ResNets 18 to 152, wide ones and ResNeXts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Stem {
+    /// 7×7 kernels of stride 2, then max pooling of stride 2.
+    Imagenet,
+    /// 3×3 kernels of stride 1.
+    Cifar,
+}
+
+/// A ResNet for ImageNet, a wide one or a ResNeXt.
+pub struct Imagenet {
+    /// Blocks per stage.
+    pub blocks: [usize; 4],
+    /// Whether they are bottlenecks.
+    pub bottleneck: bool,
+    /// Groups of their 3×3 convolutions.
+    pub groups: usize,
+    /// Channels of each group where a stage has 64.
+    pub base: usize,
+}
+
+impl Family for Imagenet {
+    fn layers(&self, architecture: &Architecture) -> Result<(Vec<Layer>, usize)> {
+        Ok(layers(architecture, &self.blocks, Some(self)))
+    }
+
+    fn has_stem(&self) -> bool {
+        true
     }
 }
 
-/// The layers, and the product of all strides.
-pub fn layers(architecture: &Architecture) -> (Vec<Layer>, usize) {
-    let kind = architecture.kind;
-    let large = imagenet(kind);
-    let (counts, bottleneck, groups, base) = match large {
-        Some((counts, bottleneck, groups, base)) => (counts.to_vec(), bottleneck, groups, base),
-        None => (vec![cifar(kind); 3], false, 1, 64),
-    };
+/// A ResNet for CIFAR, of 6n + 2 layers.
+pub struct Cifar {
+    /// Blocks per stage, n.
+    pub blocks: usize,
+}
+
+impl Family for Cifar {
+    fn layers(&self, architecture: &Architecture) -> Result<(Vec<Layer>, usize)> {
+        Ok(layers(architecture, &[self.blocks; 3], None))
+    }
+
+    fn has_shortcut(&self) -> bool {
+        true
+    }
+}
+
+// Residual networks pad, and would take images that are nothing but padding in the
+// end: a pixel must be left after all strides, whose product is the smallest side.
+fn layers(architecture: &Architecture, counts: &[usize], large: Option<&Imagenet>) -> (Vec<Layer>, usize) {
+    let (bottleneck, groups, base) = large.map_or((false, 1, 64), |l| (l.bottleneck, l.groups, l.base));
     let first = if large.is_some() { 64 } else { 16 };
     let wide_stem = large.is_some() && architecture.stem == Stem::Imagenet;
     let (size, stride) = if wide_stem { (7, 2) } else { (3, 1) };
@@ -54,7 +80,7 @@ pub fn layers(architecture: &Architecture) -> (Vec<Layer>, usize) {
     let expansion = if bottleneck { 4 } else { 1 };
     let mut inputs = first;
     let stages = counts.len();
-    for (stage, count) in counts.into_iter().enumerate() {
+    for (stage, &count) in counts.iter().enumerate() {
         let width = first << stage;
         let outputs = width * expansion;
         for index in 0..count {

@@ -2,64 +2,71 @@
 //! Image Recognition", ICLR 2015) and AlexNet in the form of Krizhevsky, "One weird
 //! trick for parallelizing convolutional neural networks" (2014).
 
-use super::{Conv, Layer, Pool, RELU, dense, tap};
-use crate::run::config::ModelKind;
+use super::{Architecture, Conv, Family, Layer, Pool, RELU, dense, tap};
+use crate::error::Result;
 
-pub fn vgg(kind: ModelKind, channels: usize, classes: usize) -> Vec<Layer> {
-    use ModelKind::*;
-    let (counts, norm) = match kind {
-        Vgg11 => ([1, 1, 2, 2, 2], false),
-        Vgg11Bn => ([1, 1, 2, 2, 2], true),
-        Vgg13 => ([2, 2, 2, 2, 2], false),
-        Vgg13Bn => ([2, 2, 2, 2, 2], true),
-        Vgg16 => ([2, 2, 3, 3, 3], false),
-        Vgg16Bn => ([2, 2, 3, 3, 3], true),
-        Vgg19 => ([2, 2, 4, 4, 4], false),
-        _ => ([2, 2, 4, 4, 4], true),
-    };
-    let mut layers = Vec::new();
-    let (mut at, mut inputs) = (0, channels);
-    for (count, outputs) in counts.into_iter().zip([64, 128, 256, 512, 512]) {
-        for _ in 0..count {
-            let conv = Conv::new(format!("features.{at}"), [outputs, inputs], 3, 1, 1).with_bias();
-            layers.push(Layer::Conv(match norm {
-                true => conv.with_norm(format!("features.{}", at + 1)),
-                false => conv,
-            }));
-            layers.push(RELU);
-            (at, inputs) = (at + if norm { 3 } else { 2 }, outputs);
-        }
-        // Named by the last activation of a stage, before its pooling.
-        layers.extend([tap(format!("features.{}", at - 1)), Layer::Pool(Pool::max(2, 2, 0))]);
-        at += 1;
-    }
-    layers.extend([Layer::Resize(7), Layer::Flatten]);
-    layers.extend([dense("classifier.0", 4096, 512 * 7 * 7), RELU, Layer::Dropout(0.5)]);
-    layers.extend([dense("classifier.3", 4096, 4096), RELU, Layer::Dropout(0.5)]);
-    layers.push(dense("classifier.6", classes, 4096));
-    layers
+/// A VGG.
+pub struct Vgg {
+    /// Convolutions per stage.
+    pub convs: [usize; 5],
+    /// Whether batch norm follows them.
+    pub norm: bool,
 }
 
-pub fn alexnet(channels: usize, classes: usize) -> Vec<Layer> {
-    let mut layers = Vec::new();
-    let mut inputs = channels;
-    for (at, outputs, size, stride, padding, pooled) in [
-        (0, 64, 11, 4, 2, true),
-        (3, 192, 5, 1, 2, true),
-        (6, 384, 3, 1, 1, false),
-        (8, 256, 3, 1, 1, false),
-        (10, 256, 3, 1, 1, true),
-    ] {
-        let conv = Conv::new(format!("features.{at}"), [outputs, inputs], size, stride, padding);
-        layers.extend([Layer::Conv(conv.with_bias()), RELU, tap(format!("features.{}", at + 1))]);
-        if pooled {
-            layers.push(Layer::Pool(Pool::max(3, 2, 0)));
+impl Family for Vgg {
+    fn layers(&self, architecture: &Architecture) -> Result<(Vec<Layer>, usize)> {
+        let (channels, classes) = (architecture.shape[0], architecture.outputs);
+        let Self { convs: counts, norm } = *self;
+        let mut layers = Vec::new();
+        let (mut at, mut inputs) = (0, channels);
+        for (count, outputs) in counts.into_iter().zip([64, 128, 256, 512, 512]) {
+            for _ in 0..count {
+                let conv = Conv::new(format!("features.{at}"), [outputs, inputs], 3, 1, 1).with_bias();
+                layers.push(Layer::Conv(match norm {
+                    true => conv.with_norm(format!("features.{}", at + 1)),
+                    false => conv,
+                }));
+                layers.push(RELU);
+                (at, inputs) = (at + if norm { 3 } else { 2 }, outputs);
+            }
+            // Named by the last activation of a stage, before its pooling.
+            layers.extend([tap(format!("features.{}", at - 1)), Layer::Pool(Pool::max(2, 2, 0))]);
+            at += 1;
         }
-        inputs = outputs;
+        layers.extend([Layer::Resize(7), Layer::Flatten]);
+        layers.extend([dense("classifier.0", 4096, 512 * 7 * 7), RELU, Layer::Dropout(0.5)]);
+        layers.extend([dense("classifier.3", 4096, 4096), RELU, Layer::Dropout(0.5)]);
+        layers.push(dense("classifier.6", classes, 4096));
+        Ok((layers, 1))
     }
-    layers.extend([Layer::Resize(6), Layer::Flatten]);
-    layers.extend([Layer::Dropout(0.5), dense("classifier.1", 4096, 256 * 6 * 6), RELU]);
-    layers.extend([Layer::Dropout(0.5), dense("classifier.4", 4096, 4096), RELU]);
-    layers.push(dense("classifier.6", classes, 4096));
-    layers
+}
+
+/// AlexNet.
+pub struct Alexnet;
+
+impl Family for Alexnet {
+    fn layers(&self, architecture: &Architecture) -> Result<(Vec<Layer>, usize)> {
+        let (channels, classes) = (architecture.shape[0], architecture.outputs);
+        let mut layers = Vec::new();
+        let mut inputs = channels;
+        for (at, outputs, size, stride, padding, pooled) in [
+            (0, 64, 11, 4, 2, true),
+            (3, 192, 5, 1, 2, true),
+            (6, 384, 3, 1, 1, false),
+            (8, 256, 3, 1, 1, false),
+            (10, 256, 3, 1, 1, true),
+        ] {
+            let conv = Conv::new(format!("features.{at}"), [outputs, inputs], size, stride, padding);
+            layers.extend([Layer::Conv(conv.with_bias()), RELU, tap(format!("features.{}", at + 1))]);
+            if pooled {
+                layers.push(Layer::Pool(Pool::max(3, 2, 0)));
+            }
+            inputs = outputs;
+        }
+        layers.extend([Layer::Resize(6), Layer::Flatten]);
+        layers.extend([Layer::Dropout(0.5), dense("classifier.1", 4096, 256 * 6 * 6), RELU]);
+        layers.extend([Layer::Dropout(0.5), dense("classifier.4", 4096, 4096), RELU]);
+        layers.push(dense("classifier.6", classes, 4096));
+        Ok((layers, 1))
+    }
 }

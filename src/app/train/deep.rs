@@ -13,7 +13,7 @@ use crate::cli::TrainArgs;
 use crate::data::Samples;
 use crate::error::Error;
 use crate::field::ImageSet;
-use crate::model::deep::{Architecture, Deep};
+use crate::model::deep::Deep;
 use crate::probe::Probe;
 use crate::progress::{Progress, say};
 use crate::run::checkpoints::{Checkpoints, State};
@@ -155,7 +155,7 @@ impl<'a> Run<'a> {
     ) -> Result<Self> {
         let device = machine.device;
         let kind = if config.run.dtype == Dtype::F64 { Kind::Double } else { Kind::Float };
-        let architecture = Architecture::new(config, samples.shape, samples.outputs());
+        let architecture = config.architecture(samples.shape, samples.outputs());
         let init = config.init.kind.unwrap_or(InitKind::Pytorch);
         let network = || Deep::new(architecture.clone(), init, config.run.seed, kind, device);
         let net = network()?;

@@ -1,17 +1,17 @@
 //! The configuration of a run: every key, its default and its checks.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 
+use crate::blueprint::Architecture;
 use crate::data::{Normalize, Options, Spec};
 use crate::error::{Error, Result};
 use crate::theory::linear::{Layout, Padding};
 
 mod deep;
 
+pub use crate::blueprint::{Kernel, ModelKind, Shortcut, Size, Stem};
 pub use deep::{
     AugmentConfig, CheckpointConfig, EvalConfig, LossKind, OptimConfig, OptimKind, ProbeConfig, ScheduleKind,
     When,
@@ -129,57 +129,6 @@ impl DataConfig {
     }
 }
 
-/// Height and width: `32` or `24x32`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size {
-    /// Height.
-    pub h: usize,
-    /// Width.
-    pub w: usize,
-}
-
-impl FromStr for Size {
-    type Err = Error;
-    fn from_str(text: &str) -> Result<Self> {
-        let (h, w) = text.split_once('x').unwrap_or((text, text));
-        match (h.trim().parse(), w.trim().parse()) {
-            (Ok(h), Ok(w)) if (1..=4096).contains(&h) && (1..=4096).contains(&w) => Ok(Self { h, w }),
-            _ => Err(Error::input("size", "`N` or `HxW`, each 1 to 4096", format_args!("`{text}`"))),
-        }
-    }
-}
-
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{}x{}", self.h, self.w)
-    }
-}
-
-impl Serialize for Size {
-    fn serialize<S: Serializer>(&self, s: S) -> std::result::Result<S::Ok, S::Error> {
-        s.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Size {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> std::result::Result<Self, D::Error> {
-        struct Visitor;
-        impl de::Visitor<'_> for Visitor {
-            type Value = Size;
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("a size such as 32 or \"24x32\"")
-            }
-            fn visit_i64<E: de::Error>(self, v: i64) -> std::result::Result<Size, E> {
-                self.visit_str(&v.to_string())
-            }
-            fn visit_str<E: de::Error>(self, v: &str) -> std::result::Result<Size, E> {
-                v.parse().map_err(E::custom)
-            }
-        }
-        d.deserialize_any(Visitor)
-    }
-}
-
 /// `[model]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -234,201 +183,6 @@ impl ModelConfig {
     pub fn padding(&self) -> Padding {
         let usual = if self.kind == ModelKind::Lcnn { Padding::Circular } else { Padding::Zero };
         self.padding.unwrap_or(usual)
-    }
-}
-
-/// What takes the place of the identity where a CIFAR ResNet's size changes
-/// (He et al. 2016).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Shortcut {
-    /// Every other pixel, and channels of zeros.
-    A,
-    /// A convolution of size 1, with norm.
-    B,
-}
-
-/// First layers of ResNets 18 to 152, wide ones and ResNeXts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Stem {
-    /// 7×7 kernels of stride 2, then max pooling of stride 2.
-    Imagenet,
-    /// 3×3 kernels of stride 1.
-    Cifar,
-}
-
-/// The networks. Deep ones have the names that torchvision gives them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-#[value(rename_all = "snake_case")]
-pub enum ModelKind {
-    /// Linear fully connected network.
-    Fcnn,
-    /// Linear convolutional network.
-    Lcnn,
-    /// The LCNN with small kernels, ReLU and batch norm.
-    Cnn,
-    /// CIFAR ResNets (He et al. 2016, section 4.2), by their number of layers.
-    Resnet8,
-    #[allow(missing_docs)]
-    Resnet20,
-    #[allow(missing_docs)]
-    Resnet32,
-    #[allow(missing_docs)]
-    Resnet44,
-    #[allow(missing_docs)]
-    Resnet56,
-    #[allow(missing_docs)]
-    Resnet110,
-    /// ImageNet ResNets (He et al. 2016, table 1), as torchvision builds them.
-    Resnet18,
-    #[allow(missing_docs)]
-    Resnet34,
-    #[allow(missing_docs)]
-    Resnet50,
-    #[allow(missing_docs)]
-    Resnet101,
-    #[allow(missing_docs)]
-    Resnet152,
-    /// ResNets with twice the channels inside their blocks (Zagoruyko & Komodakis 2016).
-    WideResnet50_2,
-    #[allow(missing_docs)]
-    WideResnet101_2,
-    /// ResNets with grouped convolutions (Xie et al. 2017), groups × channels of each.
-    Resnext50_32x4d,
-    #[allow(missing_docs)]
-    Resnext101_32x8d,
-    #[allow(missing_docs)]
-    Resnext101_64x4d,
-    /// Krizhevsky's network of one column (Krizhevsky 2014).
-    Alexnet,
-    /// VGG (Simonyan & Zisserman 2015), with batch norm (`_bn`) and without.
-    Vgg11,
-    #[allow(missing_docs)]
-    Vgg11Bn,
-    #[allow(missing_docs)]
-    Vgg13,
-    #[allow(missing_docs)]
-    Vgg13Bn,
-    #[allow(missing_docs)]
-    Vgg16,
-    #[allow(missing_docs)]
-    Vgg16Bn,
-    #[allow(missing_docs)]
-    Vgg19,
-    #[allow(missing_docs)]
-    Vgg19Bn,
-    /// DenseNet-BC (Huang et al. 2017).
-    Densenet121,
-    #[allow(missing_docs)]
-    Densenet161,
-    #[allow(missing_docs)]
-    Densenet169,
-    #[allow(missing_docs)]
-    Densenet201,
-    /// MobileNetV2 (Sandler et al. 2018).
-    MobilenetV2,
-    /// SqueezeNet (Iandola et al. 2016), versions 1.0 and 1.1.
-    Squeezenet1_0,
-    #[allow(missing_docs)]
-    Squeezenet1_1,
-    /// ConvNeXt (Liu et al. 2022).
-    ConvnextTiny,
-    #[allow(missing_docs)]
-    ConvnextSmall,
-    #[allow(missing_docs)]
-    ConvnextBase,
-    #[allow(missing_docs)]
-    ConvnextLarge,
-}
-
-impl ModelKind {
-    /// Whether it is one of the linear networks that theory speaks of, which are
-    /// trained by gradient descent alone.
-    pub fn is_linear(self) -> bool {
-        matches!(self, ModelKind::Fcnn | ModelKind::Lcnn)
-    }
-
-    /// Whether it is a ResNet for CIFAR, which has the choice of a [`Shortcut`].
-    pub fn is_cifar_resnet(self) -> bool {
-        use ModelKind::*;
-        matches!(self, Resnet8 | Resnet20 | Resnet32 | Resnet44 | Resnet56 | Resnet110)
-    }
-
-    /// Whether it is a ResNet for ImageNet, a wide one or a ResNeXt: they have the
-    /// choice of a [`Stem`].
-    pub fn is_imagenet_resnet(self) -> bool {
-        use ModelKind::*;
-        let plain = matches!(self, Resnet18 | Resnet34 | Resnet50 | Resnet101 | Resnet152);
-        let wide = matches!(self, WideResnet50_2 | WideResnet101_2);
-        plain || wide || matches!(self, Resnext50_32x4d | Resnext101_32x8d | Resnext101_64x4d)
-    }
-}
-
-impl fmt::Display for ModelKind {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(clap::ValueEnum::to_possible_value(self).expect("no kind is hidden").get_name())
-    }
-}
-
-/// Size of convolution kernels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kernel {
-    /// That of the images.
-    Full,
-    /// Fixed.
-    Fixed(Size),
-}
-
-impl Kernel {
-    /// (height, width) on images of size `full`.
-    pub fn size(self, full: (usize, usize)) -> (usize, usize) {
-        match self {
-            Kernel::Full => full,
-            Kernel::Fixed(s) => (s.h, s.w),
-        }
-    }
-}
-
-impl FromStr for Kernel {
-    type Err = Error;
-    fn from_str(text: &str) -> Result<Self> {
-        if text == "full" { Ok(Kernel::Full) } else { text.parse().map(Kernel::Fixed) }
-    }
-}
-
-impl fmt::Display for Kernel {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            Kernel::Full => f.write_str("full"),
-            Kernel::Fixed(size) => size.fmt(f),
-        }
-    }
-}
-
-impl Serialize for Kernel {
-    fn serialize<S: Serializer>(&self, s: S) -> std::result::Result<S::Ok, S::Error> {
-        s.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Kernel {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> std::result::Result<Self, D::Error> {
-        struct Visitor;
-        impl de::Visitor<'_> for Visitor {
-            type Value = Kernel;
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("\"full\" or a size such as 5 or \"5x3\"")
-            }
-            fn visit_i64<E: de::Error>(self, v: i64) -> std::result::Result<Kernel, E> {
-                self.visit_str(&v.to_string())
-            }
-            fn visit_str<E: de::Error>(self, v: &str) -> std::result::Result<Kernel, E> {
-                v.parse().map_err(E::custom)
-            }
-        }
-        d.deserialize_any(Visitor)
     }
 }
 
@@ -713,11 +467,11 @@ impl RunConfig {
         only("model.norm", false, !self.model.norm)?;
         only("run.dtype", false, self.run.dtype == Dtype::Bf16)?;
         only("[measure]", true, self.measure != default.measure)?;
-        if self.model.stem.is_some() && !kind.is_imagenet_resnet() {
+        if self.model.stem.is_some() && !kind.has_stem() {
             let expected = "a ResNet for ImageNet, a wide one or a ResNeXt: only they have this key";
             return Err(Error::input("model.stem", expected, kind));
         }
-        if self.model.shortcut != default.model.shortcut && !kind.is_cifar_resnet() {
+        if self.model.shortcut != default.model.shortcut && !kind.has_shortcut() {
             let expected = "a ResNet for CIFAR: only they have this key";
             return Err(Error::input("model.shortcut", expected, kind));
         }
@@ -749,6 +503,24 @@ impl RunConfig {
             OptimKind::Sgd => 0.1,
             OptimKind::Adamw => 1e-3,
         });
+    }
+
+    /// The architecture of the deep network for images of `shape` `[c, h, w]` in
+    /// `outputs` classes.
+    pub fn architecture(&self, shape: [usize; 3], outputs: usize) -> Architecture {
+        let [_, h, w] = shape;
+        let model = &self.model;
+        let usual = Architecture::usual(model.kind, shape, outputs);
+        Architecture {
+            nonlinear: model.nonlinear,
+            norm: model.norm,
+            padding: model.padding(),
+            shortcut: model.shortcut,
+            stem: model.stem.unwrap_or(usual.stem),
+            plain: (model.channels, model.layers, model.kernel.size((h, w))),
+            channels_last: self.run.channels_last,
+            ..usual
+        }
     }
 
     /// The architecture of the linear network for images of `shape` `[c, h, w]`.

@@ -63,7 +63,7 @@ fn resnets() -> Vec<(Guess, State)> {
 /// All networks as torchvision's files have them, with what is to be guessed.
 fn known() -> Vec<(Guess, State)> {
     let others = states().into_iter().map(|(kind, state)| {
-        let stem = kind.is_imagenet_resnet().then_some(Stem::Imagenet);
+        let stem = kind.has_stem().then_some(Stem::Imagenet);
         (Guess { kind, classes: 1000, channels: 3, stem, shortcut: None, norm: true }, state)
     });
     others.chain(resnets()).collect()

@@ -179,6 +179,16 @@ pub(crate) fn shown(name: &str) -> String {
     text
 }
 
+/// The names with commas between, the first 20 of them.
+pub(crate) fn listed(names: &[impl AsRef<str>]) -> String {
+    const SHOWN: usize = 20;
+    let mut text = names.iter().take(SHOWN).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        text.push_str(&format!(", … ({} in all)", names.len()));
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

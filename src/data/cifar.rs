@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 
 use super::Options;
 use super::decode::from_bytes;
-use super::pickle::Pickle;
 use super::select::{label, numbered};
 use crate::error::{Error, Result};
 use crate::field::ImageSet;
+use crate::pickle::numpy::Pickle;
 
 const PIXELS: usize = 3 * 32 * 32;
 

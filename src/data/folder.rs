@@ -12,8 +12,8 @@ use rayon::prelude::*;
 
 use super::Options;
 use super::decode::{Item, Payload, decode_all, magic};
-use super::select::{listed, select};
-use crate::error::{Error, Result};
+use super::select::select;
+use crate::error::{Error, Result, listed};
 use crate::field::ImageSet;
 
 const SPLITS: [&str; 4] = ["train", "test", "val", "validation"];

@@ -14,7 +14,6 @@ pub mod leaves;
 pub mod npz;
 pub mod outputs;
 pub mod parquet;
-pub mod pickle;
 pub mod prepare;
 pub mod select;
 pub mod shapes;

@@ -18,8 +18,8 @@ use zip::ZipArchive;
 
 use super::Options;
 use super::decode::render;
-use super::select::{label, listed, numbered, select, select_real};
-use crate::error::{Error, Result};
+use super::select::{label, numbered, select, select_real};
+use crate::error::{Error, Result, listed};
 use crate::field::{ImageSet, Source, Targets};
 
 const WHOLE: [(&str, &str); 8] = [

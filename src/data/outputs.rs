@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::select::listed;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, listed};
 use crate::field::{ImageSet, Targets};
 
 /// What the outputs of a network stand for, in their order.

@@ -20,8 +20,8 @@ use rayon::prelude::*;
 
 use super::Options;
 use super::decode::{Item, Payload, decode_all, magic};
-use super::select::{label, listed, numbered, select};
-use crate::error::{Error, Result};
+use super::select::{label, numbered, select};
+use crate::error::{Error, Result, listed};
 use crate::field::ImageSet;
 
 // In order of preference, where a file has several integer columns.

@@ -4,7 +4,7 @@
 use rand::seq::index::sample;
 
 use super::Options;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, listed};
 use crate::seed;
 
 /// Label sets larger than this are taken for damage, not for classes.
@@ -176,16 +176,6 @@ fn find_class(wanted: &str, names: &[String]) -> Result<usize> {
             wanted,
         )
     })
-}
-
-/// The names with commas between, the first 20 of them.
-pub(crate) fn listed(names: &[impl AsRef<str>]) -> String {
-    const SHOWN: usize = 20;
-    let mut text = names.iter().take(SHOWN).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
-    if names.len() > SHOWN {
-        text.push_str(&format!(", … ({} in all)", names.len()));
-    }
-    text
 }
 
 #[cfg(test)]

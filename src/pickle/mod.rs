@@ -7,7 +7,11 @@
 //! opcode that is not of plain data, is an error that names it. Objects live in
 //! one list and refer to each other by index, so nothing here recurses; and as
 //! every opcode makes at most one object, memory is bounded by the length of the
-//! pickle. (`serde-pickle` 1.2 drops what BUILD sets on an object.)
+//! pickle. [`numpy`] is the vocabulary of arrays; that of PyTorch's tensors is with the
+//! weights. (`serde-pickle` 1.2 drops what BUILD sets on an object.)
+
+pub mod numpy;
+pub(crate) mod op;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -279,141 +283,141 @@ struct Machine<'a, V: Vocabulary> {
 impl<'a, V: Vocabulary> Machine<'a, V> {
     fn run(&mut self) -> Step<Id> {
         loop {
-            let op = self.take(1)?[0];
-            match op {
-                b'.' => return self.pop(),
-                0x80 => {
+            let code = self.take(1)?[0];
+            match code {
+                op::STOP => return self.pop(),
+                op::PROTO => {
                     let version = self.take(1)?[0];
                     if version > 5 {
                         return Err(("a pickle of protocol 0 to 5", format!("protocol {version}")));
                     }
                 }
                 // A frame only announces its length.
-                0x95 => drop(self.take(8)?),
-                b'(' => self.marks.push(self.stack.len()),
-                b'0' => drop(self.pop()?),
-                b'1' => drop(self.pop_to_mark()?),
-                b'2' => {
+                op::FRAME => drop(self.take(8)?),
+                op::MARK => self.marks.push(self.stack.len()),
+                op::POP => drop(self.pop()?),
+                op::POP_MARK => drop(self.pop_to_mark()?),
+                op::DUP => {
                     let top = self.top()?;
                     self.stack.push(top);
                 }
-                b'N' => self.stack.push(NONE),
-                0x88 => self.stack.push(TRUE),
-                0x89 => self.stack.push(FALSE),
-                b'I' => match self.line()? {
+                op::NONE => self.stack.push(NONE),
+                op::NEWTRUE => self.stack.push(TRUE),
+                op::NEWFALSE => self.stack.push(FALSE),
+                op::INT => match self.line()? {
                     b"01" => self.stack.push(TRUE),
                     b"00" => self.stack.push(FALSE),
                     digits => self.push(Object::Int(decimal(digits)?)),
                 },
-                b'L' => {
+                op::LONG => {
                     let line = self.line()?;
                     let value = decimal(line.strip_suffix(b"L").unwrap_or(line))?;
                     self.push(Object::Int(value));
                 }
-                b'K' => self.push_integer(1, false)?,
-                b'M' => self.push_integer(2, false)?,
-                b'J' => self.push_integer(4, true)?,
-                0x8a => {
+                op::BININT1 => self.push_integer(1, false)?,
+                op::BININT2 => self.push_integer(2, false)?,
+                op::BININT => self.push_integer(4, true)?,
+                op::LONG1 => {
                     let len = self.length(1)?;
                     self.push_long(len)?;
                 }
-                0x8b => {
+                op::LONG4 => {
                     let len = self.length(4)?;
                     self.push_long(len)?;
                 }
-                b'F' => {
+                op::FLOAT => {
                     self.line()?;
                     self.push(Object::Float);
                 }
-                b'G' => {
+                op::BINFLOAT => {
                     self.take(8)?;
                     self.push(Object::Float);
                 }
-                b'U' | b'C' => self.push_bytes(1)?,
-                b'T' | b'B' => self.push_bytes(4)?,
-                0x8e | 0x96 => self.push_bytes(8)?,
-                b'S' => {
+                op::SHORT_BINSTRING | op::SHORT_BINBYTES => self.push_bytes(1)?,
+                op::BINSTRING | op::BINBYTES => self.push_bytes(4)?,
+                op::BINBYTES8 | op::BYTEARRAY8 => self.push_bytes(8)?,
+                op::STRING => {
                     let quoted = self.line()?;
                     self.push(Object::Bytes(Cow::Owned(unquote(quoted)?)));
                 }
-                0x8c => self.push_text(1)?,
-                b'X' => self.push_text(4)?,
-                0x8d => self.push_text(8)?,
-                b'V' => {
+                op::SHORT_BINUNICODE => self.push_text(1)?,
+                op::BINUNICODE => self.push_text(4)?,
+                op::BINUNICODE8 => self.push_text(8)?,
+                op::UNICODE => {
                     let raw = self.line()?;
                     self.push(Object::Text(Cow::Owned(raw_unicode(raw)?)));
                 }
-                b']' => self.push(Object::List(Vec::new())),
-                b'l' => {
+                op::EMPTY_LIST => self.push(Object::List(Vec::new())),
+                op::LIST => {
                     let items = self.pop_to_mark()?;
                     self.push(Object::List(items));
                 }
-                b'a' => {
+                op::APPEND => {
                     let item = self.pop()?;
                     self.extend_list(vec![item])?;
                 }
-                b'e' => {
+                op::APPENDS => {
                     let items = self.pop_to_mark()?;
                     self.extend_list(items)?;
                 }
-                b')' => self.stack.push(EMPTY_TUPLE),
-                b't' => {
+                op::EMPTY_TUPLE => self.stack.push(EMPTY_TUPLE),
+                op::TUPLE => {
                     let items = self.pop_to_mark()?;
                     self.push(Object::Tuple(items));
                 }
-                0x85..=0x87 => {
-                    let len = usize::from(op - 0x84);
+                op::TUPLE1 | op::TUPLE2 | op::TUPLE3 => {
+                    let len = usize::from(code - op::TUPLE1 + 1);
                     if self.stack.len() < self.floor() + len {
                         return Err(("a value on the stack", "none".to_owned()));
                     }
                     let items = self.stack.split_off(self.stack.len() - len);
                     self.push(Object::Tuple(items));
                 }
-                b'}' => self.push(Object::Dict(Vec::new())),
-                b'd' => {
+                op::EMPTY_DICT => self.push(Object::Dict(Vec::new())),
+                op::DICT => {
                     let items = self.pop_to_mark()?;
                     self.push(Object::Dict(Vec::new()));
                     self.extend_dict(&items)?;
                 }
-                b's' => {
+                op::SETITEM => {
                     let value = self.pop()?;
                     let key = self.pop()?;
                     self.extend_dict(&[key, value])?;
                 }
-                b'u' => {
+                op::SETITEMS => {
                     let items = self.pop_to_mark()?;
                     self.extend_dict(&items)?;
                 }
-                b'g' => {
+                op::GET => {
                     let index = memo_index(self.line()?)?;
                     self.recall(index)?;
                 }
-                b'h' => {
+                op::BINGET => {
                     let index = self.length(1)? as u64;
                     self.recall(index)?;
                 }
-                b'j' => {
+                op::LONG_BINGET => {
                     let index = self.length(4)? as u64;
                     self.recall(index)?;
                 }
-                b'p' => {
+                op::PUT => {
                     let index = memo_index(self.line()?)?;
                     self.memorise(index)?;
                 }
-                b'q' => {
+                op::BINPUT => {
                     let index = self.length(1)? as u64;
                     self.memorise(index)?;
                 }
-                b'r' => {
+                op::LONG_BINPUT => {
                     let index = self.length(4)? as u64;
                     self.memorise(index)?;
                 }
-                0x94 => self.memorise(self.memo.len() as u64)?,
-                b'c' => {
+                op::MEMOIZE => self.memorise(self.memo.len() as u64)?,
+                op::GLOBAL => {
                     let (module, name) = (utf8(self.line()?)?, utf8(self.line()?)?);
                     self.push_global(module, name)?;
                 }
-                0x93 => {
+                op::STACK_GLOBAL => {
                     let (name, module) = (self.pop()?, self.pop()?);
                     let global = match (self.heap.text(module), self.heap.text(name)) {
                         (Some(module), Some(name)) => find::<V>(module, name)?,
@@ -421,17 +425,17 @@ impl<'a, V: Vocabulary> Machine<'a, V> {
                     };
                     self.push(Object::Global(global));
                 }
-                b'Q' => {
+                op::BINPERSID => {
                     let id = self.pop()?;
                     let object = self.vocabulary.persistent(&self.heap, id)?;
                     self.push(object);
                 }
-                b'R' => self.reduce()?,
-                b'b' => self.build()?,
+                op::REDUCE => self.reduce()?,
+                op::BUILD => self.build()?,
                 _ => {
-                    let mut found = format!("0x{op:02x} '{}'", (op as char).escape_default());
+                    let mut found = format!("0x{code:02x} '{}'", (code as char).escape_default());
                     // A call by name.
-                    if op == b'i' {
+                    if code == op::INST {
                         let (module, name) = (utf8(self.line()?)?, utf8(self.line()?)?);
                         found += &format!(", a call of {}", shown(&format!("{module}.{name}")));
                     }

@@ -9,16 +9,16 @@ use super::input::Input;
 use super::piece::Piece;
 use super::torch::{Objects, Torch, storages};
 use crate::error::{Result, shown};
-use crate::pickle::{self, Id, Object, Pickle};
+use crate::pickle::{self, Id, Object, Pickle, op};
 
 // 0x1950a86a20f9469cfc6c, as a pickle has it.
-const MAGIC: [u8; 13] = [0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
+const MAGIC: [u8; 13] = [op::LONG1, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, op::STOP];
 const VERSION: i64 = 1001;
 
 /// Bytes of the first pickle, where it is the magic number.
 pub fn magic(start: &[u8]) -> Option<usize> {
-    let [0x80, 2..=5, rest @ ..] = start else { return None };
-    let frame = if rest.first() == Some(&0x95) { 9 } else { 0 };
+    let [op::PROTO, 2..=5, rest @ ..] = start else { return None };
+    let frame = if rest.first() == Some(&op::FRAME) { 9 } else { 0 };
     rest.get(frame..)?.starts_with(&MAGIC).then_some(2 + frame + MAGIC.len())
 }
 

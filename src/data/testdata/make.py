@@ -4,7 +4,6 @@
 files hold the pixels Pillow reads back, row by row.
 """
 import json
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -29,18 +28,6 @@ rgb.quantize(64).save(here / "palette.png")
 
 # What torchvision 0.26 makes of wide.png; the pixels are in the tests of decode.rs.
 # t = Compose([Resize(6), CenterCrop((3, 5))]); print(np.asarray(t(rgb)).transpose(2, 0, 1).tolist())
-
-# A batch as Python 3 pickles it, in every protocol.
-batch = {
-    b"data": np.arange(200, 212, dtype=np.uint8).reshape(2, 6),
-    b"labels": [3, 258],
-    "more": np.array([-1, 70000], dtype=">i4"),
-    "fortran": np.asfortranarray(np.arange(6, dtype=np.uint8).reshape(2, 3)),
-    "names": ["a", "b\u00e9"],
-    "nested": (None, True, False, -7, 2**40, 1.5),
-}
-for protocol in range(6):
-    (here / f"batch.p{protocol}").write_bytes(pickle.dumps(batch, protocol=protocol))
 
 # The Hugging Face layout, with its metadata.
 features = {

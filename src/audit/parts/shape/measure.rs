@@ -22,8 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::CATEGORIES;
 use crate::audit::Rate;
-use crate::data::select::listed;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, listed};
 
 /// Outputs of a network for ImageNet.
 const IMAGENET: usize = 1000;

@@ -2,14 +2,14 @@
 //! arrays of integers, protocols 0 to 5, as Python 2 and Python 3 write them.
 //!
 //! Nothing is executed: the few calls that rebuild a numpy array are recognised
-//! by name, every other one is an error ([`crate::pickle`]).
+//! by name, every other one is an error ([`super`]).
 
 use std::borrow::Cow;
 
-use crate::error::{Error, Result, shown};
-use crate::pickle::{self, Heap, Id, Step, Value, Vocabulary, integer};
+use super::{Heap, Id, Step, Value, Vocabulary, integer};
+use crate::error::{Error, Result, listed, shown};
 
-type Object<'a> = pickle::Object<'a, Numpy>;
+type Object<'a> = super::Object<'a, Numpy>;
 
 /// A pickle that has been read.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl<'a> Pickle<'a> {
     /// Anything that is not a complete pickle of the kinds of objects above,
     /// with the byte where reading stopped.
     pub fn read(bytes: &'a [u8], place: &str) -> Result<Self> {
-        let pickle = pickle::read(bytes, Numpy::default()).map_err(|refusal| refusal.error(place))?;
+        let pickle = super::read(bytes, Numpy::default()).map_err(|refusal| refusal.error(place))?;
         Ok(Self { heap: pickle.heap, root: pickle.root, place: place.to_owned() })
     }
 
@@ -80,7 +80,7 @@ impl<'a> Pickle<'a> {
         // As in Python, the last one wins.
         pairs.iter().rev().find(|&&(k, _)| text(k) == Some(key)).map(|&(_, value)| value).ok_or_else(|| {
             let keys: Vec<&str> = pairs.iter().filter_map(|&(k, _)| text(k)).collect();
-            Error::input(&self.place, format!("the key '{key}'"), super::select::listed(&keys))
+            Error::input(&self.place, format!("the key '{key}'"), listed(&keys))
         })
     }
 

@@ -542,106 +542,15 @@ pub struct FigureArgs {
 /// The figures.
 #[derive(Debug, Subcommand)]
 pub enum Figure {
-    /// Mode strengths over training steps, a panel per run
-    Stages {
-        /// Run directories
-        #[arg(required = true, value_name = "RUN")]
-        runs: Vec<PathBuf>,
-        /// The PNG to write
-        #[arg(long, value_name = "PNG")]
-        out: PathBuf,
-    },
-    /// Discovery time LCNN / FCNN over the concentration of each mode, from a run of each network per data set
-    Speed {
-        /// Run directories
-        #[arg(required = true, value_name = "RUN")]
-        runs: Vec<PathBuf>,
-        /// The PNG to write
-        #[arg(long, value_name = "PNG")]
-        out: PathBuf,
-    },
-    /// With which frequencies a mode is learned, over time and over the scale of initial weights; the
-    /// first run of each network is shown over time
-    Dominance {
-        /// Run directories
-        #[arg(required = true, value_name = "RUN")]
-        runs: Vec<PathBuf>,
-        /// Which mode, the strongest being 1
-        #[arg(long, value_name = "N", default_value_t = 1)]
-        mode: usize,
-        /// The PNG to write
-        #[arg(long, value_name = "PNG")]
-        out: PathBuf,
-    },
-    /// Modes of natural images, the networks' templates of them, and their curves, from a run of each network
-    Natural {
-        /// Run directories
-        #[arg(required = true, value_name = "RUN")]
-        runs: Vec<PathBuf>,
-        /// The PNG to write
-        #[arg(long, value_name = "PNG")]
-        out: PathBuf,
-    },
-    /// Stage curves and participation ratios over the number of convolution layers, a run per depth
-    Depth {
-        /// Run directories
-        #[arg(required = true, value_name = "RUN")]
-        runs: Vec<PathBuf>,
-        /// The PNG to write
-        #[arg(long, value_name = "PNG")]
-        out: PathBuf,
-    },
-    /// Predicted against measured half-times of all modes of all runs
-    Order {
-        /// Run directories
-        #[arg(required = true, value_name = "RUN")]
-        runs: Vec<PathBuf>,
-        /// The PNG to write
-        #[arg(long, value_name = "PNG")]
-        out: PathBuf,
-    },
-    /// A deep network: when it discovers the modes, in which order, and with which frequencies; the run may
-    /// still be going on
-    Resnet {
-        /// Run directory
-        #[arg(value_name = "RUN")]
-        run: PathBuf,
-        /// The PNG to write
-        #[arg(long, value_name = "PNG")]
-        out: PathBuf,
-    },
-    /// An overview of an audit: kernels, heat map, filtered images
-    Audit {
-        /// Folder of the audit
-        #[arg(value_name = "DIR")]
-        audit: PathBuf,
-        /// The PNG to write
-        #[arg(long, value_name = "PNG")]
-        out: PathBuf,
-    },
+    /// One of them.
+    #[command(flatten)]
+    Of(crate::figure::Figure),
     /// A page index.html with all figures of a folder, their captions and verdicts
     Index {
         /// The folder
         #[arg(value_name = "DIR")]
         dir: PathBuf,
     },
-}
-
-impl Figure {
-    /// The picture to write; None for the page of all.
-    pub fn out(&self) -> Option<&PathBuf> {
-        match self {
-            Figure::Stages { out, .. }
-            | Figure::Speed { out, .. }
-            | Figure::Dominance { out, .. }
-            | Figure::Natural { out, .. }
-            | Figure::Depth { out, .. }
-            | Figure::Order { out, .. }
-            | Figure::Resnet { out, .. }
-            | Figure::Audit { out, .. } => Some(out),
-            Figure::Index { .. } => None,
-        }
-    }
 }
 
 /// `domfreq doctor`.

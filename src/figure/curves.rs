@@ -1,9 +1,11 @@
-//! Curves of mode strengths for figures that show more than those, with any
-//! number of theories and a linear or logarithmic step.
+//! Curves of mode strengths, measured and predicted by any number of theories,
+//! over a linear or logarithmic step.
 
-use super::stages::{MEASURED, THEORY, colours, strength_range};
-use crate::error::Result;
-use crate::plot::{Axis, INK, Key, Layer, Panel, Pen, REST, SUB, Sign, Stroke, ascending, series};
+use crate::error::{Error, Result};
+use crate::plot::{
+    Axis, INK, Key, Layer, PALETTE, PAPER, Panel, Pen, REST, RGBColor, SUB, Sign, Stroke, ascending, mix,
+    range, series,
+};
 
 /// One network: the strengths of its modes over the steps.
 #[derive(Clone, Debug)]
@@ -30,8 +32,31 @@ pub struct StageCurve {
     pub theory: Vec<(String, Vec<f64>)>,
 }
 
+/// Width of what was measured, points.
+pub(super) const MEASURED: f64 = 2.2;
+/// Width of theory.
+pub(super) const THEORY: f64 = 0.9;
 /// Width of the second theory, points: its short dashes lie over the first's.
 const SECOND_THEORY: f64 = 1.1;
+
+/// Colours of mode `i`: the wide measured line and the thin theory over it.
+pub(super) fn colours(i: usize, with_theory: bool) -> (RGBColor, RGBColor) {
+    let Some(&full) = PALETTE.get(i) else { return (REST, mix(REST, INK, 0.4)) };
+    if with_theory { (mix(full, PAPER, 0.45), mix(full, INK, 0.35)) } else { (full, full) }
+}
+
+/// Range of a/s over all panels, with a margin. They share it, to be compared.
+fn strength_range(values: impl Iterator<Item = f64>) -> Result<(f64, f64)> {
+    let (low, high) = range("mode strengths", values)?.unwrap_or((0.0, 1.0));
+    let margin = 0.05 * (high.max(1.0) - low.min(0.0));
+    let (bottom, top) = ((low - margin).min(-0.05), (high + margin).max(1.1));
+    if !(top - bottom).is_finite() {
+        let found = format!("{low:e} to {high:e}");
+        return Err(Error::input("mode strengths", "values that fit on one axis", found));
+    }
+    // Noise around 0 and 1 stays within the usual frame.
+    Ok((if low > -0.04 { -0.05 } else { bottom }, if high < 1.08 { 1.1 } else { top }))
+}
 
 /// Names in the order of their first appearance.
 fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
@@ -58,7 +83,7 @@ fn place_of(names: &[&str], name: &str) -> usize {
 }
 
 /// Refuses series of unequal length, steps that do not ascend and infinities.
-pub(super) fn check(panels: &[StagePanel]) -> Result<()> {
+fn check(panels: &[StagePanel]) -> Result<()> {
     for panel in panels {
         let place = format!("panel {:?}", panel.title);
         ascending(&place, &panel.steps)?;

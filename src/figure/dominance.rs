@@ -1,73 +1,207 @@
-//! Which frequencies a network's template of one mode is made of, over the
-//! steps, and how many of them.
+//! With which frequencies a mode is learned: over time, and over the scale of
+//! the initial weights.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
 
-use super::stages::{MEASURED, THEORY, colours};
+use super::curves::{MEASURED, THEORY, colours};
+use super::runs::Finished;
+use super::verdict::Note;
 use crate::error::{Error, Result};
 use crate::plot::{
     Axis, Block, DPI, FULL, Heat, INK, Key, Layer, Marker, PALETTE, PAPER, Panel, Pen, REST, Sign, Stroke,
     picture, range, series,
 };
+use crate::run::config::ModelKind;
+use crate::spectrum::{Energies, Grid};
+use crate::stats::spearman;
+
+/// Rows of the heat maps.
+const ROWS: usize = 14;
+
+/// Runs and the mode that is looked at.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Run directories
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Which mode, the strongest being 1
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub mode: usize,
+    /// The PNG to write
+    #[arg(long, value_name = "PNG")]
+    pub out: PathBuf,
+}
+
+pub(super) fn draw(args: &Args) -> anyhow::Result<Note> {
+    let runs = Finished::all(&args.runs)?;
+    let index = args.mode.checked_sub(1).filter(|i| runs.iter().all(|r| *i < r.summary.modes.len()));
+    let Some(index) = index else {
+        let fewest = runs.iter().map(|r| r.summary.modes.len()).min().unwrap_or(0);
+        return Err(Error::input("--mode", format_args!("1 to {fewest}"), args.mode).into());
+    };
+    let (first, data) = (&runs[0], runs[0].data());
+    let of_mode = energies(&first.dir.modes_array("energies")?, index, first)?;
+    let listed = of_mode.strongest(ROWS);
+
+    let (mut heat, mut participation) = (Vec::new(), Vec::new());
+    let kinds = [ModelKind::Fcnn, ModelKind::Lcnn];
+    // The first run of each network is the one that is looked at over time.
+    let shown: Vec<_> = kinds.iter().filter_map(|k| runs.iter().find(|r| r.is(*k))).collect();
+    for run in &shown {
+        let half_time = run.summary.modes[index].measured.t50;
+        let snapshots = run.dir.snapshots()?;
+        let mut shares = Array2::zeros((listed.len(), snapshots.len()));
+        let (mut measured, mut predicted) = (Vec::new(), Vec::new());
+        let theory = run.summary.theories.first();
+        for (column, step) in snapshots.iter().enumerate() {
+            let used = energies(&run.dir.spectra_array(*step, "templates")?, index, run)?;
+            let all = used.folded();
+            for (row, (k, _)) in listed.iter().enumerate() {
+                let energy = all.iter().find(|(other, _)| other == k).map_or(0.0, |(_, e)| *e);
+                shares[[row, column]] = energy / used.total().max(f64::MIN_POSITIVE);
+            }
+            measured.push(used.participation());
+            if let Some(theory) = theory {
+                let all = run.dir.spectra_array(*step, &format!("participation_{theory}"))?;
+                predicted.push(all.as_slice().and_then(|a| a.get(index).copied()).unwrap_or(f64::NAN));
+            }
+        }
+        let steps: Vec<f64> = snapshots.iter().map(|s| *s as f64).collect();
+        let scaled = half_time.map_or_else(|| steps.clone(), |t| steps.iter().map(|s| s / t).collect());
+        participation.push(ParticipationSeries {
+            name: run.name().to_owned(),
+            steps: scaled,
+            measured,
+            theory: theory.map(|_| predicted),
+        });
+        heat.push(HeatRun { title: run.name().to_owned(), steps, shares, half_time });
+    }
+    let scales = kinds.iter().filter_map(|kind| scale_series(&runs, *kind, index)).collect::<Vec<_>>();
+    let figure = Dominance {
+        title_of_mode: format!("mode {} of {data}", args.mode),
+        frequencies: listed.iter().map(|(k, _)| k.to_string()).collect(),
+        mode_spectrum: listed.iter().map(|(_, share)| *share).collect(),
+        heat,
+        participation_x_label: "step / half-time of the mode".to_owned(),
+        participation,
+        scales: scales.clone(),
+    };
+    save(&figure, &args.out)?;
+
+    let mut note = Note::new(
+        3,
+        "The dominant-frequency bias",
+        "Energy of the template uᵀE, the image that a network uses for one mode, over frequencies (that of the mode's \
+         largest |v̂(k)| on top, with their conjugates) and steps, for a fully connected and a convolutional network, beside the mode's own \
+         spectrum. Below, how many frequencies the template has (participation ratio), over time and against \
+         the scale ε of the initial weights: measured (solid) and predicted (dashed; of a fully connected network \
+         the theory knows the part along the mode only).",
+    );
+    let used = |run: &Finished| {
+        run.summary.modes[index].measured.template.as_ref().map_or(f64::NAN, |t| t.participation)
+    };
+    if let [fcnn, lcnn] = shown.as_slice() {
+        note.states("participation ratio of the mode itself", of_mode.participation());
+        note.states("of the FCNN's template at half-time", used(fcnn));
+        note.states("of the LCNN's template at half-time", used(lcnn));
+        note.at_most("participation ratio at half-time, LCNN / FCNN", used(lcnn) / used(fcnn), 1.0 / 3.0);
+    }
+    for series in scales.iter().filter(|s| s.epsilon.len() >= 3) {
+        let rank = spearman(&series.epsilon, &series.measured);
+        if series.name == "LCNN" {
+            let what = "smaller weights, fewer frequencies: rank correlation of the LCNN's participation ratio with ε";
+            note.at_least(what, rank, 0.9);
+        }
+    }
+    Ok(note)
+}
+
+// One plane of `[m, h, w/2+1]`.
+fn energies(all: &ndarray::ArrayD<f64>, index: usize, run: &Finished) -> anyhow::Result<Energies> {
+    let [_, h, w] = run.dir.shape()?;
+    let plane = all.index_axis(ndarray::Axis(0), index).into_dimensionality()?.to_owned();
+    Ok(Energies::new(Grid::new(h, w), plane)?)
+}
+
+fn scale_series(runs: &[Finished], kind: ModelKind, index: usize) -> Option<ScaleSeries> {
+    let mut points: Vec<_> = runs
+        .iter()
+        .filter(|r| r.is(kind))
+        .map(|r| {
+            let mode = &r.summary.modes[index];
+            let pr = |t: Option<&crate::run::summary::Template>| t.map_or(f64::NAN, |t| t.participation);
+            let predicted = mode.predicted.first().map(|p| pr(p.discovery.template.as_ref()));
+            (r.config.init.scale, pr(mode.measured.template.as_ref()), predicted, r.name())
+        })
+        .collect();
+    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    points.dedup_by(|a, b| a.0 == b.0);
+    Some(ScaleSeries {
+        name: points.first()?.3.to_owned(),
+        epsilon: points.iter().map(|p| p.0).collect(),
+        measured: points.iter().map(|p| p.1).collect(),
+        theory: points.iter().map(|p| p.2).collect(),
+    })
+}
 
 /// The figure of one mode.
 #[derive(Clone, Debug)]
-pub struct Dominance {
+struct Dominance {
     /// Heading of the page ("mode 1 of leaves").
-    pub title_of_mode: String,
+    title_of_mode: String,
     /// Label of each row, the mode's dominant frequency first ("(0,1)").
-    pub frequencies: Vec<String>,
+    frequencies: Vec<String>,
     /// Share of the mode's energy in each row, the conjugate's included.
-    pub mode_spectrum: Vec<f64>,
+    mode_spectrum: Vec<f64>,
     /// Shares of the template's energy over the steps, one per network.
-    pub heat: Vec<HeatRun>,
+    heat: Vec<HeatRun>,
     /// What the horizontal axis of the participation ratios measures.
-    pub participation_x_label: String,
+    participation_x_label: String,
     /// Participation ratios over the steps, one per network.
-    pub participation: Vec<ParticipationSeries>,
+    participation: Vec<ParticipationSeries>,
     /// Participation ratios at half-time, one per network.
-    pub scales: Vec<ScaleSeries>,
+    scales: Vec<ScaleSeries>,
 }
 
 /// Template of one network.
 #[derive(Clone, Debug)]
-pub struct HeatRun {
+struct HeatRun {
     /// Heading ("FCNN").
-    pub title: String,
+    title: String,
     /// Step of each snapshot, ascending.
-    pub steps: Vec<f64>,
+    steps: Vec<f64>,
     /// `[frequency, snapshot]`: share of the template's energy.
-    pub shares: Array2<f64>,
+    shares: Array2<f64>,
     /// Step at which the mode reached half its strength.
-    pub half_time: Option<f64>,
+    half_time: Option<f64>,
 }
 
 /// Participation ratio of a template.
 #[derive(Clone, Debug)]
-pub struct ParticipationSeries {
+struct ParticipationSeries {
     /// Name in the legend; networks of one name share a colour.
-    pub name: String,
+    name: String,
     /// Place of each value on the axis, as `participation_x_label` says.
-    pub steps: Vec<f64>,
+    steps: Vec<f64>,
     /// Measured; NaN leaves a gap.
-    pub measured: Vec<f64>,
+    measured: Vec<f64>,
     /// Predicted at the same places.
-    pub theory: Option<Vec<f64>>,
+    theory: Option<Vec<f64>>,
 }
 
 /// Participation ratio at half-time against the scale of initialisation.
 #[derive(Clone, Debug)]
-pub struct ScaleSeries {
+struct ScaleSeries {
     /// Name in the legend; networks of one name share a colour.
-    pub name: String,
+    name: String,
     /// Scale of initialisation ε, positive.
-    pub epsilon: Vec<f64>,
+    epsilon: Vec<f64>,
     /// Measured; NaN leaves a gap.
-    pub measured: Vec<f64>,
+    measured: Vec<f64>,
     /// Predicted for the same ε.
-    pub theory: Option<Vec<f64>>,
+    theory: Option<Vec<f64>>,
 }
 
 /// Weakest share with a colour of its own.
@@ -80,7 +214,7 @@ const FAINTEST: f64 = 1e-3;
 /// [`Error::Input`] for no frequency, lengths that disagree, negative shares,
 /// scales that are not positive and infinite values; [`Error::Io`] if `out`
 /// cannot be written. A file that is already there survives both.
-pub fn draw(data: &Dominance, out: &Path) -> Result<()> {
+fn save(data: &Dominance, out: &Path) -> Result<()> {
     picture(&blocks(data)?, FULL)?.save(out, DPI)
 }
 
@@ -383,6 +517,6 @@ mod tests {
             (with(&|d| d.scales[0].epsilon[0] = 0.0), "positive"),
             (with(&|d| d.scales[0].theory = Some(vec![1.0])), "5 values"),
         ];
-        refuses(&cases, draw);
+        refuses(&cases, save);
     }
 }

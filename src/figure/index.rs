@@ -1,66 +1,13 @@
-//! A page that shows the figures of a report beside each other, without any
+//! A page that shows the figures of a folder one below the other, without any
 //! network.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use minijinja::{AutoEscape, Environment, context};
+
+use super::verdict::{Note, SCHEMA};
 use crate::disk;
-use crate::error::Result;
-
-/// One figure of the page.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// File name of the figure, relative to the page.
-    pub file: String,
-    /// Heading.
-    pub title: String,
-    /// What it shows.
-    pub caption: String,
-    /// The command that draws it; may be empty.
-    pub command: String,
-    /// Sentences that say what passed or failed ("pass: …", "fail: …").
-    pub verdicts: Vec<String>,
-}
-
-const STYLE: &str = "
-:root { color-scheme: light; }
-body { font: 16px/1.5 'DejaVu Sans', Verdana, sans-serif; color: #222; background: #fff;
-       max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; }
-h2 { font-size: 1.15rem; margin: 0 0 .6rem; }
-section { border-top: 1px solid #ccc; padding: 1.4rem 0; }
-figure { margin: 0; }
-img { display: block; max-width: 100%; height: auto; margin: 0 auto .8rem; }
-figcaption { max-width: 48rem; }
-code { display: block; margin: .8rem 0; padding: .4rem .6rem; background: #f4f4f4; border: 1px solid #ddd;
-       overflow-wrap: anywhere; white-space: pre-wrap; font: .85rem/1.4 'DejaVu Sans Mono', monospace; }
-ul { padding-left: 1.2rem; margin: .4rem 0 0; }
-.pass strong { color: #00563b; }
-.fail strong { color: #8a1538; }
-@media print {
-  body { font-size: 10pt; max-width: none; margin: 0; padding: 0; }
-  section { break-inside: avoid; }
-  h2 { break-after: avoid; }
-  img { max-height: 20cm; }
-}
-";
-
-/// Text as HTML shows it, in elements and in attributes.
-fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            // No character of HTML.
-            c if c.is_control() && !c.is_whitespace() => safe.push('\u{fffd}'),
-            c => safe.push(c),
-        }
-    }
-    safe
-}
+use crate::error::{Error, Result};
 
 /// A file name as a relative address: a colon or a percent sign in it would
 /// otherwise mean something else.
@@ -77,117 +24,141 @@ fn address(file: &str) -> String {
     safe
 }
 
-/// What a verdict begins with, as a class, and the rest of it.
-fn verdict(text: &str) -> (Option<(&'static str, &str)>, &str) {
-    for (class, words) in [("pass", ["pass", "passed"]), ("fail", ["fail", "failed"])] {
-        let word = text.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
-        if words.iter().any(|w| word.eq_ignore_ascii_case(w)) {
-            return (Some((class, word)), &text[word.len()..]);
+/// The page of these notes, each with the file name of its picture; all text is escaped.
+fn html(notes: &[(String, Note)]) -> String {
+    const NAME: &str = "figures.html";
+    let figures = notes.iter().map(|(file, note)| {
+        let verdicts = note.verdicts.iter().map(|v| context! { word => v.word(), text => v.text() });
+        context! {
+            address => address(file),
+            title => note.title.as_str(),
+            caption => note.caption.as_str(),
+            command => note.command.as_str(),
+            verdicts => verdicts.collect::<Vec<_>>(),
         }
-    }
-    (None, text)
+    });
+    let mut templates = Environment::new();
+    templates.set_auto_escape_callback(|_| AutoEscape::Html);
+    let html = templates
+        .add_template(NAME, include_str!("../../assets/templates/figures.html"))
+        .and_then(|()| {
+            templates.get_template(NAME)?.render(context! { figures => figures.collect::<Vec<_>>() })
+        })
+        .expect("the template fits the page: tested");
+    // No characters of HTML.
+    html.replace(|c: char| c.is_control() && !c.is_whitespace(), "\u{fffd}")
 }
 
-fn section(entry: &Entry) -> String {
-    let (title, file) = (escape(&entry.title), address(&entry.file));
-    let mut html = format!("<section>\n<h2>{title}</h2>\n<figure>\n");
-    html += &format!("<img src=\"{file}\" alt=\"{title}\">\n");
-    if !entry.caption.is_empty() {
-        html += &format!("<figcaption>{}</figcaption>\n", escape(&entry.caption));
-    }
-    html += "</figure>\n";
-    if !entry.command.is_empty() {
-        html += &format!("<code>{}</code>\n", escape(&entry.command));
-    }
-    if !entry.verdicts.is_empty() {
-        html += "<ul>\n";
-        for text in &entry.verdicts {
-            match verdict(text) {
-                (Some((class, word)), rest) => {
-                    let (word, rest) = (escape(word), escape(rest));
-                    html += &format!("<li class=\"{class}\"><strong>{word}</strong>{rest}</li>\n");
-                }
-                (None, text) => html += &format!("<li>{}</li>\n", escape(text)),
-            }
-        }
-        html += "</ul>\n";
-    }
-    html + "</section>\n"
-}
-
-/// Writes the page to `out`, complete or not at all. It needs no other file
-/// than the figures.
+/// Writes `index.html` into `dir` for all figures there (NAME.png beside NAME.json),
+/// complete or not at all; where it is. It needs no other file than the figures.
 ///
 /// # Errors
-/// [`Error::Io`](crate::error::Error::Io) if `out` cannot be written.
-pub fn write(entries: &[Entry], out: &Path) -> Result<()> {
-    let mut html = String::from("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
-    html +=
-        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Figures</title>\n";
-    html += &format!("<style>{STYLE}</style>\n</head>\n<body>\n<h1>Figures</h1>\n");
-    if entries.is_empty() {
-        html += "<p>No figures.</p>\n";
+/// [`Error::Input`] without figures and for notes that are none; [`Error::Io`].
+pub fn write(dir: &Path) -> Result<PathBuf> {
+    let mut notes = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(Error::io(dir, "read"))? {
+        let path = entry.map_err(Error::io(dir, "read"))?.path();
+        let picture = path.with_extension("png");
+        if path.extension().is_none_or(|e| e != "json") || !picture.exists() {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).map_err(Error::io(&path, "read"))?;
+        let wrong = |found: String| {
+            Error::input(path.display(), "what `domfreq figure` wrote beside a picture", found)
+        };
+        let note: Note = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
+        if note.schema != SCHEMA {
+            return Err(wrong(format!("schema {}, this domfreq reads {SCHEMA}", note.schema)));
+        }
+        notes.push((picture.file_name().unwrap_or_default().to_string_lossy().into_owned(), note));
     }
-    for entry in entries {
-        html += &section(entry);
+    if notes.is_empty() {
+        let expected = "figures (NAME.png beside NAME.json) in the folder";
+        return Err(Error::input(dir.display(), expected, "none"));
     }
-    html += "</body>\n</html>\n";
-    disk::write_bytes(out, html.as_bytes())
+    notes.sort_by(|a, b| (a.1.order, &a.0).cmp(&(b.1.order, &b.0)));
+    let out = dir.join("index.html");
+    disk::write_bytes(&out, html(&notes).as_bytes())?;
+    Ok(out)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::verdict::Verdict;
     use super::*;
-    use crate::error::Error;
 
-    fn page(entries: &[Entry]) -> String {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("index.html");
-        write(entries, &path).unwrap();
-        std::fs::read_to_string(&path).unwrap()
+    fn verdict(what: &str, pass: Option<bool>) -> Verdict {
+        Verdict { what: what.to_owned(), value: Some(2.0), bar: "at most 3".to_owned(), pass }
     }
 
-    fn entry() -> Entry {
-        Entry {
-            file: "fast & slow 50%.png".to_owned(),
+    fn entry() -> (String, Note) {
+        let note = Note {
+            schema: SCHEMA,
+            order: 1,
             title: "a < b > \"c\" & 'd'".to_owned(),
-            caption: "<script>alert(1)</script>".to_owned(),
+            caption: "<script>alert(1)</script>\u{1}".to_owned(),
             command: "domfreq report --out 'x y' && ls".to_owned(),
-            verdicts: vec!["pass: 3 of 3".to_owned(), "FAILED, by 2 %".to_owned(), "passable <i>".to_owned()],
-        }
+            verdicts: vec![
+                verdict("3 of 3", Some(true)),
+                verdict("FAILED", Some(false)),
+                verdict("passable <i>", None),
+            ],
+        };
+        ("fast & slow 50%.png".to_owned(), note)
     }
 
     #[test]
     fn all_text_is_escaped() {
-        let html = page(&[entry()]);
-        assert!(html.contains("<h2>a &lt; b &gt; &quot;c&quot; &amp; &#39;d&#39;</h2>"));
+        let html = html(&[entry()]);
+        assert!(html.contains("<h2>a &lt; b &gt; &quot;c&quot; &amp; &#x27;d&#x27;</h2>"), "{html}");
         assert!(html.contains("src=\"fast%20%26%20slow%2050%25.png\" alt=\"a &lt; b"));
         assert!(html.contains("&lt;script&gt;") && !html.contains("<script"));
-        assert!(html.contains("&#39;x y&#39; &amp;&amp; ls"));
-        assert_eq!(escape("a\u{1}\n"), "a\u{fffd}\n");
+        assert!(html.contains("&#x27;x y&#x27; &amp;&amp; ls"));
+        assert!(html.contains("\u{fffd}</figcaption>") && html.contains('\n'));
     }
 
     #[test]
     fn verdicts_say_pass_and_fail_in_words() {
-        let html = page(&[entry()]);
-        assert!(html.contains("<li class=\"pass\"><strong>pass</strong>: 3 of 3</li>"));
-        assert!(html.contains("<li class=\"fail\"><strong>FAILED</strong>, by 2 %</li>"));
-        assert!(html.contains("<li>passable &lt;i&gt;</li>"));
+        let html = html(&[entry()]);
+        assert!(
+            html.contains("<li class=\"pass\"><strong>pass</strong>: 3 of 3: 2 (at most 3)</li>"),
+            "{html}"
+        );
+        assert!(html.contains("<li class=\"fail\"><strong>fail</strong>: FAILED: 2 (at most 3)</li>"));
+        assert!(html.contains("<li>passable &lt;i&gt;: 2</li>"));
     }
 
     #[test]
     fn page_needs_no_network() {
-        let html = page(&[entry(), entry()]);
-        assert_eq!(html.matches("<img ").count(), 2);
+        let page = html(&[entry(), entry()]);
+        assert_eq!(page.matches("<img ").count(), 2);
         for word in ["http", "url(", "@import", "<link", "<script"] {
-            assert!(!html.contains(word), "{word}");
+            assert!(!page.contains(word), "{word}");
         }
-        assert!(page(&[]).contains("No figures"));
+        assert!(html(&[]).contains("No figures"));
     }
 
     #[test]
     fn page_that_cannot_be_written_is_an_error() {
-        let error = write(&[], Path::new("no-such-directory/index.html")).unwrap_err();
+        let error = write(Path::new("no-such-directory")).unwrap_err();
         assert!(matches!(error, Error::Io { .. }), "{error}");
+    }
+
+    #[test]
+    fn the_page_has_every_figure_of_the_folder_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(write(dir.path()).unwrap_err().to_string().contains("none"));
+        for (order, name) in [(2, "b"), (1, "z")] {
+            let picture = dir.path().join(format!("{name}.png"));
+            std::fs::write(&picture, b"").unwrap();
+            Note::new(order, &format!("Title {name}"), "c").write(&picture).unwrap();
+        }
+        write(dir.path()).unwrap();
+        let page = std::fs::read_to_string(dir.path().join("index.html")).unwrap();
+        assert!(page.find("Title z").unwrap() < page.find("Title b").unwrap());
+        let other = Note { schema: SCHEMA + 1, ..Note::new(3, "t", "c") };
+        std::fs::write(dir.path().join("o.png"), b"").unwrap();
+        other.write(&dir.path().join("o.png")).unwrap();
+        assert!(write(dir.path()).unwrap_err().to_string().contains("schema 2"));
     }
 }

@@ -1,44 +1,139 @@
-//! Modes of natural images, what two networks make of them, and when.
+//! Natural images: modes, what networks use for them, and when.
 
 use std::path::Path;
 
 use ndarray::Array2;
 
-use super::curves;
-pub use super::curves::{StageCurve, StagePanel};
+use super::curves::{self, StagePanel};
+use super::runs::{Finished, Runs, title};
+use super::templates::{bars, full, grey, pair};
+use super::verdict::Note;
 use crate::error::{Error, Result};
-use crate::plot::{Bar, Block, DPI, FULL, Key, Look, SUB, Tile, Tiles, picture, power_of_ten};
+use crate::plot::{Block, DPI, FULL, Key, SUB, Tile, Tiles, picture};
+use crate::run::config::ModelKind;
+use crate::stats::spearman;
+
+/// Rows of pictures and curves.
+const SHOWN: usize = 6;
+
+pub(super) fn draw(args: &Runs) -> anyhow::Result<Note> {
+    let runs = Finished::all(&args.runs)?;
+    let of = |kind| runs.iter().find(|r| r.is(kind));
+    let (Some(fcnn), Some(lcnn)) = (of(ModelKind::Fcnn), of(ModelKind::Lcnn)) else {
+        return Err(Error::input("figure natural", "a run of each network", "one network only").into());
+    };
+    let count = fcnn.summary.modes.len().min(lcnn.summary.modes.len()).min(SHOWN);
+    let [_, _, width] = fcnn.dir.shape()?;
+    let (images, energies) = (fcnn.dir.modes_array("v")?, fcnn.dir.modes_array("energies")?);
+    let templates = [AtDiscovery::read(fcnn, count)?, AtDiscovery::read(lcnn, count)?];
+    let mut modes = Vec::new();
+    for i in 0..count {
+        let tile = |t: &AtDiscovery| t.tiles[i].clone();
+        let participation =
+            |run: &Finished| run.summary.modes[i].measured.template.as_ref().map(|t| t.participation);
+        modes.push(NaturalMode {
+            label: format!("mode {}", i + 1),
+            image: grey(&images, i)?,
+            spectrum: full(&energies, i, width)?,
+            fcnn: tile(&templates[0]),
+            lcnn: tile(&templates[1]),
+            participation: [
+                Some(fcnn.summary.modes[i].participation),
+                participation(fcnn),
+                participation(lcnn),
+            ],
+        });
+    }
+    let panels =
+        [fcnn, lcnn].map(|r| r.panel(format!("{}, {}", title(&r.config), r.data()), SHOWN, true)).into();
+    save(&Natural { modes, panels }, &args.out)?;
+
+    let mut note = Note::new(
+        4,
+        "Natural images",
+        "Modes of natural images (v, and its spectrum), and the templates uᵀE that a fully connected and a \
+         convolutional network have for each at its half-time: the network's image of the mode, with fewer \
+         frequencies where it convolves. Below, the strengths over training with each theory's prediction.",
+    );
+    for run in [fcnn, lcnn] {
+        for (t, theory) in run.summary.theories.iter().enumerate() {
+            let name = run.name();
+            let learned: Vec<_> = run
+                .summary
+                .modes
+                .iter()
+                .filter_map(|m| m.measured.t50.zip(m.predicted[t].discovery.t50))
+                .collect();
+            let worst =
+                run.summary.modes.iter().filter_map(|m| m.predicted[t].max_error).fold(f64::NAN, f64::max);
+            if theory == "flow" {
+                note.at_most(format!("{name}: max |a − flow|/s"), worst, 0.01);
+            } else {
+                note.states(format!("{name}: max |a − {theory}|/s"), worst);
+                let (measured, predicted): (Vec<f64>, Vec<f64>) = learned.into_iter().unzip();
+                let what = format!(
+                    "{name}: rank correlation of half-times with {theory} theory, {} modes",
+                    measured.len()
+                );
+                let rank = spearman(&measured, &predicted);
+                // Of two or three modes any order may come by chance.
+                if measured.len() >= 4 { note.at_least(what, rank, 0.95) } else { note.states(what, rank) }
+            }
+        }
+    }
+    Ok(note)
+}
+
+/// Templates at discovery, with their spectra.
+struct AtDiscovery {
+    tiles: Vec<Option<(Array2<f64>, Array2<f64>)>>,
+}
+
+impl AtDiscovery {
+    fn read(run: &Finished, count: usize) -> anyhow::Result<Self> {
+        let [_, _, width] = run.dir.shape()?;
+        let snapshots = run.dir.snapshots()?;
+        let tile = |i: usize| -> anyhow::Result<_> {
+            // The snapshot of the discovery is the first one at or after the half-time.
+            let Some(t) = run.summary.modes[i].measured.t50 else { return Ok(None) };
+            let Some(step) = snapshots.iter().find(|s| **s as f64 >= t) else { return Ok(None) };
+            let images = run.dir.spectra_array(*step, "images")?;
+            let energies = run.dir.spectra_array(*step, "templates")?;
+            Ok(Some((grey(&images, i)?, full(&energies, i, width)?)))
+        };
+        Ok(Self { tiles: (0..count).map(tile).collect::<anyhow::Result<_>>()? })
+    }
+}
 
 /// The figure.
 #[derive(Clone, Debug)]
-pub struct Natural {
+struct Natural {
     /// One row of pictures each; the first six are shown.
-    pub modes: Vec<NaturalMode>,
+    modes: Vec<NaturalMode>,
     /// Mode strengths over the steps, up to three side by side.
-    pub panels: Vec<StagePanel>,
+    panels: Vec<StagePanel>,
 }
 
 /// A mode and the networks' templates of it. An image is `[row, column]`,
 /// averaged over channels; a spectrum holds energies of the full plane with
 /// frequency zero in the middle.
 #[derive(Clone, Debug)]
-pub struct NaturalMode {
+struct NaturalMode {
     /// Name of the row ("mode 1").
-    pub label: String,
+    label: String,
     /// v.
-    pub image: Array2<f64>,
+    image: Array2<f64>,
     /// Energies of v.
-    pub spectrum: Array2<f64>,
+    spectrum: Array2<f64>,
     /// Template of the FCNN and its spectrum.
-    pub fcnn: Option<(Array2<f64>, Array2<f64>)>,
+    fcnn: Option<(Array2<f64>, Array2<f64>)>,
     /// Template of the LCNN and its spectrum.
-    pub lcnn: Option<(Array2<f64>, Array2<f64>)>,
+    lcnn: Option<(Array2<f64>, Array2<f64>)>,
     /// Participation ratio of the three spectra, printed under them.
-    pub participation: [Option<f64>; 3],
+    participation: [Option<f64>; 3],
 }
 
 const MOST_ROWS: usize = 6;
-const DECADES: i32 = 4;
 
 /// Draws a table of modes and templates and, below it, the curves of the modes.
 ///
@@ -49,17 +144,8 @@ const DECADES: i32 = 4;
 /// [`Error::Input`] for no mode, empty images, values that are not finite,
 /// negative energies and curves that cannot be drawn; [`Error::Io`] if `out`
 /// cannot be written. A file that is already there survives both.
-pub fn draw(data: &Natural, out: &Path) -> Result<()> {
+fn save(data: &Natural, out: &Path) -> Result<()> {
     picture(&blocks(data)?, FULL)?.save(out, DPI)
-}
-
-/// An image and its spectrum, with the participation ratio under it.
-pub(super) fn pair(image: &Array2<f64>, spectrum: &Array2<f64>, ratio: Option<f64>) -> [Option<Tile>; 2] {
-    let caption = ratio.filter(|r| r.is_finite()).map_or_else(String::new, |r| format!("PR = {r:.1}"));
-    [
-        Some(Tile { image: image.clone(), look: Look::Signed, caption: String::new() }),
-        Some(Tile { image: spectrum.clone(), look: Look::Decades(DECADES), caption }),
-    ]
 }
 
 fn row(mode: &NaturalMode, networks: [bool; 2]) -> Result<(String, Vec<Option<Tile>>)> {
@@ -75,25 +161,6 @@ fn row(mode: &NaturalMode, networks: [bool; 2]) -> Result<(String, Vec<Option<Ti
         }
     }
     Ok((mode.label.clone(), tiles))
-}
-
-/// What the colours of [`pair`] say.
-pub(super) fn bars() -> Block {
-    let powers = (0..=DECADES).map(|k| {
-        let power = power_of_ten(k - DECADES);
-        let text = match k {
-            0 => format!("≤{power}"),
-            DECADES => "1".to_owned(),
-            _ => power,
-        };
-        (f64::from(k) / f64::from(DECADES), text)
-    });
-    let signs = [(0.0, "−1".to_owned()), (0.5, "0".to_owned()), (1.0, "1".to_owned())];
-    let (image, energy) = ("pixel / largest |pixel| of the image", "energy / largest of the spectrum");
-    Block::Bars(vec![
-        Bar { label: image.to_owned(), marks: signs.to_vec(), look: Look::Signed },
-        Bar { label: energy.to_owned(), marks: powers.collect(), look: Look::Decades(DECADES) },
-    ])
 }
 
 fn blocks(data: &Natural) -> Result<Vec<Block>> {
@@ -127,17 +194,15 @@ fn blocks(data: &Natural) -> Result<Vec<Block>> {
 
     let per_row = if data.panels.len() == 4 { 2 } else { data.panels.len().clamp(1, 3) };
     let share = if data.panels.len() == 1 { 0.66 } else { 1.0 };
-    let mut drawn = curves::panels(&data.panels, per_row)?.into_iter().peekable();
-    while drawn.peek().is_some() {
-        blocks.push(Block::Panels(drawn.by_ref().take(per_row).collect(), 330.0, share));
-    }
+    blocks.extend(Block::rows(curves::panels(&data.panels, per_row)?, per_row, 330.0, share));
     blocks.extend(curves::legends(&data.panels).map(Block::Legend));
     Ok(blocks)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::curves::tests::stage;
+    use super::curves::StageCurve;
+    use super::curves::tests::stage;
     use super::*;
     use crate::plot::testing::{counts, refuses, shows};
     use crate::plot::{blue_white_red, viridis};
@@ -180,7 +245,7 @@ mod tests {
         assert!(picture.height < 2600, "{}: fits a page", picture.height);
         assert!(counts(&picture, blue_white_red(1.0)) > 200 && counts(&picture, viridis(1.0)) > 200);
         for curve in 0..6 {
-            assert!(counts(&picture, super::super::stages::colours(curve, true).0) > 300, "curve {curve}");
+            assert!(counts(&picture, curves::colours(curve, true).0) > 300, "curve {curve}");
         }
     }
 
@@ -232,6 +297,6 @@ mod tests {
             (with(&|d| d.panels[1].curves[0].measured.truncate(4)), "160 values"),
             (with(&|d| d.panels[1].curves[2].theory[1].1[7] = f64::INFINITY), "finite"),
         ];
-        refuses(&cases, draw);
+        refuses(&cases, save);
     }
 }

@@ -1,31 +1,95 @@
-//! When modes were discovered against when they were predicted to be.
+//! Predicted against measured half-times, of all modes of all runs.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::runs::{Finished, Runs};
+use super::verdict::Note;
 use crate::error::{Error, Result};
 use crate::plot::{
     Axis, Block, DPI, INK, Key, Layer, MARKERS, PALETTE, Panel, Pen, SINGLE, Sign, Stroke, picture,
 };
+use crate::stats::{pearson, spearman};
+
+pub(super) fn draw(args: &Runs) -> anyhow::Result<Note> {
+    let runs = Finished::all(&args.runs)?;
+    let mut groups: BTreeMap<String, (usize, Vec<(f64, f64)>)> = BTreeMap::new();
+    for run in &runs {
+        let group = groups.entry(format!("{}, {}", run.data(), run.name())).or_default();
+        for mode in &run.summary.modes {
+            group.0 += 1;
+            let predicted = mode.predicted.first().and_then(|p| p.discovery.t50);
+            if let (Some(p), Some(m)) = (predicted, mode.measured.t50)
+                && p > 0.0
+                && m > 0.0
+            {
+                group.1.push((p, m));
+            }
+        }
+    }
+    let all: Vec<(f64, f64)> = groups.values().flat_map(|(_, points)| points).copied().collect();
+    let (predicted, measured): (Vec<f64>, Vec<f64>) = all.iter().copied().unzip();
+    let ln = |v: &[f64]| v.iter().map(|x| x.ln()).collect::<Vec<_>>();
+    let data = Order {
+        spearman: spearman(&predicted, &measured),
+        pearson: pearson(&ln(&predicted), &ln(&measured)),
+        groups: groups
+            .iter()
+            .map(|(name, (_, points))| OrderGroup { name: name.clone(), points: points.clone() })
+            .collect(),
+    };
+    save(&data, &args.out)?;
+
+    let mut note = Note::new(
+        6,
+        "The order of discovery, from the data alone",
+        "Half-times of all modes of several data sets in fully connected and convolutional networks: predicted \
+         from data and initial weights before training, and measured. The line is where both agree. \
+         Correlations are over all modes learned (Pearson's of the logarithms).",
+    );
+    let modes: usize = groups.values().map(|(count, _)| count).sum();
+    note.at_least(
+        format!("Spearman's correlation, {} of {modes} modes learned", all.len()),
+        data.spearman,
+        0.95,
+    );
+    note.at_least("Pearson's correlation of the logarithms", data.pearson, 0.95);
+    for (name, (count, points)) in &groups {
+        let (p, m): (Vec<f64>, Vec<f64>) = points.iter().copied().unzip();
+        if p.len() > 2 {
+            note.states(
+                format!("{name}: Spearman's correlation, {} of {count} modes", p.len()),
+                spearman(&p, &m),
+            );
+        }
+        let off: Vec<f64> = points.iter().map(|(p, m)| (p / m).ln().abs()).collect();
+        if !off.is_empty() {
+            let typical = off.iter().sum::<f64>() / off.len() as f64;
+            note.states(format!("{name}: typical factor between prediction and measurement"), typical.exp());
+        }
+    }
+    Ok(note)
+}
 
 /// The figure: predicted and measured half-times and how well they agree.
 #[derive(Clone, Debug)]
-pub struct Order {
+struct Order {
     /// Each has a marker and a colour.
-    pub groups: Vec<OrderGroup>,
+    groups: Vec<OrderGroup>,
     /// Rank correlation; NaN if it is not defined.
-    pub spearman: f64,
+    spearman: f64,
     /// Linear correlation; NaN if it is not defined.
-    pub pearson: f64,
+    pearson: f64,
 }
 
 /// Modes of one network and data set.
 #[derive(Clone, Debug)]
-pub struct OrderGroup {
+struct OrderGroup {
     /// Name in the legend ("leaves, LCNN").
-    pub name: String,
+    name: String,
     /// (predicted, measured) half-time of each mode in steps, positive; NaN
     /// where the mode was not discovered.
-    pub points: Vec<(f64, f64)>,
+    points: Vec<(f64, f64)>,
 }
 
 /// Draws measured over predicted half-times, both logarithmic and of one range,
@@ -35,7 +99,7 @@ pub struct OrderGroup {
 /// [`Error::Input`] for no point at all and for times that are not positive;
 /// [`Error::Io`] if `out` cannot be written. A file that is already there
 /// survives both.
-pub fn draw(data: &Order, out: &Path) -> Result<()> {
+fn save(data: &Order, out: &Path) -> Result<()> {
     picture(&blocks(data)?, SINGLE)?.save(out, DPI)
 }
 
@@ -151,6 +215,6 @@ mod tests {
             (with((1.0, f64::INFINITY)), "positive half-times"),
             (with((1.0, -3.0)), "positive half-times"),
         ];
-        refuses(&cases, draw);
+        refuses(&cases, save);
     }
 }

@@ -1,40 +1,119 @@
-//! How much sooner a convolutional network discovers a mode, against how
-//! concentrated the mode's spectrum is.
+//! Discovery time of modes in a convolutional network relative to a fully
+//! connected one, over the concentration of the mode.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::runs::{Finished, Runs};
+use super::verdict::Note;
 use crate::error::{Error, Result};
 use crate::plot::{
     Axis, Block, DPI, INK, Key, Layer, MARKERS, Marker, PALETTE, Panel, Pen, SINGLE, Sign, Stroke, mix,
     picture,
 };
+use crate::run::config::ModelKind;
+use crate::stats::spearman;
+
+/// Error allowed of the predicted ratio of half-times.
+const CLOSE: f64 = 0.02;
+
+pub(super) fn draw(args: &Runs) -> anyhow::Result<Note> {
+    // Pairs of runs on the same data.
+    let mut pairs: BTreeMap<(usize, String), [Option<Finished>; 2]> = BTreeMap::new();
+    for run in Finished::all(&args.runs)? {
+        let shape = run.dir.shape()?;
+        let key = (shape[1] * shape[2], format!("{}×{} {}", shape[1], shape[2], run.config.data.spec));
+        let side = usize::from(run.is(ModelKind::Lcnn));
+        let place = &mut pairs.entry(key).or_default()[side];
+        if let Some(other) = place {
+            let found = format!("{} and {}", other.dir.root().display(), run.dir.root().display());
+            return Err(Error::input("figure speed", "one run of each network per data set", found).into());
+        }
+        *place = Some(run);
+    }
+    let mut sizes: BTreeMap<usize, SpeedSeries> = BTreeMap::new();
+    for ((n, key), pair) in pairs {
+        let [Some(fcnn), Some(lcnn)] = pair else {
+            let expected = "a run of each network on the same data";
+            return Err(Error::input("figure speed", expected, format_args!("one only, on {key}")).into());
+        };
+        let name = key.split(' ').next().unwrap_or_default().to_owned();
+        let series = sizes.entry(n).or_insert_with(|| SpeedSeries { name, points: Vec::new() });
+        let ratio = |f: Option<f64>, c: Option<f64>| {
+            f.zip(c)
+                .filter(|(f, c)| *f > 0.0 && *c > 0.0)
+                .map(|(f, c)| (c * lcnn.summary.eta) / (f * fcnn.summary.eta))
+        };
+        for (f, c) in fcnn.summary.modes.iter().zip(&lcnn.summary.modes) {
+            // Modes that both have discovered.
+            let Some(measured) = ratio(f.measured.t50, c.measured.t50) else { continue };
+            let by_theory =
+                |m: &crate::run::summary::ModeSummary| m.predicted.first().and_then(|p| p.discovery.t50);
+            series.points.push(SpeedPoint {
+                rho: c.rho,
+                measured,
+                theory: ratio(by_theory(f), by_theory(c)),
+            });
+        }
+    }
+    let mut data = Speed { sizes: sizes.into_values().collect() };
+    for series in &mut data.sizes {
+        series.points.sort_by(|a, b| a.rho.total_cmp(&b.rho));
+    }
+    save(&data, &args.out)?;
+
+    let mut note = Note::new(
+        2,
+        "How much faster a convolution is",
+        "Half-time of a mode in a convolutional network over that in a fully connected one, against its \
+         concentration ρ (by default of single modes spread over 1 to many frequencies). Markers: measured; \
+         rings: theory, from the same initial weights; dashed: 1/ρ. Data and architecture set the speed \
+         together.",
+    );
+    let points: Vec<_> = data.sizes.iter().flat_map(|s| &s.points).copied().collect();
+    if points.iter().all(|p| p.theory.is_some()) {
+        let error = |p: &SpeedPoint| p.theory.map_or(f64::NAN, |t| (p.measured / t - 1.0).abs());
+        let worst = points.iter().map(error).fold(f64::NAN, f64::max);
+        note.at_most(format!("largest error of the predicted ratio, {} modes", points.len()), worst, CLOSE);
+    }
+    let inverse: Vec<f64> = points.iter().map(|p| 1.0 / p.rho).collect();
+    let measured: Vec<f64> = points.iter().map(|p| p.measured).collect();
+    note.at_least("rank correlation of the ratio with 1/ρ", spearman(&inverse, &measured), 0.95);
+    let (low, high) = points
+        .iter()
+        .map(|p| p.measured * p.rho)
+        .fold((f64::INFINITY, 0f64), |(low, high), x| (low.min(x), high.max(x)));
+    note.states("ratio · ρ (1 where the rule of thumb is exact), smallest", low);
+    note.states("ratio · ρ, largest", high);
+    Ok(note)
+}
 
 /// The figure: one series per size of the images.
 #[derive(Clone, Debug)]
-pub struct Speed {
+struct Speed {
     /// Each has a marker and a colour.
-    pub sizes: Vec<SpeedSeries>,
+    sizes: Vec<SpeedSeries>,
 }
 
 /// Modes of images of one size.
 #[derive(Clone, Debug)]
-pub struct SpeedSeries {
+struct SpeedSeries {
     /// Name in the legend ("16×16").
-    pub name: String,
+    name: String,
     /// One per mode.
-    pub points: Vec<SpeedPoint>,
+    points: Vec<SpeedPoint>,
 }
 
 /// One mode.
 #[derive(Clone, Copy, Debug)]
-pub struct SpeedPoint {
+struct SpeedPoint {
     /// Concentration ρ of its spectrum, positive.
-    pub rho: f64,
+    rho: f64,
     /// Measured half-time of the LCNN over that of the FCNN, positive; NaN
     /// where one of them did not discover the mode.
-    pub measured: f64,
+    measured: f64,
     /// What the theory says.
-    pub theory: Option<f64>,
+    theory: Option<f64>,
 }
 
 /// Draws the ratio of half-times over ρ, both logarithmic, with the line 1/ρ.
@@ -43,7 +122,7 @@ pub struct SpeedPoint {
 /// [`Error::Input`] for no point at all and for numbers that are not positive;
 /// [`Error::Io`] if `out` cannot be written. A file that is already there
 /// survives both.
-pub fn draw(data: &Speed, out: &Path) -> Result<()> {
+fn save(data: &Speed, out: &Path) -> Result<()> {
     picture(&blocks(data)?, SINGLE)?.save(out, DPI)
 }
 
@@ -157,6 +236,6 @@ mod tests {
             (with(&|p| p.measured = -1.0), "positive ratio"),
             (with(&|p| p.theory = Some(f64::INFINITY)), "positive ratio"),
         ];
-        refuses(&cases, draw);
+        refuses(&cases, save);
     }
 }

@@ -34,11 +34,10 @@ pub use panel::{Heat, Layer, Panel};
 pub use pen::{MARKERS, Marker, Pen, Stroke};
 pub use plotters::style::RGBColor;
 pub use png::Picture;
-pub use polyline::{split_at_gaps, thin};
 pub use style::{
     BELOW, DPI, FROM_CORNER, GRID, INK, LABEL, LEFT_OF, PALETTE, PAPER, QUIET, REST, RIGHT_OF, SMALL, TITLE,
     blue_white_red, letters, mix, pt, viridis,
 };
-pub use text::{fit, wrap};
-pub use ticks::{power_of_ten, tick_labels, ticks};
+pub use text::wrap;
+pub use ticks::{power_of_ten, tick_labels};
 pub use tiles::{BAR, Bar, KEY_HEIGHT, Look, Tile, Tiles, draw_bar, draw_cells};

@@ -40,6 +40,19 @@ pub enum Block {
     Legend(Vec<Key>),
 }
 
+impl Block {
+    /// Panels in rows of `columns`, with axes of this height on this share of the
+    /// page's width.
+    pub fn rows(panels: Vec<Panel>, columns: usize, height: f64, share: f64) -> Vec<Block> {
+        let mut rest = panels.into_iter().peekable();
+        let mut rows = Vec::new();
+        while rest.peek().is_some() {
+            rows.push(Block::Panels(rest.by_ref().take(columns.max(1)).collect(), height, share));
+        }
+        rows
+    }
+}
+
 /// A block that knows its height, and where.
 enum Prepared<'a> {
     Heading(&'a str),

@@ -2,7 +2,7 @@
 //! inside a rectangle.
 
 /// Runs of consecutive points without a NaN in them.
-pub fn split_at_gaps(points: impl IntoIterator<Item = (f64, f64)>) -> Vec<Vec<(f64, f64)>> {
+pub(super) fn split_at_gaps(points: impl IntoIterator<Item = (f64, f64)>) -> Vec<Vec<(f64, f64)>> {
     let mut runs = vec![Vec::new()];
     for (x, y) in points {
         if x.is_nan() || y.is_nan() {
@@ -18,7 +18,7 @@ pub fn split_at_gaps(points: impl IntoIterator<Item = (f64, f64)>) -> Vec<Vec<(f
 /// A line that runs to the right, in pixels, without the points nobody would
 /// see: of those in each half pixel the first, the last, the highest and the
 /// lowest stay, so that no peak is lost.
-pub fn thin(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+pub(super) fn thin(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let column = |x: f64| (2.0 * x).floor();
     points
         .chunk_by(|a, b| column(a.0) == column(b.0))

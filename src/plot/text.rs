@@ -3,7 +3,7 @@
 use super::canvas::{Lettering, text_width};
 
 /// The text, cut at its end with "…" where it is wider than `width` pixels.
-pub fn fit(text: &str, width: f64, how: Lettering) -> String {
+pub(super) fn fit(text: &str, width: f64, how: Lettering) -> String {
     if text_width(text, how.em, how.bold) <= width {
         return text.to_owned();
     }

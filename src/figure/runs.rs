@@ -1,65 +1,33 @@
-//! `domfreq figure`: figures read run directories only.
-//!
-//! Beside every PNG stands a JSON file with what the figure shows and the
-//! verdicts on it: numbers with the bars they are held to.
-
-mod audit;
-mod depth;
-mod dominance;
-mod natural;
-mod order;
-mod resnet;
-mod speed;
-mod stages;
-mod verdict;
+//! Runs as figures need them, and what they are called.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::cli::Figure;
+use super::curves::{StageCurve, StagePanel};
 use crate::data::Spec;
 use crate::error::Error;
-use crate::figure::curves::{StageCurve, StagePanel};
-use crate::progress::say;
 use crate::run::config::{Kernel, ModelKind, SpaceKind};
 use crate::run::{Metrics, RunConfig, RunDir, Summary};
 use crate::theory::linear::Padding;
 
-use verdict::Note;
-
-pub fn run(figure: &Figure) -> Result<()> {
-    if let Some(out) = figure.out()
-        && out.extension().is_none_or(|e| e != "png")
-    {
-        return Err(Error::input("--out", "a name that ends in .png", out.display()).into());
-    }
-    match figure {
-        Figure::Stages { runs, out } => finish(stages::draw(runs, out)?, out),
-        Figure::Speed { runs, out } => finish(speed::draw(runs, out)?, out),
-        Figure::Dominance { runs, mode, out } => finish(dominance::draw(runs, *mode, out)?, out),
-        Figure::Natural { runs, out } => finish(natural::draw(runs, out)?, out),
-        Figure::Depth { runs, out } => finish(depth::draw(runs, out)?, out),
-        Figure::Order { runs, out } => finish(order::draw(runs, out)?, out),
-        Figure::Resnet { run, out } => finish(resnet::draw(run, out)?, out),
-        Figure::Audit { audit, out } => finish(audit::draw(audit, out)?, out),
-        Figure::Index { dir } => verdict::index(dir),
-    }
-}
-
-// The verdicts go to stdout, they are the result in numbers; and beside the picture.
-fn finish(note: Note, out: &Path) -> Result<()> {
-    note.write(out)?;
-    say(format_args!("wrote {}", out.display()));
-    super::print(note.lines().as_bytes())
+/// Runs, and the picture of them.
+#[derive(Debug, clap::Args)]
+pub struct Runs {
+    /// Run directories
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// The PNG to write
+    #[arg(long, value_name = "PNG")]
+    pub out: PathBuf,
 }
 
 /// A finished run, as figures need it.
-struct Finished {
-    dir: RunDir,
-    config: RunConfig,
-    metrics: Metrics,
-    summary: Summary,
+pub(super) struct Finished {
+    pub dir: RunDir,
+    pub config: RunConfig,
+    pub metrics: Metrics,
+    pub summary: Summary,
 }
 
 impl Finished {
@@ -78,26 +46,26 @@ impl Finished {
         Ok(Self { dir, config, metrics, summary })
     }
 
-    fn all(runs: &[PathBuf]) -> Result<Vec<Self>> {
+    pub fn all(runs: &[PathBuf]) -> Result<Vec<Self>> {
         runs.iter().map(|root| Self::open(root)).collect()
     }
 
-    fn is(&self, kind: ModelKind) -> bool {
+    pub fn is(&self, kind: ModelKind) -> bool {
         self.config.model.kind == kind
     }
 
-    fn name(&self) -> String {
+    pub fn name(&self) -> String {
         self.config.model.kind.to_string().to_uppercase()
     }
 
     /// What the data are called, without the folder they are in.
-    fn data(&self) -> String {
+    pub fn data(&self) -> String {
         let spec = &self.config.data.spec;
         spec.parse::<Spec>().map_or_else(|_| spec.clone(), |s| s.short())
     }
 
     /// Curves of the first `modes` modes, with the theories of the run.
-    fn panel(&self, title: String, modes: usize, log_x: bool) -> StagePanel {
+    pub fn panel(&self, title: String, modes: usize, log_x: bool) -> StagePanel {
         let relative = |a: &[f64], i: usize| a.iter().map(|v| v / self.summary.modes[i].s).collect();
         let curves = (0..self.summary.modes.len().min(modes)).map(|i| StageCurve {
             label: format!("mode {}", i + 1),
@@ -120,7 +88,7 @@ fn in_words(theory: &str) -> String {
 }
 
 /// What network it was.
-fn title(config: &RunConfig) -> String {
+pub(super) fn title(config: &RunConfig) -> String {
     match config.model.kind {
         ModelKind::Fcnn => format!("FCNN, {} hidden units", config.model.hidden),
         ModelKind::Lcnn => {
@@ -140,7 +108,7 @@ fn plural(n: usize) -> &'static str {
     if n == 1 { "" } else { "s" }
 }
 
-fn subtitle(config: &RunConfig) -> String {
+pub(super) fn subtitle(config: &RunConfig) -> String {
     let source = config.data.spec.parse::<Spec>().map_or_else(|_| config.data.spec.clone(), |s| s.short());
     let space = match config.train.space {
         SpaceKind::Moment if config.model.kind.is_linear() => "moment space",

@@ -1,19 +1,19 @@
 //! A deep network on images: when it discovers the modes of its data, in which
 //! order, and with which frequencies.
 
-use std::path::Path;
+mod draw;
+
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use ndarray::{Array2, ArrayD};
 
-use super::natural::{full, grey};
+use self::draw::{Discovery, Jacobian, Resnet, Score, Series, Template, TemplateRow, Templates};
+use super::curves::{StageCurve, StagePanel};
+use super::templates::{full, grey};
 use super::verdict::Note;
 use crate::data::Spec;
 use crate::error::Error;
-use crate::figure::curves::{StageCurve, StagePanel};
-use crate::figure::resnet::{
-    self, Discovery, Jacobian, Resnet, Score, Series, Template, TemplateRow, Templates,
-};
 use crate::plot::tick_labels;
 use crate::run::manifest::Status;
 use crate::run::{Manifest, Metrics, RunDir, Table};
@@ -25,8 +25,19 @@ use crate::stats::{crossing, quantile, spearman, spearman_interval};
 const SHOWN: usize = 3;
 const TIMES: usize = 5;
 
-pub fn draw(root: &Path, out: &Path) -> Result<Note> {
-    let run = Run::read(root)?;
+/// A run, which may still be going on.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Run directory
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// The PNG to write
+    #[arg(long, value_name = "PNG")]
+    pub out: PathBuf,
+}
+
+pub(super) fn draw(args: &Args) -> Result<Note> {
+    let run = Run::read(&args.run)?;
     let (scores, times) = (run.scores(), run.half_times());
     let layers = run.layers()?;
     let accuracy = run.accuracy()?;
@@ -59,7 +70,7 @@ pub fn draw(root: &Path, out: &Path) -> Result<Note> {
         accuracy: accuracy.clone(),
         templates: run.templates()?,
     };
-    resnet::draw(&figure, out)?;
+    draw::draw(&figure, &args.out)?;
 
     let mut note = Note::new(
         7,
@@ -335,13 +346,11 @@ fn values(array: ArrayD<f64>, count: usize, place: &str) -> Result<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use std::f64::consts::TAU;
-    use std::path::PathBuf;
 
     use ndarray::{Array1, Array2, Array3, Array4, Axis, s};
     use rand::Rng;
 
     use super::*;
-    use crate::cli::Figure;
     use crate::run::arrays::Npz;
     use crate::run::manifest::DataRecord;
     use crate::run::metrics::Writer;
@@ -500,11 +509,14 @@ mod tests {
             self.dir.root().join(format!("arrays/spectra-{step:08}.npz"))
         }
 
+        fn args(&self, out: &Path) -> Args {
+            Args { run: self.dir.root().to_path_buf(), out: out.to_path_buf() }
+        }
+
         // Draws as the command does; the verdicts beside the picture.
         fn draw(&self) -> (PathBuf, serde_json::Value) {
             let out = self.tmp.path().join("resnet.png");
-            let figure = Figure::Resnet { run: self.dir.root().to_path_buf(), out: out.clone() };
-            super::super::run(&figure).unwrap();
+            draw(&self.args(&out)).unwrap().write(&out).unwrap();
             let text = std::fs::read_to_string(out.with_extension("json")).unwrap();
             (out, serde_json::from_str(&text).unwrap())
         }
@@ -587,7 +599,7 @@ mod tests {
             });
             let whole = std::fs::read(run.place(step)).unwrap();
             npz.write(&run.place(step)).unwrap();
-            let error = draw(run.dir.root(), &out).unwrap_err().to_string();
+            let error = draw(&run.args(&out)).unwrap_err().to_string();
             std::fs::write(run.place(step), whole).unwrap();
             error
         };
@@ -599,6 +611,6 @@ mod tests {
         assert!(!out.exists());
         let modes = run.dir.modes_array("s").unwrap().slice(s![..3]).to_owned();
         Npz::default().with("s", modes.view()).write(&run.dir.root().join("arrays/modes.npz")).unwrap();
-        assert!(draw(run.dir.root(), &out).unwrap_err().to_string().contains("array `s`"));
+        assert!(draw(&run.args(&out)).unwrap_err().to_string().contains("array `s`"));
     }
 }

@@ -5,9 +5,8 @@ use std::path::Path;
 
 use ndarray::Array2;
 
-use super::curves::{self, StagePanel};
-use super::natural;
-use super::stages::colours;
+use super::super::curves::{self, StagePanel, colours};
+use super::super::templates::{self, pair};
 use crate::error::{Error, Result};
 use crate::plot::{
     Axis, Block, DPI, Heat, INK, Key, Layer, Marker, PALETTE, PAPER, Panel, Pen, QUIET, REST, RGBColor, SUB,
@@ -345,7 +344,7 @@ fn table(templates: &Templates) -> Tiles {
         groups.push((format!("step {}", tick_labels(&[*step]).concat()), 2));
         columns.extend(["template".to_owned(), "its spectrum".to_owned()]);
     }
-    let pair = |t: &Template| natural::pair(&t.image, &t.spectrum, Some(t.participation));
+    let pair = |t: &Template| pair(&t.image, &t.spectrum, Some(t.participation));
     let row = |row: &TemplateRow| -> (String, Vec<Option<Tile>>) {
         let tiles = std::iter::once(&row.mode).chain(&row.templates).flat_map(pair);
         (row.label.clone(), tiles.collect())
@@ -444,7 +443,7 @@ fn blocks(data: &Resnet) -> Result<Vec<Block>> {
     if let Some(templates) = data.templates.as_ref().filter(|t| !t.rows.is_empty()) {
         blocks.push(Block::Heading(format!("(h) Templates u{SUB}αᵀE of the mean Jacobian E")));
         blocks.push(Block::Tiles(table(templates)));
-        blocks.push(natural::bars());
+        blocks.push(templates::bars());
         let notes =
             ["PR: participation ratio of the spectrum above", "spectra: frequency zero in the middle"];
         blocks.push(Block::Legend(notes.map(quiet).into()));
@@ -454,8 +453,8 @@ fn blocks(data: &Resnet) -> Result<Vec<Block>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::curves::tests::stage;
     use super::*;
+    use crate::figure::curves::tests::stage;
     use crate::plot::testing::{counts, refuses, shows};
 
     fn over(name: &str, steps: &[f64], f: impl Fn(f64) -> f64) -> Series {

@@ -1,17 +1,29 @@
 //! The overview of an audit, from its folder.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::verdict::Note;
+use super::Note;
 use crate::audit::layers::Quantity;
 use crate::audit::parts::heatmap::Entry;
 use crate::audit::report::Audit;
 use crate::error::Error;
 use crate::spectrum::{Frequency, Grid};
 
-pub fn draw(dir: &Path, out: &Path) -> Result<Note> {
+/// What is drawn.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Folder of the audit
+    #[arg(value_name = "DIR")]
+    pub audit: PathBuf,
+    /// The PNG to write
+    #[arg(long, value_name = "PNG")]
+    pub out: PathBuf,
+}
+
+pub fn draw(args: &Args) -> Result<Note> {
+    let (dir, out) = (&args.audit, &args.out);
     let audit = Audit::read(dir)?;
     let found = &audit.on_images.found;
     if found.heatmap.is_none() && found.bands.is_none() {

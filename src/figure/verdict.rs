@@ -1,15 +1,15 @@
-//! What a figure says in words and numbers, and the page that collects them.
+//! What a figure says of itself in words and numbers.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
-use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::disk;
-use crate::error::Error;
-use crate::figure::index::{self, Entry};
-use crate::progress::say;
+use crate::error::Result;
+
+/// Version of the form of [`Note`]'s file.
+pub const SCHEMA: u32 = 1;
 
 /// One number and the bar it is held to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +27,8 @@ pub struct Verdict {
 /// Everything a figure says of itself.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Note {
+    /// [`SCHEMA`].
+    pub schema: u32,
     /// Place on the page.
     pub order: u32,
     /// Heading.
@@ -40,16 +42,26 @@ pub struct Note {
 }
 
 impl Note {
+    /// Of the figure with this place on the page, drawn by the present command.
     pub fn new(order: u32, title: &str, caption: &str) -> Self {
         let command = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned());
         let command = format!("domfreq {}", command.collect::<Vec<_>>().join(" "));
-        Self { order, title: title.into(), caption: caption.into(), command, verdicts: Vec::new() }
+        Self {
+            schema: SCHEMA,
+            order,
+            title: title.into(),
+            caption: caption.into(),
+            command,
+            verdicts: Vec::new(),
+        }
     }
 
+    /// A number that is to be `bar` or less.
     pub fn at_most(&mut self, what: impl Into<String>, value: f64, bar: f64) {
         self.push(what.into(), value, format!("at most {}", number(bar)), Some(value <= bar));
     }
 
+    /// A number that is to be `bar` or more.
     pub fn at_least(&mut self, what: impl Into<String>, value: f64, bar: f64) {
         self.push(what.into(), value, format!("at least {}", number(bar)), Some(value >= bar));
     }
@@ -64,28 +76,37 @@ impl Note {
         self.verdicts.push(Verdict { what, value, bar, pass });
     }
 
+    /// The verdicts, a line each.
     pub fn lines(&self) -> String {
         self.verdicts.iter().fold(String::new(), |mut text, v| {
-            let _ = writeln!(text, "verdict: {}", v.line());
+            let word = v.word().map_or_else(String::new, |word| format!("{word}: "));
+            let _ = writeln!(text, "verdict: {word}{}", v.text());
             text
         })
     }
 
     /// Writes `<picture>.json`, whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) if it cannot be written.
     pub fn write(&self, picture: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self).expect("every field has a JSON form");
-        Ok(disk::write_bytes(&picture.with_extension("json"), text.as_bytes())?)
+        disk::write_bytes(&picture.with_extension("json"), text.as_bytes())
     }
 }
 
 impl Verdict {
-    fn line(&self) -> String {
+    /// "pass" or "fail"; None without a bar.
+    pub fn word(&self) -> Option<&'static str> {
+        self.pass.map(|pass| if pass { "pass" } else { "fail" })
+    }
+
+    /// What was measured, the number and the bar.
+    pub fn text(&self) -> String {
         let value = self.value.map_or_else(|| "not defined".to_owned(), number);
         match self.pass {
             None => format!("{}: {value}", self.what),
-            Some(pass) => {
-                format!("{}: {}: {value} ({})", if pass { "pass" } else { "fail" }, self.what, self.bar)
-            }
+            Some(_) => format!("{}: {value} ({})", self.what, self.bar),
         }
     }
 }
@@ -99,42 +120,6 @@ fn number(v: f64) -> String {
     } else {
         format!("{v:.1e}")
     }
-}
-
-/// Writes `index.html` into `dir` for all figures there.
-pub fn index(dir: &Path) -> Result<()> {
-    let mut notes = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(Error::io(dir, "read"))? {
-        let path = entry.map_err(Error::io(dir, "read"))?.path();
-        let picture = path.with_extension("png");
-        if path.extension().is_none_or(|e| e != "json") || !picture.exists() {
-            continue;
-        }
-        let text = std::fs::read_to_string(&path).map_err(Error::io(&path, "read"))?;
-        let note: Note = serde_json::from_str(&text)
-            .map_err(|e| Error::input(path.display(), "what `domfreq figure` wrote beside a picture", e))?;
-        let file = picture.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        notes.push((note.order, file, note));
-    }
-    if notes.is_empty() {
-        let expected = "figures (NAME.png beside NAME.json) in the folder";
-        return Err(Error::input(dir.display(), expected, "none").into());
-    }
-    notes.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
-    let entries: Vec<_> = notes
-        .into_iter()
-        .map(|(_, file, note)| Entry {
-            file,
-            verdicts: note.verdicts.iter().map(Verdict::line).collect(),
-            title: note.title,
-            caption: note.caption,
-            command: note.command,
-        })
-        .collect();
-    let out = dir.join("index.html");
-    index::write(&entries, &out)?;
-    say(format_args!("wrote {}", out.display()));
-    Ok(())
 }
 
 #[cfg(test)]
@@ -161,19 +146,5 @@ mod tests {
             "verdict: pass: error: 0.001 (at most 0.005)\nverdict: fail: correlation: 0.5 (at least 0.95)\n\
              verdict: fail: correlation: not defined (at least 0.95)\nverdict: ratio: 2\n"
         );
-    }
-
-    #[test]
-    fn the_page_has_every_figure_of_the_folder_in_order() {
-        let dir = tempfile::tempdir().unwrap();
-        assert!(index(dir.path()).unwrap_err().to_string().contains("none"));
-        for (order, name) in [(2, "b"), (1, "z")] {
-            let picture = dir.path().join(format!("{name}.png"));
-            std::fs::write(&picture, b"").unwrap();
-            Note::new(order, &format!("Title {name}"), "c").write(&picture).unwrap();
-        }
-        index(dir.path()).unwrap();
-        let page = std::fs::read_to_string(dir.path().join("index.html")).unwrap();
-        assert!(page.find("Title z").unwrap() < page.find("Title b").unwrap());
     }
 }

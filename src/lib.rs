@@ -42,7 +42,7 @@ pub mod progress;
 pub mod run;
 pub mod seed;
 pub mod spectrum;
-pub mod stats;
+pub(crate) mod stats;
 pub mod theory;
 #[cfg(feature = "torch")]
 pub mod train;

@@ -34,7 +34,7 @@ mod oracle;
 mod plane;
 
 pub use energies::{Energies, RadialProfile};
-pub use fft::{Planner, energies, irfft2, kernel_energies, rfft2};
+pub use fft::{energies, irfft2, kernel_energies, rfft2};
 pub use grid::{Frequency, Grid};
 pub use kernels::mean_kernel_energies;
 pub(crate) use kernels::{FEW_WEIGHTS, energies_of_products};

@@ -86,9 +86,9 @@ pub mod modes;
 pub mod moments;
 #[cfg(test)]
 mod naive;
-pub mod ode;
+pub(crate) mod ode;
 pub mod stationary;
-pub mod subspace;
+pub(crate) mod subspace;
 
 pub use forecast::Forecast;
 pub use modes::{Mode, Modes};

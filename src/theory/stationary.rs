@@ -57,7 +57,7 @@
 //! network of Saxe, McClelland & Ganguli 2014.
 
 use faer::{Mat, MatRef};
-use ndarray::{Array2, Array4, ArrayView2, ArrayView4, Axis, s};
+use ndarray::{Array2, Array4, ArrayView2, Axis, s};
 use rayon::prelude::*;
 use rustfft::num_complex::Complex;
 
@@ -72,6 +72,7 @@ use crate::theory::modes::Modes;
 #[derive(Clone, Debug)]
 pub struct InputSpectrum {
     grid: Grid,
+    // T(k) `[H, W/2 + 1, c, c]`, Hermitian in its last two axes.
     blocks: Array4<Complex<f64>>,
 }
 
@@ -141,11 +142,6 @@ impl InputSpectrum {
             blocks.slice_mut(s![.., .., i, j]).assign(&hat.mapv(|z| z / (n as f64).sqrt()));
         }
         Ok(Self { grid, blocks })
-    }
-
-    /// T(k) `[H, W/2 + 1, c, c]`, Hermitian in its last two axes.
-    pub fn blocks(&self) -> ArrayView4<'_, Complex<f64>> {
-        self.blocks.view()
     }
 
     /// Share of ‖Σxx‖² in the blocks: 1 where Σxx `[d, d]` is diagonal in frequency,
@@ -291,11 +287,6 @@ impl Stationary {
         };
         theory.look_ahead();
         Ok(theory)
-    }
-
-    /// a_α of mode `mode` at time `t`; None for a mode that is not there.
-    pub fn strength(&self, mode: usize, t: f64) -> Option<f64> {
-        (mode < self.s.len()).then(|| self.sum(mode, t))
     }
 
     /// Energies of the template u_αᵀE = Σ_j (a_kj/π_kj)(u_αᵀp_kj) q_kj† at time `t`,

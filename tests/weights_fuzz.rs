@@ -1,4 +1,4 @@
-//! Files of weights that were damaged at random: each is read or refused, without a
+//! Files of weights and archives of numpy that were damaged at random: each is read or refused, without a
 //! panic and without more memory than the file accounts for. In a binary of its own,
 //! because it counts every allocation.
 //!
@@ -8,9 +8,11 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use domfreq::data::{Options, npz};
 use domfreq::weights::from_bytes;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -20,6 +22,8 @@ struct Counting;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
+// Held by a test: what others allocate would count as its own.
+static ALONE: Mutex<()> = Mutex::new(());
 
 fn grown(bytes: usize) {
     let live = LIVE.fetch_add(bytes, Relaxed) + bytes;
@@ -60,14 +64,30 @@ const MORE: usize = 2 << 20;
 
 // Reads a file as `open` does; the bytes that were in use, at most.
 fn memory(file: &[u8]) -> usize {
+    in_use(|| {
+        if let Err(error) = from_bytes(file, Path::new("damaged")) {
+            let text = error.to_string();
+            assert!(text.starts_with("damaged") && text.len() < 3000, "{text}");
+        }
+    })
+}
+
+// The bytes that were in use while `read` ran, at most.
+fn in_use(read: impl FnOnce()) -> usize {
     let before = LIVE.load(Relaxed);
     PEAK.store(before, Relaxed);
-    let read = from_bytes(file, Path::new("damaged"));
-    if let Err(error) = &read {
-        let text = error.to_string();
-        assert!(text.starts_with("damaged") && text.len() < 3000, "{text}");
-    }
+    read();
     PEAK.load(Relaxed) - before
+}
+
+// As `memory`, of images and targets; whether they were read, too.
+fn images(file: &[u8]) -> (bool, usize) {
+    let mut fine = false;
+    let bytes = in_use(|| match npz::from_bytes(file, Path::new("damaged"), &Options::default()) {
+        Ok(_) => fine = true,
+        Err(error) => assert!(error.to_string().len() < 3000, "{error}"),
+    });
+    (fine, bytes)
 }
 
 #[derive(Clone, Debug)]
@@ -241,6 +261,7 @@ fn a_file_named_by_the_environment_is_read_in_less_than_twice_its_size() {
 
 #[test]
 fn damaged_files_are_read_or_refused_within_their_memory() {
+    let _alone = ALONE.lock();
     for (name, pickle) in bombs() {
         with_pickle(&pickle).iter().for_each(|file| bounded(name, file));
     }
@@ -311,6 +332,62 @@ fn damaged_files_are_read_or_refused_within_their_memory() {
         worst.1, worst.0
     );
     assert!(count > 0);
+}
+
+// A .npy file of such a header.
+fn npy(header: &str, data: &[u8]) -> Vec<u8> {
+    let header = format!("{{{header}, }}");
+    [b"\x93NUMPY\x01\0", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), data].concat()
+}
+
+fn images_and_labels(shape: &str, pixels: &[u8], labels: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let head =
+        |shape: &str, dtype: &str| format!("'descr': '{dtype}', 'fortran_order': False, 'shape': ({shape})");
+    let y = npy(&head(&format!("{},", labels.len()), "|u1"), labels);
+    vec![("X.npy".to_owned(), npy(&head(shape, "|u1"), pixels)), ("y.npy".to_owned(), y)]
+}
+
+#[test]
+fn damaged_arrays_are_read_or_refused_within_their_memory() {
+    let _alone = ALONE.lock();
+    // A label may stand for as many classes as there can be, each of them with a name.
+    const MORE: usize = 8 << 20;
+    let sound = images_and_labels("3, 4, 5", &(0..60).collect::<Vec<u8>>(), &[0, 1, 2]);
+    let files: Vec<_> = [false, true].map(|deflate| ("npz".to_owned(), archive(&sound, deflate))).to_vec();
+    assert!(files.iter().all(|(_, file)| images(file).0));
+
+    // Zeros, a thousandth of their size when compressed: a header that speaks of few of them ...
+    let zeros = vec![0; 64 << 20];
+    let (fine, bytes) = images(&archive(&images_and_labels("2, 2, 2", &zeros, &[0, 1]), true));
+    assert!(!fine && bytes < MORE, "{bytes}");
+    // ... and one of all: deflate's own bound holds, for bytes and for the numbers made of them.
+    let file = archive(&images_and_labels("2, 4096, 8192", &zeros, &[0, 1]), true);
+    let (fine, bytes) = images(&file);
+    assert!(fine && bytes < 8 * 1032 * file.len(), "{bytes} of {}", file.len());
+    drop(zeros);
+
+    let config = Config { failure_persistence: None, ..Config::with_cases(cases()) };
+    let strategy = (any::<Index>(), any::<Option<bool>>(), changes());
+    let result = TestRunner::new(config).run(&strategy, |(which, inside, changes)| {
+        // An archive as it is, or an array of one that is then put together again.
+        let file = match inside {
+            None => {
+                let mut file = files[which.index(files.len())].1.clone();
+                changes.iter().for_each(|change| apply(&mut file, change, &files));
+                file
+            }
+            Some(deflate) => {
+                let mut entries = sound.clone();
+                let array = which.index(entries.len());
+                changes.iter().for_each(|change| apply(&mut entries[array].1, change, &files));
+                archive(&entries, deflate)
+            }
+        };
+        let (_, bytes) = images(&file);
+        prop_assert!(bytes <= TIMES * file.len() + MORE, "{bytes} bytes for a file of {}", file.len());
+        Ok(())
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
 }
 
 // A checkpoint whose pickle is `pickle`, in both formats.

@@ -193,10 +193,7 @@ pub(crate) fn render(
     options: &Options,
     record: impl Fn(usize, &mut [f32]) -> Result<()> + Sync,
 ) -> Result<Array4<f32>> {
-    if channels == 0 || !(1..=MAX_SIDE).contains(&height) || !(1..=MAX_SIDE).contains(&width) {
-        let expected = format!("images with sides in 1..={MAX_SIDE}");
-        return Err(Error::input("data set", expected, format!("{channels}×{height}×{width}")));
-    }
+    check_sides([channels, height, width])?;
     let mean = options.grey && channels > 1;
     let out_channels = if mean { 1 } else { channels };
     let size = options.size.unwrap_or((height, width));
@@ -225,6 +222,15 @@ pub(crate) fn render(
         return Err(error);
     }
     array(pixels, [count, out_channels, size.0, size.1])
+}
+
+/// Fails for images without pixels, and for those of sides that are taken for damage.
+pub(crate) fn check_sides([channels, height, width]: [usize; 3]) -> Result<()> {
+    if channels == 0 || !(1..=MAX_SIDE).contains(&height) || !(1..=MAX_SIDE).contains(&width) {
+        let expected = format!("images with sides in 1..={MAX_SIDE}");
+        return Err(Error::input("data set", expected, format!("{channels}×{height}×{width}")));
+    }
+    Ok(())
 }
 
 fn undecodable(place: String, why: &str) -> Error {

@@ -14,11 +14,9 @@ use flate2::read::MultiGzDecoder;
 use super::Options;
 use super::decode::from_bytes;
 use super::select::numbered;
+use crate::disk::extent::DEFLATE_RATIO;
 use crate::error::{Error, Result};
 use crate::field::ImageSet;
-
-// Deflate packs at most 1032 bytes into one.
-const MAX_RATIO: u64 = 1032;
 
 struct Idx {
     shape: Vec<usize>,
@@ -99,7 +97,7 @@ fn read(path: &Path, dimensions: &[usize]) -> Result<Idx> {
 
 fn parse(bytes: &[u8], place: &str, dimensions: &[usize]) -> Result<Idx> {
     if bytes.starts_with(&[0x1f, 0x8b]) {
-        let most = (bytes.len() as u64).saturating_mul(MAX_RATIO);
+        let most = (bytes.len() as u64).saturating_mul(DEFLATE_RATIO);
         parse_stream(MultiGzDecoder::new(bytes), most, place, dimensions)
     } else {
         parse_stream(bytes, bytes.len() as u64, place, dimensions)

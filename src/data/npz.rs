@@ -10,16 +10,17 @@
 //! value/255, u2 value/65535, f4 and f8 are taken as they are. Targets are
 //! class indices, integers `(N)` or `(N, 1)`, or real numbers `(N, K)`.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
+use std::path::Path;
 
 use ndarray::Array2;
-use zip::ZipArchive;
 
 use super::Options;
-use super::decode::render;
+use super::decode::{check_sides, render};
 use super::select::{label, numbered, select, select_real};
-use crate::error::{Error, Result, listed};
+use crate::disk::input::Input;
+use crate::disk::npy::{self, Npy};
+use crate::disk::zip::Archive;
+use crate::error::{Error, Result, listed, shown};
 use crate::field::{ImageSet, Source, Targets};
 
 const WHOLE: [(&str, &str); 8] = [
@@ -35,8 +36,6 @@ const WHOLE: [(&str, &str); 8] = [
 // {} stands for the split.
 const IN_PARTS: [(&str, &str); 4] =
     [("x_{}", "y_{}"), ("X_{}", "y_{}"), ("{}_images", "{}_labels"), ("images_{}", "labels_{}")];
-// numpy's own limit for headers it trusts.
-const MAX_HEADER: usize = 10_000;
 
 /// Reads one pair of arrays from the `.npz` file `arg`, compressed or not, in
 /// either memory order and either byte order.
@@ -46,18 +45,28 @@ const MAX_HEADER: usize = 10_000;
 /// lengths, fewer or more bytes than a header says, negative labels, numbers
 /// that are not finite: with the array and the index.
 pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
-    let file = File::open(arg).map_err(Error::io(arg, "open"))?;
-    let mut archive = ZipArchive::new(BufReader::new(file))
-        .map_err(|e| Error::input(arg, "a .npz file (a zip archive)", e))?;
-    let keys: Vec<String> =
-        archive.file_names().map(|name| name.strip_suffix(".npy").unwrap_or(name).to_owned()).collect();
+    read(Input::open(Path::new(arg), "a .npz file (a zip archive)")?, options)
+}
+
+/// [`load`] of a file that is in memory; `path` names it in errors.
+///
+/// # Errors
+/// As [`load`].
+pub fn from_bytes(bytes: &[u8], path: &Path, options: &Options) -> Result<ImageSet> {
+    read(Input::of_bytes(bytes, path), options)
+}
+
+fn read(mut input: Input, options: &Options) -> Result<ImageSet> {
+    let archive = Archive::read(&mut input)?;
+    let keys: Vec<&str> = archive.names().map(|name| name.strip_suffix(".npy").unwrap_or(name)).collect();
     let (x, y, in_parts) = choose(&keys, &options.split, options.reads_labels()).ok_or_else(|| {
         let split = &options.split;
         let expected = format!("arrays X and y, or x_{split} and y_{split}, or images and labels");
-        Error::input(arg, expected, if keys.is_empty() { "none".to_owned() } else { listed(&keys) })
+        let keys: Vec<String> = keys.iter().map(|key| shown(key)).collect();
+        input.wrong(expected, if keys.is_empty() { "none".to_owned() } else { listed(&keys) })
     })?;
-    let images = read(&mut archive, arg, &x)?;
-    let targets = y.as_ref().map(|y| read(&mut archive, arg, y)).transpose()?;
+    let images = npy::read(&archive, &mut input, &x)?;
+    let stored = y.as_ref().map(|y| npy::read(&archive, &mut input, y)).transpose()?;
 
     let scale = match (images.dtype.kind, images.dtype.size) {
         (b'u', 1) => 255.0,
@@ -76,15 +85,16 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
             return Err(Error::input(&images.place, expected, format!("{:?}", images.shape)));
         }
     };
-    if let Some(targets) = &targets
+    check_sides(axes.map(|(length, _)| length))?;
+    if let Some(targets) = &stored
         && targets.shape.first() != Some(&images.shape[0])
     {
         let expected = format!("{} targets, one for each image", images.shape[0]);
         return Err(Error::input(&targets.place, expected, format!("shape {:?}", targets.shape)));
     }
 
-    let targets = match &targets {
-        Some(targets) => targets.targets()?,
+    let targets = match &stored {
+        Some(array) => targets(array)?,
         None => Targets::Real(Array2::zeros((images.shape[0], 0))),
     };
     let (rows, targets) = match targets {
@@ -126,196 +136,47 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
 
 // Names of images and, where they are to be read, targets, and whether the archive has
 // parts.
-fn choose(keys: &[String], split: &str, labels: bool) -> Option<(String, Option<String>, bool)> {
+fn choose(keys: &[&str], split: &str, labels: bool) -> Option<(String, Option<String>, bool)> {
     let there = |(x, y, parts): (String, String, bool)| {
-        let y = (labels && keys.contains(&y)).then_some(y);
-        (keys.contains(&x) && y.is_some() == labels).then_some((x, y, parts))
+        let y = (labels && keys.contains(&y.as_str())).then_some(y);
+        (keys.contains(&x.as_str()) && y.is_some() == labels).then_some((x, y, parts))
     };
     let in_parts = IN_PARTS.iter().map(|(x, y)| (x.replace("{}", split), y.replace("{}", split), true));
     let whole = WHOLE.iter().map(|&(x, y)| (x.to_owned(), y.to_owned(), false));
     in_parts.chain(whole).find_map(there)
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Dtype {
-    kind: u8,
-    size: usize,
-    big: bool,
-}
-
-impl std::fmt::Display for Dtype {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}{}", self.kind as char, self.size)
-    }
-}
-
-/// An array as stored.
-#[derive(Debug)]
-struct Npy {
-    place: String,
-    dtype: Dtype,
-    shape: Vec<usize>,
-    fortran: bool,
-    data: Vec<u8>,
-}
-
-impl Npy {
-    // In items, not bytes.
-    fn strides(&self) -> Vec<usize> {
-        let mut strides = vec![1; self.shape.len()];
-        let mut step = 1;
-        let mut visit = |axis: usize| {
-            strides[axis] = step;
-            step *= self.shape[axis];
-        };
-        if self.fortran {
-            (0..self.shape.len()).for_each(&mut visit);
-        } else {
-            (0..self.shape.len()).rev().for_each(&mut visit);
+fn targets(array: &Npy) -> Result<Targets> {
+    match (array.dtype.kind, array.shape.as_slice()) {
+        (b'i' | b'u', &[count] | &[count, 1]) => {
+            let labels = (0..count)
+                .map(|i| {
+                    let value = array.integer(i);
+                    let place = || format!("{}: index {i}", array.place);
+                    label(value, None).map_err(|expected| Error::input(place(), expected, value))
+                })
+                .collect::<Result<Vec<u32>>>()?;
+            let names = numbered(&labels);
+            Ok(Targets::Classes { labels, names })
         }
-        strides
-    }
-
-    // Item `at` of a u1, u2, f4 or f8 array.
-    fn number(&self, at: usize) -> f64 {
-        let size = self.dtype.size;
-        let bits = self.bits(at);
-        match (self.dtype.kind, size) {
-            (b'f', 4) => f64::from(f32::from_bits(bits as u32)),
-            (b'f', _) => f64::from_bits(bits),
-            _ => bits as f64,
-        }
-    }
-
-    fn integer(&self, at: usize) -> i64 {
-        let unused = 64 - 8 * self.dtype.size as u32;
-        let bits = self.bits(at);
-        if self.dtype.kind == b'i' {
-            ((bits << unused) as i64) >> unused
-        } else {
-            i64::try_from(bits).unwrap_or(i64::MAX)
-        }
-    }
-
-    fn bits(&self, at: usize) -> u64 {
-        let size = self.dtype.size;
-        let bytes = &self.data[at * size..(at + 1) * size];
-        let shift_in = |all: u64, &byte: &u8| (all << 8) | u64::from(byte);
-        if self.dtype.big { bytes.iter().fold(0, shift_in) } else { bytes.iter().rev().fold(0, shift_in) }
-    }
-
-    fn targets(&self) -> Result<Targets> {
-        match (self.dtype.kind, self.shape.as_slice()) {
-            (b'i' | b'u', &[count] | &[count, 1]) => {
-                let labels = (0..count)
-                    .map(|i| {
-                        let value = self.integer(i);
-                        let place = || format!("{}: index {i}", self.place);
-                        label(value, None).map_err(|expected| Error::input(place(), expected, value))
-                    })
-                    .collect::<Result<Vec<u32>>>()?;
-                let names = numbered(&labels);
-                Ok(Targets::Classes { labels, names })
-            }
-            (b'f', &[count, outputs]) if matches!(self.dtype.size, 4 | 8) => {
-                let strides = self.strides();
-                let mut values = Array2::zeros((count, outputs));
-                for ((i, k), out) in values.indexed_iter_mut() {
-                    *out = self.number(i * strides[0] + k * strides[1]) as f32;
-                    if !out.is_finite() {
-                        let place = format!("{}: index ({i}, {k})", self.place);
-                        return Err(Error::input(place, "a finite number", out));
-                    }
+        (b'f', &[count, outputs]) if matches!(array.dtype.size, 4 | 8) => {
+            let strides = array.strides();
+            let mut values = Array2::zeros((count, outputs));
+            for ((i, k), out) in values.indexed_iter_mut() {
+                *out = array.number(i * strides[0] + k * strides[1]) as f32;
+                if !out.is_finite() {
+                    let place = format!("{}: index ({i}, {k})", array.place);
+                    return Err(Error::input(place, "a finite number", out));
                 }
-                Ok(Targets::Real(values))
             }
-            _ => {
-                let expected = "integer class indices (N) or real targets (N, K) of dtype f4 or f8";
-                let found = format!("dtype {} and shape {:?}", self.dtype, self.shape);
-                Err(Error::input(&self.place, expected, found))
-            }
+            Ok(Targets::Real(values))
+        }
+        _ => {
+            let expected = "integer class indices (N) or real targets (N, K) of dtype f4 or f8";
+            let found = format!("dtype {} and shape {:?}", array.dtype, array.shape);
+            Err(Error::input(&array.place, expected, found))
         }
     }
-}
-
-fn read<R: Read + std::io::Seek>(archive: &mut ZipArchive<R>, path: &str, key: &str) -> Result<Npy> {
-    let place = format!("{path}: {key}");
-    let wrong = |e: zip::result::ZipError| Error::input(&place, "an array", e);
-    let file = format!("{key}.npy");
-    let entry = if archive.index_for_name(&file).is_some() { &file } else { key };
-    let entry = archive.by_name(entry).map_err(wrong)?;
-    read_npy(entry, &place)
-}
-
-fn read_npy(mut stream: impl Read, place: &str) -> Result<Npy> {
-    let cut = |e: std::io::Error| Error::input(place, "a .npy header", e);
-    let mut start = [0u8; 8];
-    stream.read_exact(&mut start).map_err(cut)?;
-    if &start[..6] != b"\x93NUMPY" {
-        return Err(Error::input(place, "a .npy array", "other bytes"));
-    }
-    let mut length = [0u8; 4];
-    let width = if start[6] == 1 { 2 } else { 4 };
-    stream.read_exact(&mut length[..width]).map_err(cut)?;
-    let length = u32::from_le_bytes(length) as usize;
-    if length > MAX_HEADER {
-        return Err(Error::input(place, format!("a header of at most {MAX_HEADER} bytes"), length));
-    }
-    let mut header = vec![0u8; length];
-    stream.read_exact(&mut header).map_err(cut)?;
-    let header = String::from_utf8_lossy(&header);
-    let (dtype, fortran, shape) = parse_header(header.trim(), place)?;
-
-    let size = shape.iter().try_fold(dtype.size as u64, |all, &side| all.checked_mul(side as u64));
-    let size = size.filter(|&size| size < u64::MAX && usize::try_from(size).is_ok());
-    let size =
-        size.ok_or_else(|| Error::input(place, "an array that can exist", format!("shape {shape:?}")))?;
-    // One byte more than the shape says is enough to know that there are too
-    // many; the buffer grows with what arrives, not with what is announced.
-    let mut data = Vec::new();
-    let expected = format!("{size} bytes for shape {shape:?} of {dtype}");
-    stream.take(size + 1).read_to_end(&mut data).map_err(|e| Error::input(place, &expected, e))?;
-    if data.len() as u64 != size {
-        let found = if data.len() as u64 > size { "more".to_owned() } else { data.len().to_string() };
-        return Err(Error::input(place, expected, found));
-    }
-    Ok(Npy { place: place.to_owned(), dtype, shape, fortran, data })
-}
-
-// {'descr': '<f8', 'fortran_order': False, 'shape': (3, 4), }
-fn parse_header(text: &str, place: &str) -> Result<(Dtype, bool, Vec<usize>)> {
-    let wrong = |what: &str| Error::input(place, what.to_owned(), text);
-    let after = |key: &str| {
-        let at = text.find(&format!("'{key}':"))? + key.len() + 3;
-        Some(text[at..].trim_start())
-    };
-    let descr = after("descr").ok_or_else(|| wrong("a header with 'descr'"))?;
-    let descr = descr.strip_prefix('\'').and_then(|rest| rest.split('\'').next());
-    let dtype = match descr.map(str::as_bytes) {
-        Some(
-            [
-                order @ (b'<' | b'>' | b'|' | b'='),
-                kind @ (b'i' | b'u' | b'f'),
-                digit @ (b'1' | b'2' | b'4' | b'8'),
-            ],
-        ) => Dtype { kind: *kind, size: usize::from(digit - b'0'), big: *order == b'>' },
-        _ => return Err(wrong("an array of integers or floats (no objects, no records)")),
-    };
-    let order = after("fortran_order").ok_or_else(|| wrong("a header with 'fortran_order'"))?;
-    let fortran = match (order.starts_with("True"), order.starts_with("False")) {
-        (true, _) => true,
-        (_, true) => false,
-        _ => return Err(wrong("True or False for 'fortran_order'")),
-    };
-    let shape = after("shape").and_then(|rest| rest.strip_prefix('(')?.split_once(')'));
-    let (sides, _) = shape.ok_or_else(|| wrong("a header with a 'shape'"))?;
-    let shape = sides
-        .split(',')
-        .map(str::trim)
-        .filter(|side| !side.is_empty())
-        .map(|side| side.trim_end_matches('L').parse().map_err(|_| wrong("lengths in 'shape'")))
-        .collect::<Result<Vec<usize>>>()?;
-    Ok((dtype, fortran, shape))
 }
 
 #[cfg(test)]
@@ -324,6 +185,7 @@ mod tests {
     use ndarray::{Array, Array1, Array3, Array4, ArrayD, IxDyn, ShapeBuilder};
     use ndarray_npy::{NpzReader, NpzWriter, WritableElement};
     use proptest::prelude::*;
+    use std::fs::File;
     use std::io::Cursor;
     use std::path::Path;
 
@@ -351,6 +213,12 @@ mod tests {
         fn refusal(self) -> String {
             self.load(&Options::default()).expect_err("must be refused").to_string()
         }
+    }
+
+    fn stored(bytes: &[u8], key: &str) -> Result<Npy> {
+        let mut input = Input::of_bytes(bytes, Path::new("layouts.npz"));
+        let archive = crate::disk::zip::Archive::read(&mut input)?;
+        npy::read(&archive, &mut input, key)
     }
 
     fn counted(shape: &[usize]) -> ArrayD<u8> {
@@ -383,9 +251,8 @@ mod tests {
 
     #[test]
     fn layouts_that_numpy_writes_hold_the_same_numbers() {
-        let mut archive = ZipArchive::new(Cursor::new(LAYOUTS)).unwrap();
         for key in ["c", "f", "big", "u16", "u8"] {
-            let array = read(&mut archive, "layouts.npz", key).unwrap();
+            let array = stored(LAYOUTS, key).unwrap();
             assert_eq!(array.shape, [2, 3, 2, 4]);
             let strides = array.strides();
             for (k, index) in ndarray::indices([2, 3, 2, 4]).into_iter().enumerate() {
@@ -394,10 +261,10 @@ mod tests {
                 assert_eq!(array.number(at), k as f64, "{key}");
             }
         }
-        assert_eq!(read(&mut archive, "f", "f").unwrap().strides(), [1, 2, 6, 12]);
-        let y = read(&mut archive, "layouts.npz", "y").unwrap();
+        assert_eq!(stored(LAYOUTS, "f").unwrap().strides(), [1, 2, 6, 12]);
+        let y = stored(LAYOUTS, "y").unwrap();
         assert_eq!((y.integer(0), y.integer(1)), (0, 1));
-        let text = read(&mut archive, "layouts.npz", "objects").unwrap_err().to_string();
+        let text = stored(LAYOUTS, "objects").unwrap_err().to_string();
         assert!(text.contains("no objects"), "{text}");
     }
 
@@ -504,38 +371,6 @@ mod tests {
         assert!(load("/absent.npz", &Options::default()).unwrap_err().to_string().contains("cannot open"));
     }
 
-    fn npy(header: &str, data: &[u8]) -> Vec<u8> {
-        [b"\x93NUMPY\x01\0", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), data].concat()
-    }
-
-    #[test]
-    fn headers_that_lie_are_refused() {
-        let refuse = |bytes: &[u8]| read_npy(bytes, "a").expect_err("must be refused").to_string();
-        let header =
-            |shape: &str| format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({shape}), }}");
-        let fine = read_npy(&npy(&header("2, 3"), &[1, 2, 3, 4, 5, 6])[..], "a").unwrap();
-        assert_eq!((fine.shape, fine.data.len()), (vec![2, 3], 6));
-        assert!(refuse(&npy(&header("2, 3"), &[0; 5])).contains("found 5"));
-        assert!(refuse(&npy(&header("2, 3"), &[0; 7])).contains("more"));
-        assert!(refuse(&npy(&header("1000000000000"), &[0; 7])).contains("found 7"));
-        assert!(refuse(&npy(&header("4294967296, 4294967296, 2"), &[])).contains("can exist"));
-        assert!(refuse(&npy(&header("-1"), &[])).contains("lengths"));
-        for text in ["", "{}", "{'descr': '|O', 'fortran_order': False, 'shape': (2,), }", "{'descr': '<U3'}"]
-        {
-            refuse(&npy(text, &[]));
-        }
-        assert!(refuse(b"\x93NUMPY\x02\0\xff\xff\xff\xff").contains("header of at most"));
-        assert!(refuse(b"PK").contains("header"));
-    }
-
-    #[test]
-    fn a_bomb_is_cut_off() {
-        // 200 MB of zeros behind a header that speaks of four bytes.
-        let stream = npy("{'descr': '|u1', 'fortran_order': False, 'shape': (4,), }", &[]);
-        let endless = Cursor::new(stream).chain(std::io::repeat(0));
-        assert!(read_npy(endless, "a").unwrap_err().to_string().contains("more"));
-    }
-
     proptest! {
         #[test]
         fn arrays_agree_with_ndarray_npy(
@@ -551,7 +386,7 @@ mod tests {
             writer.add_array("a", &array).unwrap();
             writer.finish().unwrap();
             let peer: ArrayD<f64> = NpzReader::new(&mut bytes).unwrap().by_name("a").unwrap();
-            let ours = read(&mut ZipArchive::new(&mut bytes).unwrap(), "file", "a").unwrap();
+            let ours = stored(bytes.get_ref(), "a").unwrap();
             let strides = ours.strides();
             for (index, &value) in peer.indexed_iter() {
                 let at: usize = strides.iter().enumerate().map(|(axis, stride)| index[axis] * stride).sum();
@@ -570,15 +405,14 @@ mod tests {
                 bytes[at] = value;
             }
             for bytes in [&random, &bytes] {
-                let Ok(mut archive) = ZipArchive::new(Cursor::new(bytes)) else { continue };
                 for key in ["c", "f", "big", "u16", "u8", "objects", "y"] {
-                    if let Ok(array) = read(&mut archive, "fuzz", key) {
+                    if let Ok(array) = stored(bytes, key) {
                         prop_assert_eq!(array.data.len(), array.shape.iter().product::<usize>() * array.dtype.size);
-                        let _ = array.targets();
+                        let _ = targets(&array);
                     }
                 }
             }
-            let _ = read_npy(&random[..], "fuzz");
+            let _ = npy::parse(&random[..], "fuzz");
         }
     }
 

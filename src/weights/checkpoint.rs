@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::input::Input;
 use super::origin::{Format, Origin, Skipped, listed, strip};
-use super::piece::{self, Piece, View};
 use super::select::{Choice, Found, KEYS, find};
 use super::torch::{Made, Objects, Torch, storage, view};
-use super::zip::Archive;
+use super::view::{View, tensors as read_tensors};
 use super::{StateDict, legacy, safetensors, shards};
+use crate::disk::extent::Extent;
+use crate::disk::input::Input;
+use crate::disk::zip::Archive;
 use crate::error::{Error, Result, shown};
 use crate::pickle::{self, Id, Object};
 
@@ -47,7 +48,7 @@ pub struct Checkpoint {
 /// nothing to choose by; big-endian, complex, 8-bit floating point or unsigned 16-, 32-
 /// or 64-bit numbers.
 pub fn open(path: &Path) -> Result<Checkpoint> {
-    let mut input = Input::open(path)?;
+    let mut input = Input::open(path, "a file of weights")?;
     let start = input.bytes(0, input.size().min(START))?;
     if start.trim_ascii_start().starts_with(b"{") && !is_safetensors(&start, input.size()) {
         // An index names a tensor in less than 4 KB.
@@ -89,7 +90,7 @@ fn read(mut input: Input, start: &[u8]) -> Result<Checkpoint> {
             weights(input, heap, root, Format::Legacy, |input, key| {
                 let name = format!("storage {}", shown(key));
                 match places.get(key) {
-                    Some(&piece) => Ok((name, piece)),
+                    Some(&extent) => Ok((name, extent)),
                     None => Err(input.wrong(name, "none")),
                 }
             })
@@ -180,27 +181,27 @@ fn archive(input: &mut Input) -> Result<(StateDict, Origin)> {
         return Err(input.wrong(expected, found));
     }
     if archive.has(&inside("byteorder")) {
-        let piece = archive.piece(input, &inside("byteorder"))?;
-        let order = piece.bytes(input, &inside("byteorder"))?;
+        let extent = archive.extent(input, &inside("byteorder"))?;
+        let order = extent.bytes(input, &inside("byteorder"))?;
         if order != b"little" {
             let found = shown(&String::from_utf8_lossy(&order));
             return Err(input.wrong_in("byteorder", "numbers in little-endian order", found));
         }
     }
     let name = inside("data.pkl");
-    let piece = archive.piece(input, &name)?;
+    let extent = archive.extent(input, &name)?;
     // What is made of a pickle may be a hundred times as large.
-    if piece.deflated && piece.size > input.size() + (1 << 14) {
+    if extent.deflated && extent.size > input.size() + (1 << 14) {
         let expected = "a pickle no larger than its archive and 16 KiB";
-        return Err(input.wrong_in(shown(&name), expected, format_args!("{} bytes", piece.size)));
+        return Err(input.wrong_in(shown(&name), expected, format_args!("{} bytes", extent.size)));
     }
-    let bytes = piece.bytes(input, &name)?;
+    let bytes = extent.bytes(input, &name)?;
     let pickle = pickle::read(&bytes, Torch::default())
         .map_err(|refusal| refusal.error(format_args!("{}: {}", input.path().display(), shown(&name))))?;
     weights(input, &pickle.heap, pickle.root, Format::Zip, |input, key| {
         let name = inside(&format!("data/{key}"));
-        let piece = archive.piece(input, &name)?;
-        Ok((name, piece))
+        let extent = archive.extent(input, &name)?;
+        Ok((name, extent))
     })
 }
 
@@ -211,7 +212,7 @@ fn weights(
     heap: &Objects,
     root: Id,
     format: Format,
-    mut place: impl FnMut(&mut Input, &str) -> Result<(String, Piece)>,
+    mut place: impl FnMut(&mut Input, &str) -> Result<(String, Extent)>,
 ) -> Result<(StateDict, Origin)> {
     let choice = choose(input, heap, root)?;
     let mut origin = Origin { others: choice.others, beside: choice.beside, ..Origin::new(format) };
@@ -219,7 +220,7 @@ fn weights(
         origin.key = Some(choice.path.join("."));
     }
     let mut known = HashMap::new();
-    let mut pieces: Vec<(String, Piece)> = Vec::new();
+    let mut extents: Vec<(String, Extent)> = Vec::new();
     let mut tensors: Vec<(String, View)> = Vec::new();
     let mut axes = 0;
     for (name, id) in choice.entries {
@@ -234,14 +235,14 @@ fn weights(
         let index = match known.get(stored.key) {
             Some(&index) => index,
             None => {
-                pieces.push(place(input, stored.key)?);
-                known.insert(stored.key, pieces.len() - 1);
-                pieces.len() - 1
+                extents.push(place(input, stored.key)?);
+                known.insert(stored.key, extents.len() - 1);
+                extents.len() - 1
             }
         };
-        let (place, piece) = &pieces[index];
-        if piece.size != stored.bytes() as u64 {
-            return Err(input.wrong_in(shown(place), format_args!("{} bytes", stored.bytes()), piece.size));
+        let (place, extent) = &extents[index];
+        if extent.size != stored.bytes() as u64 {
+            return Err(input.wrong_in(shown(place), format_args!("{} bytes", stored.bytes()), extent.size));
         }
         let view = view(heap, arguments, typed, &stored, index).map_err(|e| wrong(input, e))?;
         // Shapes are copied, and one of many axes may be named any number of times.
@@ -259,7 +260,7 @@ fn weights(
         let found = format!("none that is read: {}", origin.notes().join("; "));
         return Err(input.wrong("tensors", found));
     }
-    Ok((piece::tensors(input, &pieces, tensors)?, origin))
+    Ok((read_tensors(input, &extents, tensors)?, origin))
 }
 
 fn choose<'p>(input: &Input, heap: &'p Objects, root: Id) -> Result<Choice<'p>> {

@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 
-use super::input::Input;
-use super::piece::Piece;
 use super::torch::{Objects, Torch, storages};
+use crate::disk::extent::Extent;
+use crate::disk::input::Input;
 use crate::error::{Result, shown};
 use crate::pickle::{self, Id, Object, Pickle, op};
 
@@ -25,7 +25,7 @@ pub fn magic(start: &[u8]) -> Option<usize> {
 /// Reads the pickles; hands the checkpoint to `take`, with the place of each storage.
 pub fn read<T>(
     input: &mut Input,
-    take: impl FnOnce(&mut Input, &Objects, Id, HashMap<String, Piece>) -> Result<T>,
+    take: impl FnOnce(&mut Input, &Objects, Id, HashMap<String, Extent>) -> Result<T>,
 ) -> Result<T> {
     // How long the pickles are is known when they have been read; numbers are not
     // read for it, unless there are few.
@@ -43,8 +43,8 @@ pub fn read<T>(
             Ok((parts, end)) => {
                 let [version, machine, checkpoint, keys] = &parts;
                 check(input, version, machine)?;
-                let pieces = places(input, checkpoint, keys, end as u64)?;
-                return take(input, &checkpoint.heap, checkpoint.root, pieces);
+                let extents = places(input, checkpoint, keys, end as u64)?;
+                return take(input, &checkpoint.heap, checkpoint.root, extents);
             }
         }
     }
@@ -85,7 +85,7 @@ fn check(input: &Input, version: &Part, machine: &Part) -> Result<()> {
 }
 
 // Where the numbers of each storage lie.
-fn places(input: &mut Input, checkpoint: &Part, keys: &Part, end: u64) -> Result<HashMap<String, Piece>> {
+fn places(input: &mut Input, checkpoint: &Part, keys: &Part, end: u64) -> Result<HashMap<String, Extent>> {
     let mut named = HashMap::new();
     for storage in storages(&checkpoint.heap) {
         let known = named.entry(storage.key).or_insert(storage);
@@ -98,7 +98,7 @@ fn places(input: &mut Input, checkpoint: &Part, keys: &Part, end: u64) -> Result
     let Object::List(list) = &keys.heap[keys.root] else {
         return Err(input.wrong("a list of the keys of storages", keys.heap.kind(keys.root)));
     };
-    let mut pieces = HashMap::new();
+    let mut extents = HashMap::new();
     let mut at = end;
     for &id in list {
         // Each is there once.
@@ -115,14 +115,14 @@ fn places(input: &mut Input, checkpoint: &Part, keys: &Part, end: u64) -> Result
         let size = storage.bytes() as u64;
         // Fails where the file is cut off.
         input.section(at + 8, size)?;
-        pieces.insert(
+        extents.insert(
             storage.key.to_owned(),
-            Piece { at: at + 8, stored: size, size, deflated: false, crc: None },
+            Extent { at: at + 8, stored: size, size, deflated: false, crc: None },
         );
         at += 8 + size;
     }
     if let Some(key) = named.keys().min() {
         return Err(input.wrong(format_args!("numbers of the storage {}", shown(key)), "none"));
     }
-    Ok(pieces)
+    Ok(extents)
 }

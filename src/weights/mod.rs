@@ -5,15 +5,13 @@
 //! [`Origin`] what it took from them; [`safetensors`] reads and writes one such file.
 
 mod checkpoint;
-mod input;
 mod legacy;
 mod origin;
-mod piece;
 pub mod safetensors;
 mod select;
 mod shards;
 mod torch;
-mod zip;
+mod view;
 
 pub use checkpoint::{Checkpoint, from_bytes, open};
 pub use origin::{Format, Origin, Skipped};

@@ -6,7 +6,7 @@
 //! else a checkpoint holds is read and left alone; a function that is not listed
 //! here is an error.
 
-use super::piece::View;
+use super::view::View;
 use super::{Dtype, shape_text};
 use crate::pickle::{self, Heap, Id, Step, Value, Vocabulary};
 
@@ -371,14 +371,14 @@ pub fn storage<'p>(
     read().map_err(|(expected, found)| (expected.to_owned(), found))
 }
 
-/// The view of `storage`, the piece of that index, that the tensor rebuilt from
+/// The view of `storage`, the extent of that index, that the tensor rebuilt from
 /// `arguments` is.
 pub fn view(
     heap: &Objects,
     arguments: Id,
     typed: bool,
     storage: &Storage,
-    piece: usize,
+    extent: usize,
 ) -> std::result::Result<View, (String, String)> {
     const AXES: usize = 64;
     let text = |(expected, found): pickle::Wrong| (expected.to_owned(), found);
@@ -414,5 +414,5 @@ pub fn view(
             place.ok_or_else(|| ("a part of a storage of its own type".to_owned(), "another".to_owned()))?;
         end = start + length;
     }
-    View::new(piece, dtype, offset, shape, strides, end * size / dtype.size())
+    View::new(extent, dtype, offset, shape, strides, end * size / dtype.size())
 }

@@ -1,135 +1,20 @@
-//! Stretches of a file, some of them compressed and with a checksum, and the
-//! numbers of tensors that lie in them.
+//! Tensors as views of the bytes of a file.
 
 use std::collections::HashMap;
-use std::io::{self, Read};
 use std::rc::Rc;
 
-use flate2::Crc;
-use flate2::read::DeflateDecoder;
-
-use super::input::Input;
 use super::{Data, Dtype, NamedTensor, StateDict, shape_text, volume};
-use crate::error::{Error, Result, shown};
-
-/// How much more than the file all tensors may hold, where some share their
-/// numbers or are compressed: so many times its bytes …
-pub const TIMES: u64 = 8;
-/// … and so many bytes more, for the smallest files.
-pub const BYTES: u64 = 1 << 20;
-
-/// Bytes that may be made of a file of `size` bytes.
-pub fn most(size: u64) -> u64 {
-    size.saturating_mul(TIMES).saturating_add(BYTES)
-}
-
-/// Where some bytes are.
-#[derive(Clone, Copy, Debug)]
-pub struct Piece {
-    /// Their first byte in the file.
-    pub at: u64,
-    /// How many the file has of them.
-    pub stored: u64,
-    /// How many they are.
-    pub size: u64,
-    /// Compressed with deflate.
-    pub deflated: bool,
-    /// Their CRC-32, where the file has it.
-    pub crc: Option<u32>,
-}
-
-impl Piece {
-    /// Hands a reader of the bytes to `take`, which has to read all of them, and
-    /// checks their number and their checksum; `name` is theirs, for errors.
-    pub fn read<T>(
-        &self,
-        input: &mut Input,
-        name: &str,
-        take: impl FnOnce(&mut dyn Read) -> io::Result<T>,
-    ) -> Result<T> {
-        let place = format!("{}: {}", input.path().display(), shown(name));
-        let path = input.path();
-        let section = input.section(self.at, self.stored)?;
-        let source: Box<dyn Read> = if self.deflated {
-            Box::new(DeflateDecoder::new(io::BufReader::with_capacity(1 << 16, section)))
-        } else {
-            Box::new(section)
-        };
-        let mut counted =
-            Counted { source: source.take(self.size), crc: Crc::new(), count: self.crc.is_some() };
-        let taken = take(&mut counted).map_err(|e| match e.kind() {
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
-                Error::input(&place, format!("{} bytes", self.size), damage(&e))
-            }
-            _ => Error::io(path, "read")(e),
-        })?;
-        let Counted { source, crc, .. } = counted;
-        // Compressed data that does not end where it should is damaged.
-        if self.deflated && !matches!(source.into_inner().read(&mut [0]), Ok(0)) {
-            return Err(Error::input(&place, format!("{} bytes", self.size), "more of them"));
-        }
-        if let Some(expected) = self.crc
-            && crc.sum() != expected
-        {
-            let expected = format!("bytes of the checksum {expected:08x}");
-            return Err(Error::input(&place, expected, format!("{:08x}: the file is damaged", crc.sum())));
-        }
-        Ok(taken)
-    }
-
-    /// All bytes. They are bounded by the file where they are not compressed;
-    /// where they are, the caller has bounded them.
-    pub fn bytes(&self, input: &mut Input, name: &str) -> Result<Vec<u8>> {
-        if self.size > most(input.size()) {
-            return Err(input.wrong_in(shown(name), most_text(input.size()), format!("{} bytes", self.size)));
-        }
-        let size = usize::try_from(self.size).unwrap_or(usize::MAX);
-        self.read(input, name, |source| {
-            // It grows with what arrives, not with what is announced.
-            let mut bytes = Vec::new();
-            if !self.deflated {
-                bytes.reserve_exact(size);
-            }
-            source.read_to_end(&mut bytes)?;
-            if bytes.len() == size { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
-        })
-    }
-}
-
-fn damage(e: &io::Error) -> String {
-    match e.kind() {
-        io::ErrorKind::UnexpectedEof => "fewer".to_owned(),
-        _ => format!("damaged ones ({e})"),
-    }
-}
-
-fn most_text(size: u64) -> String {
-    format!("at most {} bytes of numbers, {TIMES} times the file and 1 MiB", most(size))
-}
-
-struct Counted<R> {
-    source: R,
-    crc: Crc,
-    count: bool,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.source.read(buffer)?;
-        if self.count {
-            self.crc.update(&buffer[..read]);
-        }
-        Ok(read)
-    }
-}
+use crate::disk::extent::{Extent, most, most_text};
+use crate::disk::input::Input;
+use crate::error::Result;
 
 /// A tensor as a view of some stored bytes; [`View::new`] has checked it.
 #[derive(Debug)]
 pub struct View {
-    /// Index of the piece with its numbers.
-    pub piece: usize,
+    /// Index of the extent with its numbers.
+    pub extent: usize,
     dtype: Dtype,
-    // In numbers, from the start of the piece.
+    // In numbers, from the start of the extent.
     offset: usize,
     shape: Vec<usize>,
     strides: Vec<usize>,
@@ -139,7 +24,7 @@ impl View {
     /// Numbers of `shape` at `strides` from `offset` on, among `available` ones;
     /// else what was expected and what was found.
     pub fn new(
-        piece: usize,
+        extent: usize,
         dtype: Dtype,
         offset: usize,
         shape: Vec<usize>,
@@ -163,7 +48,7 @@ impl View {
                 return Err((expected, format!("shape {shape} at strides {strides} from {offset} on")));
             }
         }
-        Ok(Self { piece, dtype, offset, shape, strides })
+        Ok(Self { extent, dtype, offset, shape, strides })
     }
 
     /// How many axes.
@@ -190,7 +75,7 @@ impl View {
             })
     }
 
-    // Row by row, from the bytes of its piece.
+    // Row by row, from the bytes of its extent.
     fn gather(&self, bytes: &[u8]) -> Data {
         let size = self.dtype.size();
         let count = self.count();
@@ -234,20 +119,20 @@ impl View {
 // Numbers of a row that are gathered at a time.
 const ROW: usize = 1 << 12;
 
-/// Reads the numbers of all `tensors` from `pieces`, which have names for errors;
-/// every piece is read once.
+/// Reads the numbers of all `tensors` from `extents`, which have names for errors;
+/// every extent is read once.
 pub fn tensors(
     input: &mut Input,
-    pieces: &[(String, Piece)],
+    extents: &[(String, Extent)],
     tensors: Vec<(String, View)>,
 ) -> Result<StateDict> {
     let mut uses: HashMap<usize, usize> = HashMap::new();
     let mut made = 0u64;
     for (_, view) in tensors.iter().filter(|(_, view)| view.count() > 0) {
-        *uses.entry(view.piece).or_default() += 1;
+        *uses.entry(view.extent).or_default() += 1;
         made = made.saturating_add(view.bytes());
     }
-    let read: u64 = uses.keys().map(|&piece| pieces[piece].1.size).fold(0, u64::saturating_add);
+    let read: u64 = uses.keys().map(|&extent| extents[extent].1.size).fold(0, u64::saturating_add);
     let most = most(input.size());
     if made.max(read) > most {
         let found = format!("{} bytes in {} tensors", made.max(read), tensors.len());
@@ -259,22 +144,22 @@ pub fn tensors(
         let data = if view.count() == 0 {
             Data::with_capacity(view.dtype, 0)
         } else {
-            let left = uses.get_mut(&view.piece).expect("it was counted");
-            let first = !shared.contains_key(&view.piece);
+            let left = uses.get_mut(&view.extent).expect("it was counted");
+            let first = !shared.contains_key(&view.extent);
             *left -= 1;
-            let (piece_name, piece) = &pieces[view.piece];
-            if *left == 0 && first && view.contiguous() && view.bytes() == piece.size {
+            let (place, extent) = &extents[view.extent];
+            if *left == 0 && first && view.contiguous() && view.bytes() == extent.size {
                 // Straight to its place.
-                piece.read(input, piece_name, |source| Data::read_le(view.dtype, view.count(), source))?
+                extent.read(input, place, |source| Data::read_le(view.dtype, view.count(), source))?
             } else {
-                let bytes = match shared.get(&view.piece) {
+                let bytes = match shared.get(&view.extent) {
                     Some(bytes) => Rc::clone(bytes),
-                    None => Rc::new(piece.bytes(input, piece_name)?),
+                    None => Rc::new(extent.bytes(input, place)?),
                 };
                 if *left > 0 {
-                    shared.insert(view.piece, Rc::clone(&bytes));
+                    shared.insert(view.extent, Rc::clone(&bytes));
                 } else {
-                    shared.remove(&view.piece);
+                    shared.remove(&view.extent);
                 }
                 view.gather(&bytes)
             }

@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 
+use super::extent::Extent;
 use super::input::Input;
-use super::piece::Piece;
 use crate::error::{Result, shown};
 
 const LOCAL: [u8; 4] = *b"PK\x03\x04";
@@ -135,9 +135,11 @@ impl Archive {
         Ok(Self { entries })
     }
 
-    /// Names of the entries, in no order.
+    /// Names of the entries, in the order of the file.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.entries.keys().map(String::as_str)
+        let mut names: Vec<_> = self.entries.iter().map(|(name, entry)| (entry.at, name.as_str())).collect();
+        names.sort_unstable();
+        names.into_iter().map(|(_, name)| name)
     }
 
     /// Whether there is an entry of that name.
@@ -150,7 +152,7 @@ impl Archive {
     /// # Errors
     /// No such entry, one whose own header says something else, encryption, a
     /// method other than stored and deflated.
-    pub fn piece(&self, input: &mut Input, name: &str) -> Result<Piece> {
+    pub fn extent(&self, input: &mut Input, name: &str) -> Result<Extent> {
         const HEADER: u64 = 30;
         let Some(entry) = self.entries.get(name) else {
             return Err(input.wrong(format_args!("an entry {}", shown(name)), "none of that name"));
@@ -193,7 +195,7 @@ impl Archive {
             }
         };
         let at = entry.at + HEADER + name_len + extra_len;
-        Ok(Piece { at, stored: entry.stored, size: entry.size, deflated, crc: Some(entry.crc) })
+        Ok(Extent { at, stored: entry.stored, size: entry.size, deflated, crc: Some(entry.crc) })
     }
 }
 

@@ -1,4 +1,10 @@
-//! Files that are whole or absent: written beside their place, synced, renamed.
+//! Files that are whole or absent: written beside their place, synced, renamed. And files
+//! of strangers, read within their size ([`input`]): zip archives and numpy's arrays.
+
+pub(crate) mod extent;
+pub(crate) mod input;
+pub(crate) mod npy;
+pub(crate) mod zip;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};

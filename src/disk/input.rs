@@ -1,4 +1,4 @@
-//! A file of weights as bytes at places; nothing is allocated before the file is
+//! A file as bytes at places; nothing is allocated before the file is
 //! known to hold it.
 
 use std::fs::File;
@@ -8,30 +8,30 @@ use std::path::Path;
 use crate::error::{Error, Result};
 
 /// What is read from: a file, or bytes in memory.
-pub trait Source: Read + Seek {}
-impl<T: Read + Seek> Source for T {}
+pub trait Bytes: Read + Seek {}
+impl<T: Read + Seek> Bytes for T {}
 
 /// A file of known length.
 pub struct Input<'p> {
-    source: Box<dyn Source + 'p>,
+    bytes: Box<dyn Bytes + 'p>,
     size: u64,
     path: &'p Path,
 }
 
 impl<'p> Input<'p> {
-    /// Opens a file.
-    pub fn open(path: &'p Path) -> Result<Self> {
+    /// Opens a file; `what` it should be is for the error where it is a directory.
+    pub fn open(path: &'p Path, what: &str) -> Result<Self> {
         let file = File::open(path).map_err(Error::io(path, "open"))?;
         let about = file.metadata().map_err(Error::io(path, "read"))?;
         if about.is_dir() {
-            return Err(Error::input(path.display(), "a file of weights", "a directory"));
+            return Err(Error::input(path.display(), what, "a directory"));
         }
-        Ok(Self { source: Box::new(file), size: about.len(), path })
+        Ok(Self { bytes: Box::new(file), size: about.len(), path })
     }
 
     /// A file that is in memory; `path` names it in errors.
     pub fn of_bytes(bytes: &'p [u8], path: &'p Path) -> Self {
-        Self { source: Box::new(Cursor::new(bytes)), size: bytes.len() as u64, path }
+        Self { bytes: Box::new(Cursor::new(bytes)), size: bytes.len() as u64, path }
     }
 
     /// Bytes of the file.
@@ -60,13 +60,13 @@ impl<'p> Input<'p> {
     }
 
     /// A reader of `length` bytes from byte `at` on.
-    pub fn section(&mut self, at: u64, length: u64) -> Result<Take<&mut (dyn Source + 'p)>> {
+    pub fn section(&mut self, at: u64, length: u64) -> Result<Take<&mut (dyn Bytes + 'p)>> {
         if at.checked_add(length).is_none_or(|end| end > self.size) {
             let expected = format!("{length} bytes from byte {at} on");
             return Err(self.wrong(expected, format_args!("the end of the file after {}", self.size)));
         }
-        self.source.seek(SeekFrom::Start(at)).map_err(Error::io(self.path, "read"))?;
-        Ok(self.source.as_mut().take(length))
+        self.bytes.seek(SeekFrom::Start(at)).map_err(Error::io(self.path, "read"))?;
+        Ok(self.bytes.as_mut().take(length))
     }
 
     /// `length` bytes from byte `at` on.

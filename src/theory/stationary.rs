@@ -11,7 +11,7 @@
 //! ```
 //!
 //! exact where Σxx is diagonal in frequency. With the SVD B = Σ_j σ_j p_j q_j† and
-//! π_j = q_j† T q_j, each pair (k, j) follows the equations of [`super::mode`]
+//! π_j = q_j† T q_j, each pair (k, j) follows the equations of [`super::mode_theory`]
 //! with the one rate κ = √n: from z_m = (p_j†Ŵ2)_m and b_m = (ŵ q_j)_m of the
 //! actual weights, P = ½ Σ_m |z_m + b̄_m|² and Q = ½ Σ_m |z_m − b̄_m|²,
 //!

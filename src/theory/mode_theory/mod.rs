@@ -105,7 +105,7 @@ impl ModeTheory {
     /// mode; with `eta`, its steps at H·W multiplications each.
     ///
     /// # Errors
-    /// [`Error::Input`] for a convolutional network with kernels smaller than the
+    /// [`crate::Error::Input`] for a convolutional network with kernels smaller than the
     /// images, zero padding or several layers, for weights of another shape than
     /// the modes or that are not finite, and for an `eta` that is not positive.
     pub fn new(modes: &Modes, weights: &Weights, eta: Option<f64>) -> Result<Self> {

@@ -11,6 +11,7 @@ use crate::error::{Error, Result, shown};
 
 // numpy's own limit for headers it trusts.
 const MAX_HEADER: usize = 10_000;
+const MAX_AXES: usize = 64;
 
 /// What an item is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,7 +159,7 @@ pub fn parse(mut stream: impl Read, place: &str) -> Result<Npy> {
 
 // {'descr': '<f8', 'fortran_order': False, 'shape': (3, 4), }
 fn parse_header(text: &str, place: &str) -> Result<(Dtype, bool, Vec<usize>)> {
-    let wrong = |what: &str| Error::input(place, what.to_owned(), text);
+    let wrong = |what: &str| Error::input(place, what.to_owned(), shown(text));
     let after = |key: &str| {
         let at = text.find(&format!("'{key}':"))? + key.len() + 3;
         Some(text[at..].trim_start())
@@ -189,6 +190,9 @@ fn parse_header(text: &str, place: &str) -> Result<(Dtype, bool, Vec<usize>)> {
         .filter(|side| !side.is_empty())
         .map(|side| side.trim_end_matches('L').parse().map_err(|_| wrong("lengths in 'shape'")))
         .collect::<Result<Vec<usize>>>()?;
+    if shape.len() > MAX_AXES {
+        return Err(Error::input(place, format!("at most {MAX_AXES} axes"), shape.len()));
+    }
     Ok((dtype, fortran, shape))
 }
 
@@ -213,6 +217,8 @@ mod tests {
         assert!(refuse(&npy(&header("1000000000000"), &[0; 7])).contains("found 7"));
         assert!(refuse(&npy(&header("4294967296, 4294967296, 2"), &[])).contains("can exist"));
         assert!(refuse(&npy(&header("0, 9223372036854775807"), &[])).contains("can exist"));
+        assert!(refuse(&npy(&header(&"1,".repeat(65)), &[0])).contains("at most 64 axes, found 65"));
+        assert!(refuse(&npy("{'descr': \x1b[31m", &[])).contains("\\u{1b}[31m"));
         assert!(refuse(&npy(&header("-1"), &[])).contains("lengths"));
         for text in ["", "{}", "{'descr': '|O', 'fortran_order': False, 'shape': (2,), }", "{'descr': '<U3'}"]
         {

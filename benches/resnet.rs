@@ -46,7 +46,7 @@ fn trainer(samples: &Samples, pixels: &Pixels, augment: AugmentConfig) -> Traine
     let mut config = RunConfig::default();
     config.model.kind = ModelKind::Resnet20;
     config.train.batch = Some(BATCH);
-    config.resolve();
+    let config = config.deep().expect("a configuration");
     let architecture = Architecture::usual(ModelKind::Resnet20, samples.shape, 10);
     let net = Deep::new(architecture, InitKind::Pytorch, 0, Kind::Float, Device::Cpu).expect("a network");
     let targets = Targets::of_samples(samples, &config.optim, &net).expect("targets");

@@ -25,7 +25,7 @@ use anyhow::{Context, Result};
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Command};
-use crate::data::{self, Normalize, Samples, Spec};
+use crate::data::{self, Samples};
 use crate::field::ImageSet;
 use crate::progress::say;
 use crate::run::config::DataConfig;
@@ -96,17 +96,15 @@ fn weights(path: &std::path::Path) -> Result<crate::weights::Checkpoint> {
     Ok(read)
 }
 
-/// Reads and prepares the data of `config`, which is resolved on the way.
-fn samples(config: &mut DataConfig) -> Result<Samples> {
-    let spec: Spec = config.spec.parse()?;
-    prepared(data::load(&spec, &config.options())?, config)
+/// Reads and prepares the data of `config`.
+fn samples(config: &DataConfig) -> Result<Samples> {
+    prepared(data::load(&config.spec, &config.options())?, config)
 }
 
-/// Prepares `set` as `config` says, which is resolved on the way.
-fn prepared(set: ImageSet, config: &mut DataConfig) -> Result<Samples> {
-    let (normalize, center): (Normalize, bool) = config.resolve();
+/// Prepares `set` as `config` says.
+fn prepared(set: ImageSet, config: &DataConfig) -> Result<Samples> {
     if set.source.skipped > 0 {
         say(format_args!("{} images did not decode and were left out (--skip-bad)", set.source.skipped));
     }
-    Ok(data::prepare(set, normalize, center)?)
+    Ok(data::prepare(set, config.normalize(), config.center())?)
 }

@@ -8,6 +8,7 @@ use crate::audit::parts::adcs::Variant;
 use crate::audit::parts::heatmap::Shard;
 use crate::audit::parts::{Ask, Name};
 use crate::data::Normalize;
+use crate::error::Result;
 use crate::run::RunConfig;
 use crate::run::config::{
     DataConfig, Dtype, InitKind, Kernel, LossKind, ModelKind, OptimKind, ScheduleKind, Shortcut, Size,
@@ -108,8 +109,13 @@ impl DataArgs {
     }
 
     /// Puts what was said on the command line over `config`.
-    pub fn apply(&self, config: &mut DataConfig) {
-        set(&mut config.spec, &self.data);
+    ///
+    /// # Errors
+    /// [`Error::Input`] for an unknown source.
+    pub fn apply(&self, config: &mut DataConfig) -> Result<()> {
+        if let Some(text) = &self.data {
+            config.spec = text.parse()?;
+        }
         set(&mut config.split, &self.split);
         set(&mut config.seed, &self.data_seed);
         config.limit = self.limit.or(config.limit);
@@ -123,6 +129,7 @@ impl DataArgs {
         if !self.classes.is_empty() {
             config.classes.clone_from(&self.classes);
         }
+        Ok(())
     }
 }
 
@@ -210,9 +217,13 @@ impl NetworkArgs {
 /// Flags of `domfreq predict`, and of `domfreq train` too.
 #[derive(Debug, Args)]
 pub struct ExperimentArgs {
-    /// Configuration file; flags change what it says
+    /// Configuration file; --set changes what it says, and other flags change both
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Set any key of the configuration, such as optim.clip=1.0, to a TOML value or a bare word;
+    /// may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
     /// Print the outcome as one JSON object on stdout
     #[arg(long)]
     pub json: bool,
@@ -228,11 +239,16 @@ pub struct ExperimentArgs {
 }
 
 impl ExperimentArgs {
-    /// Puts what was said on the command line over `config`.
-    pub fn apply(&self, config: &mut RunConfig) {
-        self.data.apply(&mut config.data);
+    /// Puts what was said on the command line over `config`, `--set` first.
+    ///
+    /// # Errors
+    /// As [`RunConfig::set`] and [`DataArgs::apply`].
+    pub fn apply(&self, config: &mut RunConfig) -> Result<()> {
+        self.set.iter().try_for_each(|assignment| config.set(assignment))?;
+        self.data.apply(&mut config.data)?;
         self.network.apply(config);
         set(&mut config.run.threads, &self.threads);
+        Ok(())
     }
 }
 
@@ -434,8 +450,11 @@ impl DeepArgs {
 
 impl TrainArgs {
     /// Puts what was said on the command line over `config`.
-    pub fn apply(&self, config: &mut RunConfig) {
-        self.experiment.apply(config);
+    ///
+    /// # Errors
+    /// As [`ExperimentArgs::apply`].
+    pub fn apply(&self, config: &mut RunConfig) -> Result<()> {
+        self.experiment.apply(config)?;
         set(&mut config.train.space, &self.space);
         config.train.steps = self.steps.or(config.train.steps);
         config.train.momentum = self.momentum.or(config.train.momentum);
@@ -451,6 +470,7 @@ impl TrainArgs {
         } else if self.deep.epochs.is_some() && self.steps.is_none() {
             config.train.steps = None;
         }
+        Ok(())
     }
 }
 
@@ -586,7 +606,7 @@ mod tests {
         ]);
         let Command::Train(args) = cli.command else { panic!("parsed as another command") };
         let mut config = RunConfig::parse("[train]\neta = 0.1\nsteps = 7\n[data]\nlimit = 3\n", "x").unwrap();
-        args.apply(&mut config);
+        args.apply(&mut config).unwrap();
         assert_eq!((config.train.eta, config.train.steps, config.data.limit), (Some(0.5), Some(7), Some(3)));
         assert_eq!(config.data.classes, ["a", "b"]);
         assert_eq!((config.data.grey, config.data.center), (true, Some(false)));

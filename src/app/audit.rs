@@ -293,13 +293,13 @@ mod shown {
         }
 
         fn normalize(&self) -> Normalize {
-            self.loaded.config.data.normalize.unwrap_or(Normalize::None)
+            self.loaded.config.data.normalize()
         }
 
         fn images(&self) -> Images {
             let (set, data) = (&self.loaded.set, &self.loaded.config.data);
             Images {
-                spec: data.spec.clone(),
+                spec: data.spec.to_string(),
                 split: set.source.split.clone(),
                 description: set.source.description.clone(),
                 decoder: set.source.decoder.clone(),

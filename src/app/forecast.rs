@@ -48,7 +48,7 @@ pub fn forecasts(known: &Known) -> Result<Forecasts> {
     // Looked at by the choice and by the theory.
     let assumed = OnceCell::new();
     for &theory in asked {
-        let forecast = if train.batch.is_some() || train.momentum.unwrap_or(0.0) != 0.0 {
+        let forecast = if train.batch.is_some() || train.momentum != 0.0 {
             let found = format!("train.batch or train.momentum beside `{}`", theory.name());
             Err(Error::input("measure.theory", "full batches without momentum", found))
         } else {
@@ -77,7 +77,7 @@ fn choose(known: &Known, theory: TheoryKind, assumed: &OnceCell<Assumptions>) ->
     if theory != TheoryKind::Auto {
         return Ok(theory);
     }
-    if known.config.init.kind == Some(InitKind::Matched) {
+    if known.config.init.kind == InitKind::Matched {
         return Ok(TheoryKind::Closed);
     }
     let [_, h, w] = known.modes.shape;
@@ -111,7 +111,7 @@ fn build(
     let (config, modes, eta) = (known.config, known.modes, Some(known.eta));
     Ok(match theory {
         TheoryKind::Closed => {
-            if config.init.kind != Some(InitKind::Matched) {
+            if config.init.kind != InitKind::Matched {
                 let found = "`closed`, which needs a matched one (init.kind = \"matched\")";
                 return Err(Error::input("measure.theory", "a theory of this start", found));
             }

@@ -6,21 +6,19 @@ use super::prepared;
 use crate::data::{self, Outputs, Samples, Spec};
 use crate::error::Error;
 use crate::field::{ImageSet, Targets};
-use crate::run::RunConfig;
+use crate::run::config::Config;
 use crate::train::deep::Pixels;
 
-/// The prepared training samples, and the images as they were stored. `config` is
-/// resolved on the way.
-pub fn training_set(config: &mut RunConfig) -> Result<(Samples, Pixels)> {
-    let spec: Spec = config.data.spec.parse()?;
-    let set = data::load(&spec, &config.data.options())?;
+/// The prepared training samples, and the images as they were stored.
+pub fn training_set<I, T>(config: &Config<I, T>) -> Result<(Samples, Pixels)> {
+    let set = data::load(&config.data.spec, &config.data.options())?;
     let pixels = Pixels::new(set.images.view());
-    Ok((prepared(set, &mut config.data)?, pixels))
+    Ok((prepared(set, &config.data)?, pixels))
 }
 
 /// The images of the split to evaluate on while training, which must be of the
 /// training set's kind; None where no split is named.
-pub fn evaluation_set(config: &RunConfig, samples: &Samples) -> Result<Option<ImageSet>> {
+pub fn evaluation_set<I, T>(config: &Config<I, T>, samples: &Samples) -> Result<Option<ImageSet>> {
     let Some(split) = &config.eval.split else { return Ok(None) };
     if *split == config.data.split {
         return Err(Error::input("eval.split", "another split than that of training", split).into());
@@ -31,16 +29,15 @@ pub fn evaluation_set(config: &RunConfig, samples: &Samples) -> Result<Option<Im
 /// The images of a split of a run's source, which must be of the training set's kind;
 /// of that of training, all. As many as `config.eval.limit` says: the first, or drawn
 /// with the seed `sample`.
-pub fn named_split(
-    config: &RunConfig,
+pub fn named_split<I, T>(
+    config: &Config<I, T>,
     samples: &Samples,
     split: &str,
     sample: Option<u64>,
 ) -> Result<ImageSet> {
     let mut options = data::Options { sample, ..config.data.options() };
     (options.split, options.limit, options.limit_per_class) = (split.to_owned(), config.eval.limit, None);
-    let spec: Spec = config.data.spec.parse()?;
-    let set = data::load(&spec, &options)?;
+    let set = data::load(&config.data.spec, &options)?;
     if set.source.split.is_none() && split != config.data.split {
         let expected = format!("a set with a split '{split}'");
         let found = format!(
@@ -67,7 +64,7 @@ pub fn named_split(
 /// is what the user may do besides.
 pub fn for_outputs(
     set: ImageSet,
-    spec: &str,
+    spec: &Spec,
     count: usize,
     outputs: Option<&Outputs>,
     else_: &str,

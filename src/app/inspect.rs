@@ -20,7 +20,7 @@ use crate::theory::{Mode, Modes};
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Report<'a> {
-    data: &'a str,
+    data: &'a Spec,
     description: &'a str,
     samples: usize,
     classes: usize,
@@ -61,8 +61,8 @@ const PRINTED: usize = 30;
 pub fn run(args: &InspectArgs) -> Result<()> {
     use_threads(args.threads)?;
     let mut config = DataConfig::default();
-    args.data.apply(&mut config);
-    let samples = samples(&mut config)?;
+    args.data.apply(&mut config)?;
+    let samples = samples(&config)?;
     let modes = Modes::new(&samples)?;
     let report = Report {
         data: &config.spec,
@@ -71,7 +71,7 @@ pub fn run(args: &InspectArgs) -> Result<()> {
         classes: samples.outputs(),
         names: &samples.names,
         shape: samples.shape,
-        normalize: config.normalize.map(|n| n.to_string()).unwrap_or_default(),
+        normalize: config.normalize().to_string(),
         center: samples.centred,
         scale: &samples.scale,
         decoder: samples.source.decoder.as_deref(),
@@ -80,7 +80,7 @@ pub fn run(args: &InspectArgs) -> Result<()> {
     };
     if let Some(dir) = &args.out {
         disk::create_dir(dir)?;
-        let (w, title) = (samples.shape[2], title(&report, &config.spec.parse::<Spec>()?.short()));
+        let (w, title) = (samples.shape[2], title(&report, &config.spec.short()));
         picture::draw(&format!("Modes of {title}"), &mode_rows(&modes), w, &dir.join("modes.png"))?;
         if let Some(labels) = &samples.labels {
             let rows = prototypes(&samples, labels)?;
@@ -118,7 +118,7 @@ fn mode_report(modes: &Modes, index: usize) -> ModeReport {
 }
 
 fn table(report: &Report, modes: &Modes) -> String {
-    let mut text = format!("{}\n", title(report, report.data));
+    let mut text = format!("{}\n", title(report, &report.data.to_string()));
     let center = if report.center { "x and y centred" } else { "not centred" };
     let _ = writeln!(text, "{}; {center}, normalize {}", report.description, report.normalize);
     let _ = writeln!(text);

@@ -122,11 +122,10 @@ mod loading {
     use crate::app::prepared;
     use crate::audit::parts::{QUICK, large};
     use crate::blueprint::Architecture;
-    use crate::data::{self, Normalize, Outputs, Samples, Spec};
+    use crate::data::{self, Normalize, Outputs, Samples};
     use crate::field::ImageSet;
     use crate::model::deep::Deep;
     use crate::run::Manifest;
-    use crate::run::config::InitKind;
 
     /// The images for a network, and the network for these.
     pub struct Loaded {
@@ -172,7 +171,7 @@ mod loading {
         ) -> Result<Loaded> {
             let mut config = RunConfig::default();
             config.data.split = "test".to_owned();
-            args.data.apply(&mut config.data);
+            args.data.apply(&mut config.data)?;
             // What weights from elsewhere were trained with, unless told otherwise.
             config.data.normalize.get_or_insert(Normalize::Imagenet);
             config.data.center.get_or_insert(false);
@@ -189,13 +188,11 @@ mod loading {
             args.switches.apply(&mut config);
             config.run.channels_last = which.channels_last.unwrap_or(config.run.channels_last);
             config.check()?;
-            config.resolve();
             let (limit, sample) = which.drawn(args.data.limit, args.data.limit);
             config.data.limit = limit;
-            let spec: Spec = config.data.spec.parse()?;
             let options = data::Options { labels: which.labels, sample, ..config.data.options() };
             let outputs = args.outputs.as_deref().map(Outputs::read).transpose()?;
-            let mut set = which.fewer(data::load(&spec, &options)?, args);
+            let mut set = which.fewer(data::load(&config.data.spec, &options)?, args);
             if let Some(channels) = self.dict.channels() {
                 set = set.repeated(channels);
             }
@@ -214,7 +211,7 @@ mod loading {
             let constant =
                 config.data.center == Some(false) && config.data.normalize.is_some_and(Normalize::constant);
             let some = if constant { set.thinned(1) } else { set.clone() };
-            let samples = prepared(some, &mut config.data)?;
+            let samples = prepared(some, &config.data)?;
             Ok(Loaded { config, set, samples, architecture })
         }
     }
@@ -222,7 +219,7 @@ mod loading {
     // The split a run was evaluated on (or the one that is named), normalised as in training.
     fn of_run(run: &Run, args: &ShownArgs, which: Which) -> Result<Loaded> {
         let mut config = run.config.clone();
-        let (samples, _) = training_set(&mut config)?;
+        let (samples, _) = training_set(&config)?;
         let split = args.data.split.clone().or(config.eval.split.take());
         let (limit, sample) = which.drawn(args.data.limit, args.data.limit.or(config.eval.limit));
         config.eval.limit = limit;
@@ -262,7 +259,7 @@ mod loading {
             }
             let data = Manifest::read(&self.dir.manifest())?.data;
             let architecture = self.config.architecture(data.shape, data.classes.len());
-            let init = self.config.init.kind.unwrap_or(InitKind::Pytorch);
+            let init = self.config.init();
             let (kind, device) = (tch::Kind::Float, tch::Device::Cpu);
             Ok(Some(Deep::new(architecture, init, self.config.run.seed, kind, device)?.state_dict()?))
         }

@@ -10,7 +10,7 @@ use super::start::Known;
 use super::{notes, print, print_json, samples, start, use_threads};
 use crate::cli::ExperimentArgs;
 use crate::run::RunConfig;
-use crate::run::config::ModelConfig;
+use crate::run::config::{LinearConfig, ModelConfig};
 use crate::run::summary::{Discovery, ModeSummary, Prediction};
 use crate::theory::{Mode, Modes, moments};
 
@@ -29,11 +29,10 @@ struct Report {
 
 pub fn run(args: &ExperimentArgs) -> Result<()> {
     let mut config = RunConfig::read_or_default(args.config.as_deref())?;
-    args.apply(&mut config);
-    config.check()?;
-    config.resolve();
+    args.apply(&mut config)?;
+    let config = config.linear()?;
     use_threads(config.run.threads)?;
-    let samples = samples(&mut config.data)?;
+    let samples = samples(&config.data)?;
     let yx = moments::cross(&samples);
     let modes = Modes::from_cross(&samples, yx.view())?;
     let weights = start::weights(&config, &samples, &modes)?;
@@ -67,13 +66,13 @@ pub fn run(args: &ExperimentArgs) -> Result<()> {
     print(table(&report).as_bytes())
 }
 
-fn report(config: &RunConfig, samples: usize, modes: &Modes, forecasts: &Forecasts, eta: f64) -> Report {
+fn report(config: &LinearConfig, samples: usize, modes: &Modes, forecasts: &Forecasts, eta: f64) -> Report {
     let of_mode = |(i, mode): (usize, &Mode)| {
         let predicted = forecasts.list.iter().map(|f| Prediction::new(f.as_ref(), i, mode, eta));
         ModeSummary::new(mode, Discovery::default(), predicted.collect())
     };
     Report {
-        data: config.data.spec.clone(),
+        data: config.data.spec.to_string(),
         samples,
         shape: modes.shape,
         model: config.model.clone(),

@@ -5,15 +5,14 @@ use ndarray::{Array2, ArrayView2};
 
 use crate::data::Samples;
 use crate::error::{Error, Result};
-use crate::run::RunConfig;
-use crate::run::config::{InitKind, ModelKind};
+use crate::run::config::{InitKind, LinearConfig, ModelKind};
 use crate::theory::linear::{Draw, Layout, Padding, Start, Weights};
 use crate::theory::mode_theory::{self, Assumptions};
 use crate::theory::{Modes, Moments, closed, flow, moments};
 
 /// Everything a forecast is made from.
 pub struct Known<'a> {
-    pub config: &'a RunConfig,
+    pub config: &'a LinearConfig,
     pub samples: &'a Samples,
     pub modes: &'a Modes,
     /// Σyx `[K, d]`.
@@ -51,16 +50,16 @@ impl Known<'_> {
 /// # Errors
 /// [`Error::Input`] as [`Start::weights`], and for a matched start on modes that
 /// do not evolve by themselves.
-pub fn weights(config: &RunConfig, samples: &Samples, modes: &Modes) -> Result<Weights> {
+pub fn weights(config: &LinearConfig, samples: &Samples, modes: &Modes) -> Result<Weights> {
     let draw = match config.init.kind {
-        Some(InitKind::Matched) => Draw::Matched(config.init.start),
+        InitKind::Matched => Draw::Matched(config.init.start),
         _ => Draw::Gaussian(config.init.scale),
     };
     let start = Start { draw, seed: config.run.seed, modes, outputs: samples.outputs() };
     let layout = config.layout(modes.shape)?;
     require_room(layout, modes.shape, samples.outputs())?;
     let weights = start.weights(layout)?;
-    if config.init.kind == Some(InitKind::Matched) {
+    if config.init.kind == InitKind::Matched {
         // A pass over the samples: Σxx itself may be too large to form.
         let mapped = moments::response(samples, modes.v_rows().view());
         let obstacle = closed::obstacle(modes, &residuals(modes, &mapped), convolutional(config));
@@ -99,7 +98,7 @@ fn require_room(layout: Layout, [c, h, w]: [usize; 3], outputs: usize) -> Result
 /// The configuration's step size, or one that follows every mode: a hundredth of
 /// the fastest one's time constant, and a tenth of what the start allows where
 /// its weights are large (as far as Σxx is known).
-pub fn step_size(config: &RunConfig, modes: &Modes, curvature: f64) -> f64 {
+pub fn step_size(config: &LinearConfig, modes: &Modes, curvature: f64) -> f64 {
     config.train.eta.unwrap_or_else(|| {
         let gentle = modes.gentle_eta(convolutional(config));
         if curvature > 0.0 { gentle.min(0.2 / curvature) } else { gentle }
@@ -110,10 +109,10 @@ pub fn step_size(config: &RunConfig, modes: &Modes, curvature: f64) -> f64 {
 /// samples, so that it is the same whatever else is computed. 0 where weights are
 /// too small for it to matter, and where it is not known: with zero padding, and
 /// for more than 4,096 inputs.
-pub fn curvature(config: &RunConfig, samples: &Samples, modes: &Modes, weights: &Weights) -> Result<f64> {
+pub fn curvature(config: &LinearConfig, samples: &Samples, modes: &Modes, weights: &Weights) -> Result<f64> {
     const ENOUGH: usize = 2048;
     const SMALL: f64 = 3e-3;
-    let small = config.init.kind == Some(InitKind::Matched) || config.init.scale <= SMALL;
+    let small = config.init.kind == InitKind::Matched || config.init.scale <= SMALL;
     let zero = matches!(weights, Weights::Lcnn { padding: Padding::Zero, .. });
     if small || zero || samples.x.ncols() > 4096 {
         return Ok(0.0);
@@ -132,7 +131,7 @@ pub fn curvature(config: &RunConfig, samples: &Samples, modes: &Modes, weights: 
     flow::sharpness(modes, &Moments::new(&some), weights)
 }
 
-pub fn convolutional(config: &RunConfig) -> bool {
+pub fn convolutional(config: &LinearConfig) -> bool {
     config.model.kind == ModelKind::Lcnn
 }
 

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::curves::{StageCurve, StagePanel};
-use crate::data::Spec;
 use crate::error::Error;
 use crate::run::config::{Kernel, ModelKind, SpaceKind};
 use crate::run::{Metrics, RunConfig, RunDir, Summary};
@@ -60,8 +59,7 @@ impl Finished {
 
     /// What the data are called, without the folder they are in.
     pub fn data(&self) -> String {
-        let spec = &self.config.data.spec;
-        spec.parse::<Spec>().map_or_else(|_| spec.clone(), |s| s.short())
+        self.config.data.spec.short()
     }
 
     /// Curves of the first `modes` modes, with the theories of the run.
@@ -109,7 +107,7 @@ fn plural(n: usize) -> &'static str {
 }
 
 pub(super) fn subtitle(config: &RunConfig) -> String {
-    let source = config.data.spec.parse::<Spec>().map_or_else(|_| config.data.spec.clone(), |s| s.short());
+    let source = config.data.spec.short();
     let space = match config.train.space {
         SpaceKind::Moment if config.model.kind.is_linear() => "moment space",
         _ => "sample space",

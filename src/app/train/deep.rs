@@ -17,7 +17,7 @@ use crate::model::deep::Deep;
 use crate::probe::Probe;
 use crate::progress::{Progress, say};
 use crate::run::checkpoints::{Checkpoints, State};
-use crate::run::config::{AugmentConfig, Dtype, InitKind, When};
+use crate::run::config::{AugmentConfig, DeepConfig, Dtype, When};
 use crate::run::manifest::Status;
 use crate::run::metrics::Writer;
 use crate::run::{Events, Layers, Manifest, Metrics, Row, RunConfig, RunDir, Summary, Table, TableWriter};
@@ -30,7 +30,7 @@ use crate::train::signals::{Request, Signals};
 const STEPS: [&str; 5] = ["step", "epoch", "loss", "accuracy", "eta"];
 const EVAL: [&str; 6] = ["step", "epoch", "loss", "accuracy", "ema_loss", "ema_accuracy"];
 
-pub fn run(args: &TrainArgs, mut config: RunConfig, machine: &Machine) -> Result<()> {
+pub fn run(args: &TrainArgs, mut config: DeepConfig, machine: &Machine) -> Result<()> {
     let root = directory(args, &config);
     let resume = args.deep.resume && root.join("manifest.json").exists();
     if !resume {
@@ -48,7 +48,8 @@ pub fn run(args: &TrainArgs, mut config: RunConfig, machine: &Machine) -> Result
     clock.lap("load");
     let modes = Modes::new(&samples)?;
     clock.lap("moments");
-    let probe = probe(&config, &samples, &modes);
+    let (count, jacobians) = config.probe.images(samples.len());
+    let probe = Probe::new(&samples, &modes, count, jacobians, config.run.seed);
     let mut run = Run::new(&config, &samples, &modes, &pixels, eval.as_ref(), &probe, machine)?;
     machine.note(&mut config);
 
@@ -79,16 +80,9 @@ fn report(args: &TrainArgs, summary: &Summary) -> Result<()> {
     if args.experiment.json { print_json(summary) } else { print(table(summary).as_bytes()) }
 }
 
-// Defaults of the probe: a twentieth of the images, and a sixteenth of these.
-fn probe<'a>(config: &RunConfig, samples: &Samples, modes: &'a Modes) -> Probe<'a> {
-    let count = config.probe.samples.unwrap_or((samples.len() / 20).clamp(256, 2048));
-    let jacobians = config.probe.jacobians.unwrap_or(count / 16);
-    Probe::new(samples, modes, count, jacobians, config.run.seed)
-}
-
 // A run goes on with the configuration it began with.
-fn same(stored: &RunConfig, asked: &RunConfig, place: &str) -> Result<()> {
-    let differing = checkpoint::differences(stored, asked);
+fn same(stored: &RunConfig, asked: &DeepConfig, place: &str) -> Result<()> {
+    let differing = checkpoint::differences(stored, &asked.said());
     if differing.is_empty() {
         return Ok(());
     }
@@ -145,7 +139,7 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(
-        config: &RunConfig,
+        config: &DeepConfig,
         samples: &Samples,
         modes: &'a Modes,
         pixels: &Pixels,
@@ -156,8 +150,7 @@ impl<'a> Run<'a> {
         let device = machine.device;
         let kind = if config.run.dtype == Dtype::F64 { Kind::Double } else { Kind::Float };
         let architecture = config.architecture(samples.shape, samples.outputs());
-        let init = config.init.kind.unwrap_or(InitKind::Pytorch);
-        let network = || Deep::new(architecture.clone(), init, config.run.seed, kind, device);
+        let network = || Deep::new(architecture.clone(), config.init.kind, config.run.seed, kind, device);
         let net = network()?;
         if let Some(path) = &config.init.weights {
             net.load(&weights(path)?.dict, &path.display().to_string())?;
@@ -176,10 +169,8 @@ impl<'a> Run<'a> {
             Ok::<_, Error>((images(&pixels, &AugmentConfig::default())?, targets))
         });
         let eval = eval.transpose()?;
-        let batch = config.train.batch.unwrap_or(samples.len()).min(samples.len());
-        let per_epoch = samples.len().div_ceil(batch) as u64;
-        let epochs = config.train.epochs.map(|e| (e * per_epoch as f64).round().max(1.0) as u64);
-        let steps = config.train.steps.or(epochs).unwrap_or(1);
+        let per_epoch = samples.len().div_ceil(config.train.batch.min(samples.len())) as u64;
+        let steps = config.train.length.steps(per_epoch);
         let train = images(pixels, &config.augment)?;
         let [c, h, w] = samples.shape;
         let all = samples.x.view().into_shape_with_order((samples.len(), c, h, w))?;
@@ -196,7 +187,7 @@ impl<'a> Run<'a> {
     }
 
     // The state to go on from, once it is in the trainer; None before the first.
-    fn go_on(&mut self, dir: &RunDir, config: &RunConfig, data: &str) -> Result<Option<State>> {
+    fn go_on(&mut self, dir: &RunDir, config: &DeepConfig, data: &str) -> Result<Option<State>> {
         let checkpoints = Checkpoints::new(&dir.checkpoints());
         let Some((state, damaged)) = checkpoints.newest()? else { return Ok(None) };
         for e in damaged {
@@ -266,7 +257,7 @@ impl Files {
 }
 
 fn fill(
-    config: &RunConfig,
+    config: &DeepConfig,
     dir: &RunDir,
     run: &mut Run,
     start: Option<State>,
@@ -432,7 +423,7 @@ impl Best {
     }
 }
 
-fn summary(dir: &RunDir, run: &Run, config: &RunConfig, notes: Vec<String>) -> Result<Summary> {
+fn summary(dir: &RunDir, run: &Run, config: &DeepConfig, notes: Vec<String>) -> Result<Summary> {
     let metrics = Metrics::read(&dir.metrics())?;
     // With which frequencies the network knew each mode when it was discovered.
     let [_, h, w] = run.modes.shape;
@@ -445,8 +436,7 @@ fn summary(dir: &RunDir, run: &Run, config: &RunConfig, notes: Vec<String>) -> R
     };
     let templates = run.modes.list.iter().enumerate().map(|(i, mode)| template(i, mode.s));
     let templates = templates.collect::<Result<Vec<_>>>()?;
-    let eta = config.train.eta.unwrap_or(f64::NAN);
-    let mut summary = Summary::new(&metrics, run.modes, eta, &[], &templates, None, notes);
+    let mut summary = Summary::new(&metrics, run.modes, config.train.eta, &[], &templates, None, notes);
     summary.steps = run.trainer.step();
     if run.eval.is_some() {
         let table = Table::read(&dir.eval())?;

@@ -15,15 +15,15 @@ use crate::data::Samples;
 use crate::error::Error;
 use crate::model::{self, Network};
 use crate::progress::Progress;
-use crate::run::config::{Dtype, SpaceKind};
+use crate::run::config::{Dtype, LinearConfig, SpaceKind};
 use crate::run::dir::Templates;
 use crate::run::metrics::Writer;
-use crate::run::{Metrics, RunConfig, RunDir, Summary};
+use crate::run::{Metrics, RunDir, Summary};
 use crate::spectrum;
 use crate::theory::{Modes, Moments, moments};
 use crate::train::linear::{self as train, Plan, Space};
 
-pub fn run(args: &TrainArgs, mut config: RunConfig, machine: &Machine) -> Result<()> {
+pub fn run(args: &TrainArgs, mut config: LinearConfig, machine: &Machine) -> Result<()> {
     if args.deep.resume {
         let expected = "a deep network; linear ones take minutes, and are simply run again (--force)";
         return Err(Error::input("--resume", expected, config.model.kind).into());
@@ -33,7 +33,7 @@ pub fn run(args: &TrainArgs, mut config: RunConfig, machine: &Machine) -> Result
 
     // Everything that can be wrong is found before the directory is touched.
     let mut clock = Clock::default();
-    let samples = samples(&mut config.data)?;
+    let samples = samples(&config.data)?;
     clock.lap("load");
     let job = prepare(&mut config, &samples, machine.device, &mut clock)?;
     machine.note(&mut config);
@@ -56,7 +56,7 @@ struct Job<'a> {
 }
 
 fn prepare<'a>(
-    config: &mut RunConfig,
+    config: &mut LinearConfig,
     samples: &'a Samples,
     device: Device,
     clock: &mut Clock,
@@ -90,15 +90,15 @@ fn prepare<'a>(
         weights: &weights,
         eta,
         curvature,
-        end: config.train.linear_steps() as f64 * eta,
+        end: config.train.steps as f64 * eta,
         until_learned: false,
     })?;
     clock.lap("theory");
     let net = model::network(&weights, kind(config), device)?;
     let plan = Plan {
-        steps: config.train.linear_steps(),
+        steps: config.train.steps,
         eta,
-        momentum: config.train.momentum.unwrap_or(0.0),
+        momentum: config.train.momentum,
         batch: config.train.batch,
         every: config.measure.every,
         snapshots: config.measure.snapshots,
@@ -109,7 +109,7 @@ fn prepare<'a>(
 }
 
 // Everything between the claim on the directory and the verdict on the run.
-fn fill(config: &RunConfig, samples: &Samples, dir: &RunDir, mut job: Job) -> Result<Summary> {
+fn fill(config: &LinearConfig, samples: &Samples, dir: &RunDir, mut job: Job) -> Result<Summary> {
     crate::disk::write_bytes(&dir.config(), config.to_toml().as_bytes())?;
     let [c, h, w] = job.modes.shape;
     let images = samples.x.view().into_shape_with_order((samples.len(), c, h, w))?;
@@ -152,7 +152,7 @@ fn fill(config: &RunConfig, samples: &Samples, dir: &RunDir, mut job: Job) -> Re
     Ok(summary)
 }
 
-fn kind(config: &RunConfig) -> Kind {
+fn kind(config: &LinearConfig) -> Kind {
     match config.run.dtype {
         Dtype::F32 | Dtype::Bf16 => Kind::Float,
         Dtype::F64 => Kind::Double,

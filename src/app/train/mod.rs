@@ -16,6 +16,7 @@ use crate::cli::TrainArgs;
 use crate::data::Samples;
 use crate::model::device;
 use crate::progress::say;
+use crate::run::config::Config;
 use crate::run::manifest::{DataRecord, Status};
 use crate::run::{Manifest, RunConfig, RunDir, Summary};
 
@@ -27,9 +28,9 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let (device, described) = device::select(&config.run.device)?;
     let machine = Machine { device, described, threads };
     if config.model.kind.is_linear() {
-        linear::run(args, config, &machine)
+        linear::run(args, config.linear()?, &machine)
     } else {
-        deep::run(args, config, &machine)
+        deep::run(args, config.deep()?, &machine)
     }
 }
 
@@ -39,9 +40,8 @@ fn configuration(args: &TrainArgs) -> Result<RunConfig> {
     let stored =
         args.out.as_deref().filter(|_| args.deep.resume && named.is_none()).map(|d| d.join("config.toml"));
     let mut config = RunConfig::read_or_default(named.or(stored.as_deref().filter(|path| path.exists())))?;
-    args.apply(&mut config);
+    args.apply(&mut config)?;
     config.check()?;
-    config.resolve();
     Ok(config)
 }
 
@@ -54,7 +54,7 @@ struct Machine {
 
 impl Machine {
     /// Writes into the configuration what `auto` and 0 have come to.
-    fn note(&self, config: &mut RunConfig) {
+    fn note<I, T>(&self, config: &mut Config<I, T>) {
         config.run.threads = self.threads;
         config.run.device = match self.device {
             Device::Cuda(index) => format!("cuda:{index}"),
@@ -63,10 +63,10 @@ impl Machine {
     }
 
     /// Of a run on `samples` that begins now.
-    fn manifest(&self, config: &RunConfig, samples: &Samples) -> Manifest {
+    fn manifest<I, T>(&self, config: &Config<I, T>, samples: &Samples) -> Manifest {
         let version = device::libtorch_version().unwrap_or_else(|| "unknown".to_owned());
         let data = DataRecord {
-            spec: config.data.spec.clone(),
+            spec: config.data.spec.to_string(),
             description: samples.source.description.clone(),
             hash: samples.hash(),
             samples: samples.len(),
@@ -120,7 +120,7 @@ impl Clock {
     }
 }
 
-fn directory(args: &TrainArgs, config: &RunConfig) -> PathBuf {
+fn directory<I, T>(args: &TrainArgs, config: &Config<I, T>) -> PathBuf {
     args.out.clone().unwrap_or_else(|| {
         let stem = args.experiment.config.as_deref().and_then(Path::file_stem);
         let name = stem.map_or_else(|| config.model.kind.to_string(), |s| s.to_string_lossy().into_owned());

@@ -155,6 +155,15 @@ pub struct ProbeConfig {
     pub jacobians: Option<usize>,
 }
 
+impl ProbeConfig {
+    /// On how many of `all` training images mode strengths are measured, and on how
+    /// many of these Jacobians.
+    pub fn images(&self, all: usize) -> (usize, usize) {
+        let samples = self.samples.unwrap_or((all / 20).clamp(256, 2048));
+        (samples, self.jacobians.unwrap_or(samples / 16))
+    }
+}
+
 impl Default for ProbeConfig {
     fn default() -> Self {
         Self { when: When::Epoch, count: 30, every: 1.0, samples: None, jacobians: None }

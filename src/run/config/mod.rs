@@ -10,25 +10,29 @@ use crate::error::{Error, Result};
 use crate::theory::linear::{Layout, Padding};
 
 mod deep;
+mod resolved;
 
 pub use crate::blueprint::{Kernel, ModelKind, Shortcut, Size, Stem};
 pub use deep::{
     AugmentConfig, CheckpointConfig, EvalConfig, LossKind, OptimConfig, OptimKind, ProbeConfig, ScheduleKind,
     When,
 };
+pub use resolved::{DeepConfig, DeepTrain, Init, Length, LinearConfig, LinearTrain};
 
-/// Everything that decides a run's result, and the device it is computed on.
+/// Everything that decides a run's result, and the device it is computed on, with the
+/// sections `[init]` and `[train]` as the user says them ([`RunConfig`]) or with their
+/// defaults ([`LinearConfig`], [`DeepConfig`]).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct RunConfig {
+pub struct Config<I, T> {
     /// The data set and its preparation.
     pub data: DataConfig,
     /// The network.
     pub model: ModelConfig,
     /// Its initial weights.
-    pub init: InitConfig,
+    pub init: I,
     /// Gradient descent.
-    pub train: TrainConfig,
+    pub train: T,
     /// What is measured of a linear network, and when.
     pub measure: MeasureConfig,
     /// How a deep network descends.
@@ -45,12 +49,15 @@ pub struct RunConfig {
     pub run: MachineConfig,
 }
 
+/// What was said: keys that depend on others have no default yet.
+pub type RunConfig = Config<InitConfig, TrainConfig>;
+
 /// `[data]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
     /// Source, as `--data` takes it.
-    pub spec: String,
+    pub spec: Spec,
     /// Part of a set stored in parts.
     pub split: String,
     /// At most this many samples.
@@ -85,7 +92,7 @@ impl Default for DataConfig {
     fn default() -> Self {
         let o = Options::default();
         Self {
-            spec: "cosines".to_owned(),
+            spec: "cosines".parse().expect("a source that needs no path"),
             split: o.split,
             limit: None,
             limit_per_class: None,
@@ -119,13 +126,17 @@ impl DataConfig {
         }
     }
 
-    /// Fills in what the source decides where nothing else was said. Images are
-    /// centred and divided by one standard deviation; `cosines` and `spread` are
-    /// left as they are, since only uncentred are their classes their modes.
-    pub fn resolve(&mut self) -> (Normalize, bool) {
-        let raw = self.spec.parse::<Spec>().is_ok_and(|spec| spec.kind().classes_are_modes());
-        let (normalize, center) = if raw { (Normalize::None, false) } else { (Normalize::Global, true) };
-        (*self.normalize.get_or_insert(normalize), *self.center.get_or_insert(center))
+    /// What x is divided by. Images are centred and divided by one standard deviation;
+    /// `cosines` and `spread` are left as they are, since only uncentred are their
+    /// classes their modes.
+    pub fn normalize(&self) -> Normalize {
+        let usual = if self.spec.kind().classes_are_modes() { Normalize::None } else { Normalize::Global };
+        self.normalize.unwrap_or(usual)
+    }
+
+    /// Whether x and y are centred.
+    pub fn center(&self) -> bool {
+        self.center.unwrap_or(!self.spec.kind().classes_are_modes())
     }
 }
 
@@ -256,13 +267,6 @@ pub struct TrainConfig {
 impl Default for TrainConfig {
     fn default() -> Self {
         Self { space: SpaceKind::Moment, steps: None, epochs: None, eta: None, momentum: None, batch: None }
-    }
-}
-
-impl TrainConfig {
-    /// Number of updates of a linear network.
-    pub fn linear_steps(&self) -> u64 {
-        self.steps.unwrap_or(2000)
     }
 }
 
@@ -398,9 +402,30 @@ impl RunConfig {
         toml::from_str(text).map_err(|e| explain(&e, text, place))
     }
 
-    /// The file that [`RunConfig::read`] reads back as this configuration.
-    pub fn to_toml(&self) -> String {
-        toml::to_string(self).expect("every field has a TOML form")
+    /// Sets a key, as `--set` says it: `optim.clip=1.0`. What is no TOML value is a string.
+    ///
+    /// # Errors
+    /// As [`RunConfig::parse`], and without an equals sign.
+    pub fn set(&mut self, assignment: &str) -> Result<()> {
+        let Some((path, text)) = assignment.split_once('=') else {
+            let expected = "key=value, such as optim.clip=1.0";
+            return Err(Error::input("--set", expected, format_args!("`{assignment}`")));
+        };
+        let (path, text) = (path.trim(), text.trim());
+        let value = text.parse().unwrap_or_else(|_| toml::Value::String(text.to_owned()));
+        let (parents, key) = path.rsplit_once('.').unwrap_or(("", path));
+        let mut whole = toml::Table::try_from(&*self).expect("every field has a TOML form");
+        let mut table = &mut whole;
+        for name in parents.split('.').filter(|name| !name.is_empty()) {
+            let entry = table.entry(name).or_insert_with(|| toml::Table::new().into());
+            if !entry.is_table() {
+                *entry = toml::Table::new().into();
+            }
+            table = entry.as_table_mut().expect("made one just now");
+        }
+        table.insert(key.to_owned(), value);
+        *self = whole.try_into().map_err(|e| explain(&e, "", &format!("--set {path}")))?;
+        Ok(())
     }
 
     /// Checks values that types cannot.
@@ -484,27 +509,9 @@ impl RunConfig {
             None => Ok(()),
         }
     }
+}
 
-    /// Fills in what the kind of network decides where nothing was said.
-    pub fn resolve(&mut self) {
-        let linear = self.model.kind.is_linear();
-        self.model.padding = Some(self.model.padding());
-        self.init.kind.get_or_insert(if linear { InitKind::Gaussian } else { InitKind::Pytorch });
-        self.train.momentum.get_or_insert(if linear { 0.0 } else { 0.9 });
-        if linear {
-            self.train.steps = Some(self.train.linear_steps());
-            return;
-        }
-        if self.train.steps.is_none() {
-            self.train.epochs.get_or_insert(10.0);
-        }
-        self.train.batch.get_or_insert(128);
-        self.train.eta.get_or_insert(match self.optim.kind {
-            OptimKind::Sgd => 0.1,
-            OptimKind::Adamw => 1e-3,
-        });
-    }
-
+impl<I, T> Config<I, T> {
     /// The architecture of the deep network for images of `shape` `[c, h, w]` in
     /// `outputs` classes.
     pub fn architecture(&self, shape: [usize; 3], outputs: usize) -> Architecture {
@@ -537,7 +544,7 @@ impl RunConfig {
                 let (size, padding) = (kernel.size((h, w)), self.model.padding());
                 Ok(Layout::Lcnn { channels, layers, size, padding })
             }
-            deep => Err(Error::input("model.kind", "a linear network (fcnn or lcnn) for theory", deep)),
+            deep => Err(resolved::not_linear(deep)),
         }
     }
 }
@@ -560,6 +567,12 @@ fn explain(error: &toml::de::Error, text: &str, place: &str) -> Error {
             known.iter().max_by(|a, b| strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key)));
         let expected = format!("one of {} (nearest: `{}`)", known.join(", "), nearest.unwrap_or(&""));
         return Error::input(at, expected, format_args!("the unknown key `{key}`"));
+    }
+    // What our own types say of a text.
+    if let Some((_, rest)) = message.split_once(": expected ")
+        && let Some((expected, found)) = rest.rsplit_once(", found ")
+    {
+        return Error::input(at, expected, found);
     }
     match message.rsplit_once(", expected ") {
         Some((found, expected)) => Error::input(at, expected, found),
@@ -607,6 +620,78 @@ mod tests {
         assert!(message("[data]\nsize = \"12y3\"").contains("HxW"));
         assert!(message("[train\n").contains("line 1"));
         assert!(message("[train]\nsteps = -1").contains("line 2"));
+    }
+
+    // Every key there is, with a value other than its default.
+    const ALL: &str = r#"
+        data.spec=leaves:size=8 data.split=test data.limit=3 data.limit_per_class=4 data.grey=true
+        data.size=24x32 data.shorter=40 data.classes=["a","b"] data.normalize=channel data.center=false
+        data.skip_bad=true data.seed=5 model.kind=resnet20 model.hidden=6 model.channels=7 model.layers=2
+        model.kernel=5x3 model.padding=zero model.nonlinear=false model.norm=false model.shortcut=b
+        model.stem=cifar init.kind=kaiming init.weights=/a/b.pt init.scale=0.5 init.start=0.25
+        train.space=sample train.steps=8 train.epochs=9 train.eta=0.125 train.momentum=0.75 train.batch=10
+        measure.every=11 measure.snapshots=12 measure.theory=["flow"] optim.kind=adamw optim.loss=mse
+        optim.smoothing=0.1 optim.nesterov=true optim.weight_decay=0 optim.decay_all=false
+        optim.betas=[0.5,0.6] optim.epsilon=1e-6 optim.clip=1.0 optim.ema=0.9 optim.accumulate=2
+        optim.schedule=step optim.warmup=1 optim.milestones=[1,2.5] optim.gamma=0.5 augment.crop=4
+        augment.flip=true eval.split=test eval.limit=13 eval.every=2 eval.patience=3 probe.when=log
+        probe.count=14 probe.every=0.5 probe.samples=15 probe.jacobians=0 checkpoint.every=4
+        checkpoint.keep=5 checkpoint.best=false run.seed=16 run.device=cpu run.dtype=bf16 run.threads=2
+        run.channels_last=false run.tf32=true"#;
+
+    fn assigned(assignment: &str) -> Result<RunConfig> {
+        let mut config = RunConfig::default();
+        config.set(assignment).map(|()| config)
+    }
+
+    #[test]
+    fn every_key_can_be_set() {
+        let mut all = RunConfig::default();
+        for assignment in ALL.split_whitespace() {
+            let one = assigned(assignment).unwrap();
+            assert_ne!(one, RunConfig::default(), "{assignment}");
+            assert_eq!(RunConfig::parse(&one.to_toml(), "x").unwrap(), one);
+            all.set(assignment).unwrap();
+            let (key, value) = assignment.split_once('=').unwrap();
+            let (section, key) = key.split_once('.').unwrap();
+            let written: toml::Table = all.to_toml().parse().unwrap();
+            let written = written[section][key].to_string().replace([' ', '"'], "");
+            let same = written == value.replace('"', "") || written.parse::<f64>() == value.parse::<f64>();
+            assert!(same || key == "milestones", "{assignment} became {written}");
+        }
+        // A file of all its keys has as many lines, and each section knows no others.
+        let table: toml::Table = all.to_toml().parse().unwrap();
+        assert_eq!(table.len(), 11);
+        for (section, keys) in &table {
+            let text = assigned(&format!("{section}.=1")).unwrap_err().to_string();
+            let known = text.split_once("expected one of ").unwrap().1.split_once(" (nearest").unwrap().0;
+            let known: std::collections::BTreeSet<_> = known.split(", ").collect();
+            assert_eq!(known, keys.as_table().unwrap().keys().map(String::as_str).collect(), "{section}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_set_is_said_as_of_a_file() {
+        let text = |assignment: &str| assigned(assignment).unwrap_err().to_string();
+        for assignment in ALL.split_whitespace() {
+            let (key, value) = assignment.split_once('=').unwrap();
+            let misspelt = text(&format!("{key}z={value}"));
+            let name = key.split_once('.').unwrap().1;
+            assert!(misspelt.starts_with(&format!("--set {key}z: expected one of ")), "{misspelt}");
+            assert!(misspelt.contains(&format!("(nearest: `{name}`), found the unknown key `{name}z`")));
+            let wrong = text(&format!("{key}={{a = 1}}"));
+            assert!(wrong.starts_with(&format!("--set {key}: expected ")), "{wrong}");
+            assert!(wrong.contains("found"), "{wrong}");
+        }
+        assert_eq!(
+            text("optim.clip"),
+            "--set: expected key=value, such as optim.clip=1.0, found `optim.clip`"
+        );
+        assert!(text("trian.eta=1").contains("nearest: `train`"));
+        assert!(text("optim.clip=much").contains("expected f64, found invalid type: string \"much\""));
+        assert!(text("data.spec=cosine").ends_with("found 'cosine' (did you mean cosines?)"));
+        assert!(text("train=1").starts_with("--set train: expected"));
+        assert!(text("optim.clip.most=1").starts_with("--set optim.clip.most: expected f64"));
     }
 
     #[test]
@@ -673,10 +758,17 @@ mod tests {
     #[test]
     fn what_is_not_said_depends_on_the_network() {
         let resolved = |kind: &str| {
-            let mut config = RunConfig::parse(&format!("[model]\nkind = \"{kind}\""), "x").unwrap();
-            config.resolve();
-            config.check().unwrap();
-            assert_eq!(RunConfig::parse(&config.to_toml(), "x").unwrap(), config);
+            let config = RunConfig::parse(&format!("[model]\nkind = \"{kind}\""), "x").unwrap();
+            let text = match config.model.kind.is_linear() {
+                true => config.linear().unwrap().to_toml(),
+                false => config.deep().unwrap().to_toml(),
+            };
+            let config = RunConfig::parse(&text, "x").unwrap();
+            let again = match config.model.kind.is_linear() {
+                true => config.clone().linear().unwrap().said(),
+                false => config.clone().deep().unwrap().said(),
+            };
+            assert_eq!((again.to_toml(), &again), (text, &config));
             (config.train.steps, config.train.epochs, config.train.batch, config.train.momentum)
         };
         assert_eq!(resolved("lcnn"), (Some(2000), None, None, Some(0.0)));
@@ -714,8 +806,10 @@ mod tests {
 
     #[test]
     fn sources_decide_their_preparation_unless_told() {
-        let resolve =
-            |spec: &str, center| DataConfig { spec: spec.into(), center, ..DataConfig::default() }.resolve();
+        let resolve = |spec: &str, center| {
+            let config = DataConfig { spec: spec.parse().unwrap(), center, ..DataConfig::default() };
+            (config.normalize(), config.center())
+        };
         assert_eq!(resolve("cosines", None), (Normalize::None, false));
         assert_eq!(resolve("cosines:noise=1", Some(true)), (Normalize::None, true));
         assert_eq!(resolve("spread:frequencies=1", None), (Normalize::None, false));

@@ -13,6 +13,7 @@ use crate::disk;
 use crate::error::{Error, Result};
 use crate::run::RunConfig;
 use crate::run::checkpoints::{Checkpoints, SCHEMA, STATE, State, WEIGHTS, checksum};
+use crate::run::config::DeepConfig;
 use crate::weights::{StateDict, safetensors};
 
 const OPTIMISER: &str = "optimiser.safetensors";
@@ -26,7 +27,7 @@ impl Checkpoints {
     pub fn write(
         &self,
         trainer: &Trainer,
-        config: &RunConfig,
+        config: &DeepConfig,
         data: &str,
         lengths: BTreeMap<String, u64>,
     ) -> Result<()> {
@@ -49,7 +50,7 @@ impl Checkpoints {
         if let Some(ema) = &trainer.ema {
             put(EMA, &ema.state_dict()?)?;
         }
-        let (step, data, config) = (trainer.step(), data.to_owned(), config.clone());
+        let (step, data, config) = (trainer.step(), data.to_owned(), config.said());
         let state = State { schema: SCHEMA, step, data, config, lengths, checksums };
         let text = serde_json::to_string_pretty(&state).expect("every field has a JSON form");
         disk::write_bytes(&beside.path().join(STATE), text.as_bytes())?;

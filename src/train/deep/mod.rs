@@ -19,8 +19,7 @@ use crate::error::{Error, Result};
 use crate::field::{self, ImageSet};
 use crate::model::convert;
 use crate::model::deep::{Deep, Draws, Pass};
-use crate::run::RunConfig;
-use crate::run::config::{Dtype, LossKind, OptimConfig};
+use crate::run::config::{DeepConfig, Dtype, LossKind, OptimConfig};
 use crate::seed;
 use crate::train::batches::{Batches, epoch_of};
 
@@ -182,19 +181,18 @@ impl Trainer {
     /// # Errors
     /// As [`Targets::of_samples`].
     pub fn new(
-        config: &RunConfig,
+        config: &DeepConfig,
         net: Deep,
         ema: Option<Deep>,
         images: Images,
         targets: Targets,
         steps: u64,
     ) -> Result<Self> {
-        let batch = config.train.batch.unwrap_or(images.len()).min(images.len());
+        let batch = config.train.batch.min(images.len());
         let batches = Batches::new(images.len(), batch, config.run.seed);
-        let eta = config.train.eta.unwrap_or(0.1);
         Ok(Self {
-            optimiser: Optimiser::new(&config.optim, config.train.momentum.unwrap_or(0.0), net.parameters())?,
-            schedule: Schedule::new(&config.optim, eta, steps, batches.per_epoch()),
+            optimiser: Optimiser::new(&config.optim, config.train.momentum, net.parameters())?,
+            schedule: Schedule::new(&config.optim, config.train.eta, steps, batches.per_epoch()),
             net,
             ema,
             images,

@@ -11,7 +11,8 @@ use crate::data::prepare::{Normalize, prepare};
 use crate::field::Source;
 use crate::model::deep::Architecture;
 use crate::run::Checkpoints;
-use crate::run::config::{AugmentConfig, InitKind, ModelKind, OptimKind};
+use crate::run::RunConfig;
+use crate::run::config::{AugmentConfig, DeepConfig, InitKind, ModelKind, OptimKind};
 
 fn set(count: usize) -> ImageSet {
     use rand::Rng;
@@ -26,22 +27,21 @@ fn architecture() -> Architecture {
     Architecture::usual(ModelKind::Resnet8, [3, 8, 10], 3)
 }
 
-fn config() -> RunConfig {
+fn config() -> DeepConfig {
     let mut config = RunConfig::default();
     config.model.kind = ModelKind::Resnet8;
     config.train.batch = Some(16);
     config.train.eta = Some(0.05);
     config.optim.ema = Some(0.9);
     config.augment = AugmentConfig { crop: 2, flip: true };
-    config.resolve();
-    config
+    config.deep().unwrap()
 }
 
-fn trainer(config: &RunConfig) -> Trainer {
+fn trainer(config: &DeepConfig) -> Trainer {
     trainer_of(config, &architecture(), set(50))
 }
 
-fn trainer_of(config: &RunConfig, architecture: &Architecture, set: ImageSet) -> Trainer {
+fn trainer_of(config: &DeepConfig, architecture: &Architecture, set: ImageSet) -> Trainer {
     let pixels = Pixels::new(set.images.view());
     let samples = prepare(set, Normalize::Channel, true).unwrap();
     let net = || Deep::new(architecture.clone(), InitKind::Pytorch, 1, Kind::Float, Device::Cpu).unwrap();
@@ -161,7 +161,7 @@ fn networks_with_dropout_go_on_bit_by_bit() {
     let kind = ModelKind::Squeezenet1_1;
     let mut config = config();
     config.model.kind = kind;
-    config.train.batch = Some(4);
+    config.train.batch = 4;
     let architecture = Architecture::usual(kind, [3, 20, 20], 3);
     let trainer = || {
         let mut set = set(12);
@@ -220,7 +220,7 @@ fn parts_of_a_batch_add_up_to_its_gradient() {
 #[test]
 fn a_loss_that_is_no_number_stops_the_run() {
     let mut config = config();
-    config.train.eta = Some(1e30);
+    config.train.eta = 1e30;
     let mut trainer = trainer(&config);
     let error = (0..40).find_map(|_| trainer.update().err()).expect("an error").to_string();
     assert!(error.contains("diverged at step") && error.contains("optim.clip"), "{error}");
@@ -267,7 +267,7 @@ fn damaged_checkpoints_are_named_and_newer_ones_refused() {
 
 #[test]
 fn the_key_that_differs_is_said() {
-    let stored = config();
+    let stored = config().said();
     let mut asked = stored.clone();
     asked.run.device = "cuda:1".to_owned();
     asked.run.threads = 7;

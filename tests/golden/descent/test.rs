@@ -177,7 +177,8 @@ fn losses(case: &Value, eta: f64, kind: Kind, channels_last: bool, steps: usize)
     let augment = AugmentConfig::default();
     let images = Images::new(&pixels, &samples, &augment, channels_last, kind, Device::Cpu).unwrap();
     let targets = Targets::of_samples(&samples, &config.optim, &net).unwrap();
-    let mut trainer = Trainer::new(&config, net, None, images, targets, steps as u64).unwrap();
+    let mut trainer =
+        Trainer::new(&config.deep().unwrap(), net, None, images, targets, steps as u64).unwrap();
     let mut rows = Vec::new();
     for _ in 0..steps {
         rows.extend(trainer.update().unwrap());

@@ -111,8 +111,8 @@ struct Mark {
 ///
 /// The measured curve is solid and wide, the theory dashed on top of it. A dot
 /// on the curve marks the measured half-time and a tick on the axis repeats it;
-/// a ring marks the theory's. The legend stands below the axes; it is shared if
-/// all panels show the same modes.
+/// a ring marks the theory's. The legend stands below the axes; remarks are in it if
+/// they are the same for all networks, and below their headings otherwise.
 ///
 /// # Errors
 /// [`Error::Input`] for panels without curves, series of unequal length, steps
@@ -143,13 +143,10 @@ fn check(networks: &[Network]) -> Result<()> {
     Ok(())
 }
 
-/// The legend of the modes that have a colour, with their remarks.
-fn names(network: &Network, modes: &[Key]) -> Vec<Key> {
-    let key = |(curve, mark): (&StageCurve, &Mark)| {
-        let place = modes.iter().take(PALETTE.len()).position(|k| k.text == curve.label)?;
-        Some(Key { note: mark.note.clone(), ..modes[place].clone() })
-    };
-    network.panel.curves.iter().zip(&network.marks).filter_map(key).collect()
+/// Names and remarks of all curves.
+fn names(network: &Network) -> Vec<(&str, &str)> {
+    let curves = network.panel.curves.iter().zip(&network.marks);
+    curves.map(|(curve, mark)| (curve.label.as_str(), mark.note.as_str())).collect()
 }
 
 /// Explains lines and marks, as far as they occur.
@@ -174,9 +171,14 @@ fn page(networks: &[Network]) -> Result<Picture> {
     let panels: Vec<StagePanel> = networks.iter().map(|n| n.panel.clone()).collect();
     let [modes, lines] = curves::legends(&panels);
     let with_theory = panels.iter().flat_map(|p| &p.curves).any(|c| !c.theory.is_empty());
+    let shared = networks.iter().all(|n| names(n) == names(&networks[0]));
     let mut drawn = curves::panels(&panels, columns)?;
     for (panel, network) in drawn.iter_mut().zip(networks) {
         panel.subtitle.clone_from(&network.subtitle);
+        if !shared {
+            let notes: Vec<_> = names(network).into_iter().map(|(_, note)| note).collect();
+            panel.subtitle += &format!("; {}", notes.join(", "));
+        }
         let (low, high) = panel.y.range.unwrap_or_default();
         // Later modes first, so that the strongest lie on top.
         for (curve, mark) in network.panel.curves.iter().zip(&network.marks).rev() {
@@ -193,18 +195,12 @@ fn page(networks: &[Network]) -> Result<Picture> {
         }
     }
     let mut blocks = Block::rows(drawn, columns, HEIGHT, 1.0);
-    let mut legends: Vec<_> = networks.iter().map(|n| names(n, &modes)).collect();
-    let same = |a: &[Key], b: &[Key]| {
-        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.text == b.text && a.note == b.note)
-    };
-    if legends.iter().all(|l| same(l, &legends[0])) {
-        legends.truncate(1);
-    } else {
-        for (legend, network) in legends.iter_mut().zip(networks) {
-            legend.insert(0, Key::new(Vec::new(), format!("{}:", network.panel.title)));
-        }
+    // Modes past the palette are all of one grey.
+    let mut keys: Vec<Key> = modes.into_iter().take(PALETTE.len()).collect();
+    if shared {
+        keys.iter_mut().zip(&networks[0].marks).for_each(|(key, mark)| key.note.clone_from(&mark.note));
     }
-    blocks.extend(legends.into_iter().map(Block::Legend));
+    blocks.push(Block::Legend(keys));
     blocks.push(Block::Legend(kinds(networks, lines)));
     picture(&blocks, if columns == 1 { SINGLE } else { FULL })
 }

@@ -611,4 +611,17 @@ mod tests {
         assert_eq!(config.data.classes, ["a", "b"]);
         assert_eq!((config.data.grey, config.data.center), (true, Some(false)));
     }
+
+    #[test]
+    fn flags_win_over_set_and_set_over_the_file() {
+        let line = "domfreq train --set optim.clip=1.0 --eta 0.5 --set train.eta=0.25 --set train.batch=8";
+        let Command::Train(args) = Cli::parse_from(line.split(' ')).command else {
+            panic!("another command")
+        };
+        let file = "[train]\neta = 0.1\nsteps = 7\nbatch = 4\n[optim]\nclip = 3.0\n";
+        let mut config = RunConfig::parse(file, "x").unwrap();
+        args.apply(&mut config).unwrap();
+        assert_eq!((config.train.eta, config.train.batch), (Some(0.5), Some(8)));
+        assert_eq!((config.train.steps, config.optim.clip), (Some(7), Some(1.0)));
+    }
 }

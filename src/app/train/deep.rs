@@ -43,7 +43,7 @@ pub fn run(args: &TrainArgs, mut config: DeepConfig, machine: &Machine) -> Resul
         return report(args, &Summary::read(&dir.summary())?);
     }
     let mut clock = Clock::default();
-    let (samples, pixels) = training_set(&mut config)?;
+    let (samples, pixels) = training_set(&config)?;
     let eval = evaluation_set(&config, &samples)?;
     clock.lap("load");
     let modes = Modes::new(&samples)?;

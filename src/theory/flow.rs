@@ -14,7 +14,7 @@
 //! this as η → 0, at t = steps · η, with an error in proportion to η.
 //!
 //! Cost: one product with Σxx (K·d² multiplications) per evaluation, six
-//! evaluations per step of an adaptive Dormand–Prince integrator ([`super::ode`]).
+//! evaluations per step of an adaptive Dormand–Prince integrator (`ode`).
 //! Between its steps a_α(t) is the quartic through five points of the step.
 
 use std::ops::ControlFlow;

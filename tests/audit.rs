@@ -127,8 +127,18 @@ mod shown {
         let args = ["audit", "run", "--quick", "--device", "cpu", "--threads", "1", "--out", "r", "--json"];
         let said = ok(tmp.path(), &args);
         let audit = json(&said);
-        for part in ["first", "modes", "jacobian", "heatmap", "bands", "swap", "adcs", "dominance", "series"]
-        {
+        for part in [
+            "first",
+            "modes",
+            "jacobian",
+            "sensitivity",
+            "heatmap",
+            "bands",
+            "swap",
+            "adcs",
+            "dominance",
+            "series",
+        ] {
             assert!(!audit[part].is_null(), "{part}");
         }
         // Tables have the numbers of audit.json.
@@ -160,6 +170,10 @@ mod shown {
         assert_eq!(cell(&series[2], 3), traces[0]["centroid"][1].as_f64());
         let jacobian = table("jacobian.csv");
         assert_eq!(cell(&jacobian[3], 2), audit["jacobian"]["radial"][2]["energy"]["value"].as_f64());
+        let sensitivity = table("sensitivity.csv");
+        let ring = &audit["sensitivity"]["rings"][1];
+        assert_eq!(cell(&sensitivity[2], 1), ring["share"]["value"].as_f64());
+        assert!(is_png(&tmp.path().join("r/sensitivity.png")));
         let map = table("frequencies.csv");
         assert_eq!(cell(&map[5], 2), audit["heatmap"]["entries"][4]["error"]["share"].as_f64());
         let first = table("first.csv");

@@ -103,6 +103,7 @@ parts! {
     first,
     modes,
     jacobian,
+    sensitivity,
     heatmap,
     bands,
     swap,

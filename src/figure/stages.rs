@@ -176,7 +176,8 @@ fn page(networks: &[Network]) -> Result<Picture> {
     for (panel, network) in drawn.iter_mut().zip(networks) {
         panel.subtitle.clone_from(&network.subtitle);
         if !shared {
-            let notes: Vec<_> = names(network).into_iter().map(|(_, note)| note).collect();
+            // With no-break spaces: a line ends between two of them.
+            let notes: Vec<_> = network.marks.iter().map(|m| m.note.replace(' ', "\u{a0}")).collect();
             panel.subtitle += &format!("; {}", notes.join(", "));
         }
         let (low, high) = panel.y.range.unwrap_or_default();

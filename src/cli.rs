@@ -54,9 +54,8 @@ pub enum Command {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
-    /// cosines, spread, shapes, leaves or textures (each with `:key=value,…`), or
-    /// parquet:PATH, cifar:DIR, idx:IMAGES, folder:DIR, npz:FILE [default: cosines]
-    #[arg(long, value_name = "SPEC")]
+    /// Where images come from: the help is made of the registry of sources.
+    #[arg(long, value_name = "SPEC", help = crate::data::spec::help())]
     pub data: Option<String>,
     /// Which part of a set that is stored in parts [default: train]
     #[arg(long)]

@@ -242,12 +242,17 @@ fn number<T: FromStr + PartialOrd>(text: &str, range: &RangeInclusive<T>) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::spec::{KINDS, Kind};
     use crate::data::{cosines, leaves, shapes, spread, textures};
     use ndarray::s;
     use proptest::prelude::*;
     use rand::Rng;
 
     type Load = fn(&str, &Options) -> Result<ImageSet>;
+
+    fn made() -> impl Iterator<Item = &'static Kind> {
+        KINDS.into_iter().filter(|kind| kind.generated)
+    }
 
     fn parsed(text: &str) -> Args {
         Args::parse("test", text).unwrap()
@@ -318,8 +323,8 @@ mod tests {
 
     #[test]
     fn sets_too_large_are_refused_before_any_memory_is_taken() {
-        for load in [cosines::load, spread::load, shapes::load, leaves::load, textures::load] {
-            let error = load("count=999996,size=512", &Options::default()).unwrap_err().to_string();
+        for kind in made() {
+            let error = (kind.load)("count=999996,size=512", &Options::default()).unwrap_err().to_string();
             assert!(error.contains("a set of at most 16 GiB, found"), "{error}");
         }
     }
@@ -381,9 +386,9 @@ mod tests {
         #[test]
         fn no_text_panics(text in ".{0,40}", key in "[a-z]{1,12}", value in ".{0,12}") {
             for text in [text, format!("size=4,count=8,{key}={value}")] {
-                for load in [cosines::load, spread::load, shapes::load, leaves::load, textures::load] {
+                for kind in made() {
                     // Whatever it is: a set or an error that names the place.
-                    if let Err(error) = load(&text, &Options::default()) {
+                    if let Err(error) = (kind.load)(&text, &Options::default()) {
                         prop_assert!(error.to_string().starts_with("data `"), "{}", error);
                     }
                 }

@@ -11,9 +11,9 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use super::Options;
 use super::decode::from_bytes;
 use super::select::{label, numbered};
+use super::{Options, spec};
 use crate::error::{Error, Result};
 use crate::field::ImageSet;
 use crate::pickle::numpy::Pickle;
@@ -73,6 +73,9 @@ impl Version {
         }
     }
 }
+
+/// In the registry of sources.
+pub const KIND: spec::Kind = spec::Kind::read("cifar", "DIR", load);
 
 /// Reads one split ("train" or "test") of the set in the directory `arg`, or
 /// in the folder in it that the published archive unpacks to. Names of the

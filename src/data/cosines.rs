@@ -39,8 +39,8 @@ use std::f64::consts::TAU;
 use rand::Rng;
 use rand_distr::StandardNormal;
 
-use crate::data::Options;
 use crate::data::args::{Args, COUNT};
+use crate::data::{Options, spec};
 use crate::error::Result;
 use crate::field::ImageSet;
 use crate::seed;
@@ -48,6 +48,9 @@ use crate::seed;
 // Signed (row, column) in cycles per image; of a conjugate pair the one that
 // reports show: column in 0..=W/2, and row > 0 in the columns 0 and W/2.
 pub(super) type Frequency = (i64, i64);
+
+/// In the registry of sources.
+pub const KIND: spec::Kind = spec::Kind { classes_are_modes: true, ..spec::Kind::made("cosines", load) };
 
 /// Makes the set that `args` describe: `count` images `[1, H, W]`.
 ///

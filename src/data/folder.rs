@@ -10,13 +10,16 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::Options;
 use super::decode::{Item, Payload, decode_all, magic};
 use super::select::select;
+use super::{Options, spec};
 use crate::error::{Error, Result, listed};
 use crate::field::ImageSet;
 
 const SPLITS: [&str; 4] = ["train", "test", "val", "validation"];
+
+/// In the registry of sources.
+pub const KIND: spec::Kind = spec::Kind::read("folder", "DIR", load);
 
 /// Reads the images in `DIR/<split>/<class>/` or, without a directory of that
 /// name, in `DIR/<class>/`. What counts is how a file begins, not how its name

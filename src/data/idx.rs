@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
-use super::Options;
 use super::decode::from_bytes;
 use super::select::numbered;
+use super::{Options, spec};
 use crate::disk::extent::DEFLATE_RATIO;
 use crate::error::{Error, Result};
 use crate::field::ImageSet;
@@ -22,6 +22,9 @@ struct Idx {
     shape: Vec<usize>,
     data: Vec<u8>,
 }
+
+/// In the registry of sources.
+pub const KIND: spec::Kind = spec::Kind::read("idx", "IMAGES", load);
 
 /// Reads the images in the file `arg` and the labels in the file beside it:
 /// `train-images-idx3-ubyte.gz` goes with `train-labels-idx1-ubyte`, `.gz` or

@@ -45,9 +45,9 @@ use std::f64::consts::{PI, SQRT_2};
 
 use rand::Rng;
 
-use crate::data::Options;
 use crate::data::args::{Args, COUNT};
 use crate::data::textures::Filter;
+use crate::data::{Options, spec};
 use crate::error::Result;
 use crate::field::ImageSet;
 use crate::seed::{self, ChaCha8Rng};
@@ -56,6 +56,9 @@ use crate::seed::{self, ChaCha8Rng};
 const GRID: usize = 2;
 // What the channels of a colour image have in common.
 const SHARED: f64 = 0.75;
+
+/// In the registry of sources.
+pub const KIND: spec::Kind = spec::Kind::made("leaves", load);
 
 /// Makes the set that `args` describe: `count` images `[channels, H, W]`.
 ///

@@ -14,9 +14,9 @@ use std::path::Path;
 
 use ndarray::Array2;
 
-use super::Options;
 use super::decode::{check_sides, render};
 use super::select::{label, numbered, select, select_real};
+use super::{Options, spec};
 use crate::disk::input::Input;
 use crate::disk::npy::{self, Npy};
 use crate::disk::zip::Archive;
@@ -37,6 +37,11 @@ const WHOLE: [(&str, &str); 8] = [
 const IN_PARTS: [(&str, &str); 4] =
     [("x_{}", "y_{}"), ("X_{}", "y_{}"), ("{}_images", "{}_labels"), ("images_{}", "labels_{}")];
 
+/// In the registry of sources.
+pub const KIND: spec::Kind = spec::Kind::read("npz", "FILE", load);
+
+const NPZ: &str = "a .npz file (a zip archive)";
+
 /// Reads one pair of arrays from the `.npz` file `arg`, compressed or not, in
 /// either memory order and either byte order.
 ///
@@ -45,7 +50,7 @@ const IN_PARTS: [(&str, &str); 4] =
 /// lengths, fewer or more bytes than a header says, negative labels, numbers
 /// that are not finite: with the array and the index.
 pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
-    read(Input::open(Path::new(arg), "a .npz file (a zip archive)")?, options)
+    read(Input::open(Path::new(arg), NPZ)?, options)
 }
 
 /// [`load`] of a file that is in memory; `path` names it in errors.
@@ -57,6 +62,9 @@ pub fn from_bytes(bytes: &[u8], path: &Path, options: &Options) -> Result<ImageS
 }
 
 fn read(mut input: Input, options: &Options) -> Result<ImageSet> {
+    if !input.bytes(0, input.size().min(2))?.starts_with(b"PK") {
+        return Err(input.wrong(NPZ, if input.size() == 0 { "an empty file" } else { "other bytes" }));
+    }
     let archive = Archive::read(&mut input)?;
     let keys: Vec<&str> = archive.names().map(|name| name.strip_suffix(".npy").unwrap_or(name)).collect();
     let (x, y, in_parts) = choose(&keys, &options.split, options.reads_labels()).ok_or_else(|| {
@@ -368,6 +376,9 @@ mod tests {
         let path = dir.path().join("cut.npz");
         std::fs::write(&path, &LAYOUTS[..LAYOUTS.len() - 30]).unwrap();
         assert!(load(path.to_str().unwrap(), &Options::default()).unwrap_err().to_string().contains("zip"));
+        std::fs::write(&path, &LAYOUTS[1..]).unwrap();
+        let text = load(path.to_str().unwrap(), &Options::default()).unwrap_err().to_string();
+        assert!(text.ends_with("a .npz file (a zip archive), found other bytes"), "{text}");
         assert!(load("/absent.npz", &Options::default()).unwrap_err().to_string().contains("cannot open"));
     }
 

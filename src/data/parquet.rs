@@ -18,9 +18,9 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 use rayon::prelude::*;
 
-use super::Options;
 use super::decode::{Item, Payload, decode_all, magic};
 use super::select::{label, numbered, select};
+use super::{Options, spec};
 use crate::error::{Error, Result, listed};
 use crate::field::ImageSet;
 
@@ -30,6 +30,9 @@ const IMAGE_NAMES: [&str; 4] = ["image", "img", "images", "picture"];
 const SPLITS: [&str; 8] = ["train", "training", "test", "testing", "validation", "valid", "val", "dev"];
 const MAX_DEPTH: usize = 3;
 const BATCH: usize = 4096;
+
+/// In the registry of sources.
+pub const KIND: spec::Kind = spec::Kind::read("parquet", "PATH", load);
 
 /// Reads the images of one Parquet file, or of the shards in a folder (and up
 /// to three levels below it) that belong to `options.split`: by their names

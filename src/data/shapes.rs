@@ -36,8 +36,8 @@ use std::f64::consts::{PI, TAU};
 
 use rand::Rng;
 
-use crate::data::Options;
 use crate::data::args::{Args, COUNT};
+use crate::data::{Options, spec};
 use crate::error::Result;
 use crate::field::ImageSet;
 
@@ -73,6 +73,9 @@ enum Polarity {
     Dark,
     Random,
 }
+
+/// In the registry of sources.
+pub const KIND: spec::Kind = spec::Kind::made("shapes", load);
 
 /// Makes the set that `args` describe: `count` images `[channels, H, W]`.
 ///

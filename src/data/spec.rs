@@ -18,88 +18,82 @@ use crate::field::{ImageSet, Targets};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Spec {
-    kind: Kind,
+    kind: &'static Kind,
     argument: String,
 }
 
-/// The kinds of sources.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// One cosine per class, made here.
-    Cosines,
-    /// Sums of cosines, made here.
-    Spread,
-    /// Simple shapes, made here.
-    Shapes,
-    /// Dead leaves, made here.
-    Leaves,
-    /// Filtered noise, made here.
-    Textures,
-    /// Parquet files, see [`parquet`].
-    Parquet,
-    /// CIFAR-10 and CIFAR-100 as published, see [`cifar`].
-    Cifar,
-    /// The MNIST family, see [`idx`].
-    Idx,
-    /// One directory per class, see [`folder`].
-    Folder,
-    /// numpy archives, see [`npz`].
-    Npz,
-}
-
-impl Kind {
-    /// Every kind, those made here first.
-    pub const ALL: [Self; 10] = [
-        Self::Cosines,
-        Self::Spread,
-        Self::Shapes,
-        Self::Leaves,
-        Self::Textures,
-        Self::Parquet,
-        Self::Cifar,
-        Self::Idx,
-        Self::Folder,
-        Self::Npz,
-    ];
-
+/// A kind of source: its module has one called `KIND`.
+#[derive(Debug)]
+pub struct Kind {
     /// The word before the colon.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Cosines => "cosines",
-            Self::Spread => "spread",
-            Self::Shapes => "shapes",
-            Self::Leaves => "leaves",
-            Self::Textures => "textures",
-            Self::Parquet => "parquet",
-            Self::Cifar => "cifar",
-            Self::Idx => "idx",
-            Self::Folder => "folder",
-            Self::Npz => "npz",
-        }
-    }
-
+    pub name: &'static str,
+    /// What follows the colon, in the help: "PATH".
+    pub(super) argument: &'static str,
     /// Whether the images are made here rather than read from files.
-    pub fn generated(self) -> bool {
-        matches!(self, Self::Cosines | Self::Spread | Self::Shapes | Self::Leaves | Self::Textures)
-    }
-
+    pub generated: bool,
     /// Whether x and y are to be left as they are, neither centred nor
     /// normalised, unless told otherwise: so it is where the classes are made to
     /// be the modes, which they are only then.
-    pub fn classes_are_modes(self) -> bool {
-        matches!(self, Self::Cosines | Self::Spread)
-    }
-
+    pub classes_are_modes: bool,
     // With one class y says nothing about x, but for an uncentred set whose one
     // image is what there is to learn.
-    fn least_classes(self) -> usize {
-        if self == Self::Spread { 1 } else { 2 }
+    pub(super) least_classes: usize,
+    pub(super) load: Load,
+}
+
+type Load = fn(&str, &Options) -> Result<ImageSet>;
+
+/// Every kind, those made here first: the registry.
+pub(super) const KINDS: [&Kind; 10] = [
+    &cosines::KIND,
+    &spread::KIND,
+    &shapes::KIND,
+    &leaves::KIND,
+    &textures::KIND,
+    &parquet::KIND,
+    &cifar::KIND,
+    &idx::KIND,
+    &folder::KIND,
+    &npz::KIND,
+];
+
+impl PartialEq for Kind {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
     }
+}
+
+impl Eq for Kind {}
+
+impl Kind {
+    /// A set that `load` makes from arguments, in one piece: it is selected and resized here.
+    pub(super) const fn made(name: &'static str, load: Load) -> Self {
+        Self { name, argument: "", generated: true, classes_are_modes: false, least_classes: 2, load }
+    }
+
+    /// A set that `load` reads from the file or folder called `argument` in the help.
+    pub(super) const fn read(name: &'static str, argument: &'static str, load: Load) -> Self {
+        Self { argument, generated: false, ..Self::made(name, load) }
+    }
+}
+
+/// What `--data` takes, for the help.
+pub fn help() -> String {
+    let (made, read): (Vec<&Kind>, Vec<&Kind>) = KINDS.iter().partition(|kind| kind.generated);
+    let made: Vec<_> = made.iter().map(|kind| kind.name).collect();
+    let read: Vec<_> = read.iter().map(|kind| format!("{}:{}", kind.name, kind.argument)).collect();
+    let (last, first) = made.split_last().expect("some are made here");
+    format!(
+        "{} or {last} (each with `:key=value,…`), or {} [default: {}]",
+        first.join(", "),
+        read.join(", "),
+        KINDS[0].name
+    )
 }
 
 impl Spec {
     /// The kind of source.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> &'static Kind {
         self.kind
     }
 
@@ -110,12 +104,12 @@ impl Spec {
 
     /// A name short enough for a figure: the kind, with the last part of a path.
     pub fn short(&self) -> String {
-        let Some(last) = std::path::Path::new(&self.argument).file_name().filter(|_| !self.kind.generated())
+        let Some(last) = std::path::Path::new(&self.argument).file_name().filter(|_| !self.kind.generated)
         else {
-            return self.kind.name().to_owned();
+            return self.kind.name.to_owned();
         };
         let name: String = last.to_string_lossy().chars().take(40).collect();
-        format!("{} {name}", self.kind.name())
+        format!("{} {name}", self.kind.name)
     }
 
     /// Reads or makes the images, see [`super::load`].
@@ -123,19 +117,8 @@ impl Spec {
     /// # Errors
     /// As there.
     pub fn load(&self, options: &Options) -> Result<ImageSet> {
-        let argument = &self.argument;
-        let mut set = match self.kind {
-            Kind::Parquet => parquet::load(argument, options)?,
-            Kind::Cifar => cifar::load(argument, options)?,
-            Kind::Idx => idx::load(argument, options)?,
-            Kind::Folder => folder::load(argument, options)?,
-            Kind::Npz => npz::load(argument, options)?,
-            Kind::Cosines => finish(cosines::load(argument, options)?, options)?,
-            Kind::Spread => finish(spread::load(argument, options)?, options)?,
-            Kind::Shapes => finish(shapes::load(argument, options)?, options)?,
-            Kind::Leaves => finish(leaves::load(argument, options)?, options)?,
-            Kind::Textures => finish(textures::load(argument, options)?, options)?,
-        };
+        let set = (self.kind.load)(&self.argument, options)?;
+        let mut set = if self.kind.generated { finish(set, options)? } else { set };
         if !options.labels {
             set.targets = Targets::Real(Array2::zeros((set.len(), 0)));
         }
@@ -149,8 +132,8 @@ impl FromStr for Spec {
 
     fn from_str(text: &str) -> Result<Self> {
         let (word, argument) = text.split_once(':').unwrap_or((text, ""));
-        let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.name() == word) else {
-            let all = Kind::ALL.map(Kind::name);
+        let Some(kind) = KINDS.into_iter().find(|kind| kind.name == word) else {
+            let all = KINDS.map(|kind| kind.name);
             let nearest = all
                 .iter()
                 .max_by(|a, b| strsim::jaro_winkler(a, word).total_cmp(&strsim::jaro_winkler(b, word)));
@@ -162,7 +145,7 @@ impl FromStr for Spec {
             };
             return Err(Error::input("--data", format!("one of {}", all.join(", ")), hint));
         };
-        if argument.is_empty() && !kind.generated() {
+        if argument.is_empty() && !kind.generated {
             return Err(Error::input("--data", format!("{word}:PATH"), format!("'{text}'")));
         }
         Ok(Self { kind, argument: argument.to_owned() })
@@ -171,7 +154,7 @@ impl FromStr for Spec {
 
 impl fmt::Display for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind.name())?;
+        f.write_str(self.kind.name)?;
         if !self.argument.is_empty() {
             write!(f, ":{}", self.argument)?;
         }
@@ -254,7 +237,7 @@ fn check(set: &ImageSet, spec: &Spec, labels: bool) -> Result<()> {
                     Error::input(format!("{spec}: sample {i}"), expected, label)
                 })? = true;
             }
-            at_least(spec.kind.least_classes(), present.iter().filter(|&&p| p).count(), &spec.to_string())
+            at_least(spec.kind.least_classes, present.iter().filter(|&&p| p).count(), &spec.to_string())
         }
         Targets::Real(y) => {
             if y.ncols() == 0 && labels {
@@ -296,11 +279,11 @@ mod tests {
 
     #[test]
     fn specs_are_read_and_written() {
-        for kind in Kind::ALL {
-            let text = format!("{}:some/where:odd", kind.name());
+        for kind in KINDS {
+            let text = format!("{}:some/where:odd", kind.name);
             let spec: Spec = text.parse().unwrap();
             assert_eq!((spec.kind(), spec.argument(), spec.to_string()), (kind, "some/where:odd", text));
-            assert_eq!(kind.name().parse::<Spec>().is_ok(), kind.generated());
+            assert_eq!(kind.name.parse::<Spec>().is_ok(), kind.generated);
         }
         assert_eq!("shapes:".parse::<Spec>().unwrap().to_string(), "shapes");
         let short = |text: &str| text.parse::<Spec>().unwrap().short();

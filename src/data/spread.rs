@@ -45,14 +45,18 @@ use ndarray::Array2;
 use rand::Rng;
 use rustfft::num_complex::Complex;
 
-use crate::data::Options;
 use crate::data::args::{Args, COUNT};
 use crate::data::cosines::{self, Frequency};
+use crate::data::{Options, spec};
 use crate::error::Result;
 use crate::field::ImageSet;
 use crate::{seed, spectrum};
 
 const MOST_CLASSES: usize = 1000;
+
+/// In the registry of sources.
+pub const KIND: spec::Kind =
+    spec::Kind { classes_are_modes: true, least_classes: 1, ..spec::Kind::made("spread", load) };
 
 /// Makes the set that `args` describe: `count` images `[1, H, W]`.
 ///

@@ -46,8 +46,8 @@ use rand_distr::StandardNormal;
 use rustfft::FftPlanner;
 use rustfft::num_complex::Complex;
 
-use crate::data::Options;
 use crate::data::args::{Args, COUNT};
+use crate::data::{Options, spec};
 use crate::error::Result;
 use crate::field::ImageSet;
 use crate::seed::{self, ChaCha8Rng};
@@ -71,6 +71,9 @@ enum Texture {
     Grating { down: f64, along: f64, height: usize, width: usize },
     Spectrum(Filter),
 }
+
+/// In the registry of sources.
+pub const KIND: spec::Kind = spec::Kind::made("textures", load);
 
 /// Makes the set that `args` describe: `count` images `[1, H, W]`.
 ///

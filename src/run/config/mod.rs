@@ -130,13 +130,13 @@ impl DataConfig {
     /// `cosines` and `spread` are left as they are, since only uncentred are their
     /// classes their modes.
     pub fn normalize(&self) -> Normalize {
-        let usual = if self.spec.kind().classes_are_modes() { Normalize::None } else { Normalize::Global };
+        let usual = if self.spec.kind().classes_are_modes { Normalize::None } else { Normalize::Global };
         self.normalize.unwrap_or(usual)
     }
 
     /// Whether x and y are centred.
     pub fn center(&self) -> bool {
-        self.center.unwrap_or(!self.spec.kind().classes_are_modes())
+        self.center.unwrap_or(!self.spec.kind().classes_are_modes)
     }
 }
 

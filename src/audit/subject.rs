@@ -158,18 +158,6 @@ impl Subject {
             normalisation: shown(normalisation),
         })
     }
-
-    /// Labels as a tensor `[N]` where the network is.
-    ///
-    /// # Errors
-    /// [`Error::Input`] where images have no labels.
-    pub fn classes(&self) -> Result<Tensor> {
-        let Some(labels) = &self.labels else {
-            return Err(Error::input("images", "images with labels", "none"));
-        };
-        let labels: Vec<i64> = labels.iter().map(|&l| i64::from(l)).collect();
-        Ok(Tensor::f_from_slice(&labels)?.f_to_device(self.pixels.device())?)
-    }
 }
 
 // Type, shape and values.
@@ -214,7 +202,6 @@ mod tests {
         let alone = convert::matrix(&subject.logits(&last).unwrap()).unwrap();
         assert_eq!(logits.dim(), (CHUNK + 3, 5));
         assert!(logits.row(CHUNK + 2).iter().zip(&alone).all(|(a, b)| (a - b).abs() < 1e-10));
-        assert!(subject.classes().unwrap_err().to_string().contains("labels"));
     }
 
     #[test]

@@ -3,8 +3,6 @@
 //! A [`Block`] takes the width of the page and as much of its height as it needs,
 //! so that legends stand between or below the axes and cover nothing.
 
-use plotters::style::RGBColor;
-
 use super::canvas::render;
 use super::legend::{self, Key, arrange};
 use super::panel::{Panel, Placed};
@@ -138,10 +136,6 @@ pub fn picture(blocks: &[Block], width: f64) -> Result<Picture> {
                     for (i, bar) in bars.iter().enumerate() {
                         let x = MARGIN + pitch * i as f64 + 0.5 * (pitch - BAR.0).max(0.0);
                         draw_bar(canvas, (x, top), &bar.label, &bar.marks, |u| match bar.look {
-                            Look::Grey => {
-                                let level = (u * 255.0).round() as u8;
-                                RGBColor(level, level, level)
-                            }
                             Look::Signed => blue_white_red(2.0 * u - 1.0),
                             Look::Decades(_) => viridis(u),
                         })?;

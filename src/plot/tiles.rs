@@ -15,8 +15,6 @@ use crate::error::{Error, Result};
 /// What the colours of an image tile say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
-    /// Grey from the smallest to the largest value.
-    Grey,
     /// Blue below 0, red above, white at 0, by the largest absolute value.
     Signed,
     /// Viridis by the logarithm over so many decades below the largest value.
@@ -40,16 +38,7 @@ impl Tile {
             .image
             .iter()
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &v| (low.min(v), high.max(v)));
-        // Halves: the difference of two finite numbers may not be finite.
-        let share = move |v: f64, low: f64, high: f64| {
-            let t = (0.5 * v - 0.5 * low) / (0.5 * high - 0.5 * low);
-            if t.is_finite() { t } else { 0.0 }
-        };
         match self.look {
-            Look::Grey => self.image.map(|&v| {
-                let level = (share(v, low, high).clamp(0.0, 1.0) * 255.0).round() as u8;
-                RGBColor(level, level, level)
-            }),
             Look::Signed => {
                 let largest = low.abs().max(high.abs());
                 self.image.map(|&v| blue_white_red(if largest > 0.0 { v / largest } else { 0.0 }))

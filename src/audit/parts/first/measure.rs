@@ -139,42 +139,6 @@ pub fn energy_profile(filters: ArrayView2<f64>, components: ArrayView2<f64>) -> 
     by_largest(along.columns().into_iter().map(|c| c.dot(&c).sqrt()).collect())
 }
 
-/// The predicted profile with the constants of the paper's code: of components with
-/// singular values `lambda` of the matrix of patches, from N images (`images`), after
-/// `steps` steps `eta` of gradient descent, e_i ∝ λ_i |1 − (1 − x_i)^t| / x_i with
-/// x_i = ηλ_i²/(2N), over its largest entry.
-///
-/// # Errors
-/// [`Error::Input`] for a step beyond x_1 = 2, where descent diverges, and for values
-/// that are negative or not finite.
-pub fn analytic_profile(lambda: &[f64], images: usize, eta: f64, steps: u64) -> Result<Vec<f64>> {
-    let rate = eta / (2.0 * images as f64);
-    if let Some(bad) = lambda.iter().find(|l| !(l.is_finite() && **l >= 0.0)) {
-        return Err(Error::input("energy profile", "finite singular values, not negative", bad));
-    }
-    let largest = lambda.iter().copied().fold(0.0, f64::max).powi(2) * rate;
-    if !(rate > 0.0 && largest <= 2.0) {
-        let expected = "a step with 0 < ηλ²/(2N) ≤ 2, where gradient descent converges";
-        return Err(Error::input("energy profile", expected, format!("{largest} at the largest λ")));
-    }
-    let t = steps as f64;
-    let entry = |&l: &f64| {
-        let x = rate * l * l;
-        if x == 0.0 {
-            return t * l;
-        }
-        // 1 − (1 − x)^t, exact for small x; a step beyond x = 1 changes the sign each time.
-        let grown = if x < 1.0 {
-            -(t * (-x).ln_1p()).exp_m1()
-        } else {
-            let power = (x - 1.0).powf(t);
-            1.0 - if steps.is_multiple_of(2) { power } else { -power }
-        };
-        grown.abs() / x * l
-    };
-    Ok(by_largest(lambda.iter().map(entry).collect()))
-}
-
 /// The predicted profile of small steps at time τ, in units of the first component's
 /// time constant: e_i ∝ (1 − exp(−τλ_i²/λ_1²)) / λ_i, over its largest entry. Components
 /// below 1e-6 λ_1 are not in the patches, and have none.

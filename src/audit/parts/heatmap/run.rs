@@ -153,10 +153,11 @@ fn disturbed(
     Ok(Entry { row: k.row, col: k.col, error: Rate::new(errors, images as u64), distance, distance_se })
 }
 
-/// [`merge`](super::merge), of parts of the map of this network on these images.
+/// The whole map of this network on these images, from the parts `heatmap-i-of-N` in `dir`.
 ///
 /// # Errors
-/// As [`merge`](super::merge), and with the key that differs.
+/// [`Error::Input`] where there are no parts, where one is missing, not finished or of
+/// another map, with the key that differs; [`Error::Io`]; [`Error::Device`].
 pub fn merge_of(dir: &Path, subject: &Subject, options: &Options) -> Result<HeatMap> {
     let (about, entries) = gather(dir)?;
     About::new(subject, options, None, about.clean)?.check(
@@ -198,7 +199,7 @@ pub fn discard_other(dir: &Path, subject: &Subject, options: &Options) -> Result
 /// `keep`, what is done is kept there line by line, in `heatmap.csv` (a part's in
 /// `heatmap-i-of-N.csv`), with `heatmap.json` beside it that says what it is the
 /// map of: a later call goes on where this one ended, however it ended, to the
-/// same numbers. [`merge`](super::merge) puts parts together.
+/// same numbers. [`merge_of`] puts parts together.
 ///
 /// # Errors
 /// [`Error::Lacking`] for logits that are not finite; [`Error::Input`] for options that make no map; where `keep` has the map of

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use rand::Rng;
 use tch::Device;
 
-use super::super::{self as heatmap, merge, ring};
+use super::super::{self as heatmap, ring};
 use super::*;
 use crate::model::deep::{Architecture, Deep, Pass};
 use crate::run::config::{InitKind, ModelKind};
@@ -285,7 +285,7 @@ fn parts_make_the_whole() {
     let tmp = tempfile::tempdir().unwrap();
     let options = Options { reach: Some(2), ..options() };
     let whole = map(&subject(), &options);
-    let merged = || merge(tmp.path()).map_err(|e| e.to_string());
+    let merged = || merge_of(tmp.path(), &subject(), &options).map_err(|e| e.to_string());
     assert!(merged().unwrap_err().contains("parts of a heat map"));
     let part = |i| kept(tmp.path(), &options, Some(Shard::new(i, 3).unwrap())).unwrap();
     let (third, first) = (part(3), part(1));

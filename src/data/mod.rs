@@ -3,6 +3,8 @@
 //! [`Spec`] names a source (`--data SPEC`), [`Options`] say what to keep of it
 //! and how to prepare it, [`load`] gives the images and [`prepare()`] the
 //! matrices that the theory and the networks work on.
+//!
+//! A new source is a module with a `KIND` and a line in the registry in [`spec`].
 
 pub mod args;
 pub mod cifar;

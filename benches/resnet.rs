@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use domfreq::data::Samples;
 use domfreq::data::prepare::{Normalize, prepare};
-use domfreq::field::{ImageSet, Source, Targets as Labels};
+use domfreq::field::{ImageSet, Provenance, Targets as Labels};
 use domfreq::model::deep::{Architecture, Deep};
 use domfreq::probe::{self, Probe};
 use domfreq::run::RunConfig;
@@ -39,7 +39,7 @@ fn set() -> ImageSet {
         f32::from((rng.random::<u8>() / 2) + wave as u8) / 255.0
     });
     let names = (0..10).map(|i| i.to_string()).collect();
-    ImageSet { images, targets: Labels::Classes { labels, names }, source: Source::default() }
+    ImageSet { images, targets: Labels::Classes { labels, names }, source: Provenance::default() }
 }
 
 fn trainer(samples: &Samples, pixels: &Pixels, augment: AugmentConfig) -> Trainer {

@@ -12,7 +12,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use domfreq::data::Samples;
-use domfreq::field::Source;
+use domfreq::field::Provenance;
 use domfreq::model::{self, Draw, Layout, Padding, Start};
 use domfreq::run::{Observer, Row, Snapshot};
 use domfreq::theory::{Modes, Moments};
@@ -48,7 +48,7 @@ fn samples() -> Samples {
         centred: true,
         labels: None,
         names: (0..CLASSES).map(|i| i.to_string()).collect(),
-        source: Source::default(),
+        source: Provenance::default(),
     }
 }
 

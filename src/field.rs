@@ -10,7 +10,7 @@ pub struct ImageSet {
     /// One target per image.
     pub targets: Targets,
     /// Where it came from.
-    pub source: Source,
+    pub source: Provenance,
 }
 
 /// What the network is asked for.
@@ -27,9 +27,9 @@ pub enum Targets {
     Real(Array2<f32>),
 }
 
-/// Provenance of an [`ImageSet`], kept for the manifest of a run.
+/// Where an [`ImageSet`] came from, kept for the manifest of a run.
 #[derive(Clone, Debug, Default)]
-pub struct Source {
+pub struct Provenance {
     /// One line for the reader of a log ("parquet, 2 files").
     pub description: String,
     /// The image decoder and its version, where one was used: decoders differ
@@ -141,7 +141,7 @@ mod tests {
         let images = Array4::from_shape_fn((10, 1, 1, 2), |(n, _, _, x)| (2 * n + x) as f32);
         let names = vec!["a".to_owned(), "b".to_owned()];
         let labels = (0..10).map(|i| i % 2).collect();
-        ImageSet { images, targets: Targets::Classes { labels, names }, source: Source::default() }
+        ImageSet { images, targets: Targets::Classes { labels, names }, source: Provenance::default() }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use crate::data::Options;
 use crate::error::{Error, Result};
-use crate::field::{ImageSet, Source, Targets};
+use crate::field::{ImageSet, Provenance, Targets};
 use crate::seed::{self, ChaCha8Rng};
 
 /// Heights and widths that a generator makes.
@@ -221,7 +221,8 @@ impl Args {
             .expect("the vector was made for this shape");
         let labels = (0..count).map(|i| (i % names.len()) as u32).collect();
         let split = Some(options.split.clone());
-        let source = Source { description: format!("made by {}", self.spec()), split, ..Source::default() };
+        let source =
+            Provenance { description: format!("made by {}", self.spec()), split, ..Provenance::default() };
         Ok(ImageSet { images, targets: Targets::Classes { labels, names }, source })
     }
 }

@@ -22,7 +22,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 use super::Options;
 use super::select::{at_least, least, select};
 use crate::error::{Error, Result};
-use crate::field::{ImageSet, Source, Targets};
+use crate::field::{ImageSet, Provenance, Targets};
 use crate::progress::Progress;
 
 /// The JPEG decoder, as the manifest names it. Decoders differ in the last
@@ -155,7 +155,7 @@ pub fn decode_all(
     Ok(ImageSet {
         images: array(pixels, [labels.len(), channels, out_size.0, out_size.1])?,
         targets: Targets::Classes { labels, names },
-        source: Source { description, decoder: Some(decoders.join(", ")), skipped, split: None },
+        source: Provenance { description, decoder: Some(decoders.join(", ")), skipped, split: None },
     })
 }
 
@@ -178,7 +178,7 @@ pub(crate) fn from_bytes<'a>(
         Ok(())
     })?;
     let targets = Targets::Classes { labels: selection.labels, names: selection.names };
-    Ok(ImageSet { images, targets, source: Source { description, ..Source::default() } })
+    Ok(ImageSet { images, targets, source: Provenance { description, ..Provenance::default() } })
 }
 
 /// Builds `[N, C, H, W]` from `count` records: `record(k, planes)` writes the

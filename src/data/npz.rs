@@ -21,7 +21,7 @@ use crate::disk::input::Input;
 use crate::disk::npy::{self, Npy};
 use crate::disk::zip::Archive;
 use crate::error::{Error, Result, listed, shown};
-use crate::field::{ImageSet, Source, Targets};
+use crate::field::{ImageSet, Provenance, Targets};
 
 const WHOLE: [(&str, &str); 8] = [
     ("X", "y"),
@@ -139,7 +139,11 @@ fn read(mut input: Input, options: &Options) -> Result<ImageSet> {
         description += &format!(" and {y}");
     }
     let split = in_parts.then(|| options.split.clone());
-    Ok(ImageSet { images: pixels, targets, source: Source { description, split, ..Source::default() } })
+    Ok(ImageSet {
+        images: pixels,
+        targets,
+        source: Provenance { description, split, ..Provenance::default() },
+    })
 }
 
 // Names of images and, where they are to be read, targets, and whether the archive has

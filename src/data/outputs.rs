@@ -165,7 +165,7 @@ fn aliases(index: usize, value: Value) -> std::result::Result<Vec<String>, Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::field::Source;
+    use crate::field::Provenance;
     use ndarray::Array4;
 
     fn read(text: &str) -> Result<Outputs> {
@@ -180,7 +180,7 @@ mod tests {
         ImageSet {
             images: Array4::zeros((labels.len(), 1, 2, 2)),
             targets: Targets::Classes { labels: labels.to_vec(), names },
-            source: Source::default(),
+            source: Provenance::default(),
         }
     }
 

@@ -12,7 +12,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, parallel::prelude::*};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::field::{ImageSet, Source};
+use crate::field::{ImageSet, Provenance};
 
 /// What x is divided by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,7 +96,7 @@ pub struct Samples {
     /// Names of the outputs.
     pub names: Vec<String>,
     /// Provenance of the images.
-    pub source: Source,
+    pub source: Provenance,
 }
 
 impl Samples {
@@ -272,7 +272,7 @@ mod tests {
 
     fn set(images: Array4<f32>, labels: Vec<u32>, k: usize) -> ImageSet {
         let names = (0..k).map(|i| i.to_string()).collect();
-        ImageSet { images, targets: Targets::Classes { labels, names }, source: Source::default() }
+        ImageSet { images, targets: Targets::Classes { labels, names }, source: Provenance::default() }
     }
 
     fn ramp(p: usize, c: usize, h: usize, w: usize) -> Array4<f32> {

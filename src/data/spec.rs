@@ -256,7 +256,7 @@ fn check(set: &ImageSet, spec: &Spec, labels: bool) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::field::Source;
+    use crate::field::Provenance;
     use ndarray::{Array2, Array4};
     use proptest::prelude::*;
 
@@ -269,7 +269,7 @@ mod tests {
         let count = targets.len();
         let images =
             Array4::from_shape_fn((count, 3, 2, 4), |(n, c, y, x)| (n * 100 + c * 20 + y * 8 + x) as f32);
-        ImageSet { images, targets, source: Source::default() }
+        ImageSet { images, targets, source: Provenance::default() }
     }
 
     fn classes(labels: &[u32]) -> Targets {

@@ -156,6 +156,8 @@ mod tests {
     use super::super::pen::{Marker, Pen, Stroke};
     use super::super::style::{GRID, INK, PALETTE};
     use super::super::testing::free_rim;
+    use plotters::style::RGBColor;
+
     use super::*;
     use ndarray::Array2;
 

@@ -6,7 +6,7 @@ use tch::Device;
 
 use super::*;
 use crate::data::prepare::{Normalize, prepare};
-use crate::field::{ImageSet, Source};
+use crate::field::{ImageSet, Provenance};
 use crate::model::Padding;
 use crate::model::deep::Architecture;
 use crate::run::config::{AugmentConfig, InitKind, LossKind, ModelKind, OptimConfig, Shortcut};
@@ -38,7 +38,11 @@ fn set(count: usize) -> ImageSet {
             .mapv_inplace(|v| v + 0.5);
     }
     let names = ["a", "b", "c"].map(str::to_owned).to_vec();
-    ImageSet { images, targets: crate::field::Targets::Classes { labels, names }, source: Source::default() }
+    ImageSet {
+        images,
+        targets: crate::field::Targets::Classes { labels, names },
+        source: Provenance::default(),
+    }
 }
 
 fn x(count: i64, kind: Kind) -> Tensor {

@@ -135,6 +135,11 @@ impl Flow {
     pub fn reached(&self) -> f64 {
         self.reached
     }
+
+    /// Steps that the integrator made.
+    pub fn steps(&self) -> usize {
+        self.pieces.len()
+    }
 }
 
 // Growth starts from the initial weights: they must be followed too.
@@ -826,7 +831,7 @@ mod tests {
         let follow = Follow { until: Some(0.9), ..Follow::to(1e4) };
         let mut shown = 0;
         let flow = Flow::new(&modes, &moments, &weights, follow, |_, _| shown += 1).unwrap();
-        assert!(flow.reached() < 1e4 && shown == flow.pieces.len());
+        assert!(flow.reached() < 1e4 && shown == flow.steps());
         for i in 0..modes.len() {
             let t = [0.1, 0.5, 0.9].map(|share| flow.time_to(i, share).unwrap());
             assert!(t[0] < t[1] && t[1] < t[2]);

@@ -97,7 +97,7 @@ pub use moments::Moments;
 #[cfg(test)]
 pub(crate) mod tests_support {
     use crate::data::Samples;
-    use crate::field::Source;
+    use crate::field::Provenance;
     use crate::spectrum::{self, Grid};
     use crate::theory::linear::{Draw, Layout, Padding, Start, Weights};
     use crate::theory::{Modes, Moments};
@@ -117,7 +117,7 @@ pub(crate) mod tests_support {
             centred: false,
             labels: None,
             names: (0..k).map(|i| i.to_string()).collect(),
-            source: Source::default(),
+            source: Provenance::default(),
         }
     }
 

@@ -8,7 +8,7 @@ use tch::Device;
 use super::checkpoint::differences;
 use super::*;
 use crate::data::prepare::{Normalize, prepare};
-use crate::field::Source;
+use crate::field::Provenance;
 use crate::model::deep::Architecture;
 use crate::run::Checkpoints;
 use crate::run::RunConfig;
@@ -20,7 +20,7 @@ fn set(count: usize) -> ImageSet {
     let images = Array4::from_shape_simple_fn((count, 3, 8, 10), || f32::from(rng.random::<u8>()) / 255.0);
     let labels: Vec<u32> = (0..count).map(|i| (i % 3) as u32).collect();
     let names = ["a", "b", "c"].map(str::to_owned).to_vec();
-    ImageSet { images, targets: field::Targets::Classes { labels, names }, source: Source::default() }
+    ImageSet { images, targets: field::Targets::Classes { labels, names }, source: Provenance::default() }
 }
 
 fn architecture() -> Architecture {

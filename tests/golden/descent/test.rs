@@ -2,7 +2,7 @@
 //! `make.py` beside this file made the numbers.
 
 use domfreq::data::Samples;
-use domfreq::field::Source;
+use domfreq::field::Provenance;
 use domfreq::model::deep::{Architecture, Deep, Entry, Role};
 use domfreq::run::RunConfig;
 use domfreq::run::config::{AugmentConfig, InitKind, ModelKind, OptimConfig, OptimKind, ScheduleKind};
@@ -158,7 +158,7 @@ fn losses(case: &Value, eta: f64, kind: Kind, channels_last: bool, steps: usize)
         centred: false,
         labels: Some(labels),
         names: (0..10).map(|i| i.to_string()).collect(),
-        source: Source::default(),
+        source: Provenance::default(),
     };
     let mut config = RunConfig::default();
     config.model.kind = ModelKind::Resnet20;

@@ -12,7 +12,7 @@ use crate::audit::parts::modes::ModeUses;
 use crate::audit::subject::Subject;
 use crate::data::Samples;
 use crate::data::prepare::{Normalize, prepare};
-use crate::field::{ImageSet, Source, Targets};
+use crate::field::{ImageSet, Provenance, Targets};
 use crate::model::deep::{Architecture, Deep, Pass};
 use crate::model::{Padding, convert};
 use crate::progress::Progress;
@@ -45,7 +45,7 @@ fn set(count: usize, classes: usize) -> ImageSet {
         image.slice_mut(s![.., (*label as usize) % 8, ..]).mapv_inplace(|v| v + 0.5);
     }
     let names = (0..classes).map(|i| i.to_string()).collect();
-    ImageSet { images, targets: Targets::Classes { labels, names }, source: Source::default() }
+    ImageSet { images, targets: Targets::Classes { labels, names }, source: Provenance::default() }
 }
 
 fn subject(net: Deep, set: &ImageSet) -> Subject {

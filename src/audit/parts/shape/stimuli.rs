@@ -13,7 +13,7 @@ use crate::data::decode::{Item, Payload, decode_all};
 use crate::data::folder::{entries, name, pictures};
 use crate::data::select::select;
 use crate::error::{Error, Result};
-use crate::field::{Source, Targets};
+use crate::field::{Provenance, Targets};
 
 /// Cue-conflict images.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub struct Stimuli {
     /// The files, in the order of the images.
     pub files: Vec<PathBuf>,
     /// Where they came from; images that did not decode, where they may be left out.
-    pub source: Source,
+    pub source: Provenance,
 }
 
 /// The class of the texture in a file name `<shape><n>-<texture><m>.<ending>`, whose

@@ -514,7 +514,7 @@ pub struct AuditArgs {
     /// 15.7 for 224x224]
     #[arg(long)]
     pub epsilon: Option<f64>,
-    /// ADCS as the paper defines it, or as its published code computes it
+    /// Of the part `adcs`: as the paper defines it, or as its published code computes it
     #[arg(long, value_enum, default_value_t = Variant::Paper)]
     pub adcs: Variant,
     /// Seed of all draws

@@ -17,6 +17,20 @@
 //! [`cli`]. `model`, `train`, `probe` and the parts of `audit` that run networks need
 //! libtorch (feature `torch`), nothing else does.
 //!
+//! # Example
+//! The modes of a data set, before anything is trained:
+//! ```
+//! use domfreq::data::{self, Normalize, Options, Spec};
+//! use domfreq::theory::Modes;
+//!
+//! let spec: Spec = "cosines:size=8".parse()?;
+//! let samples = data::prepare(data::load(&spec, &Options::default())?, Normalize::None, false)?;
+//! let modes = Modes::new(&samples)?;
+//! // Each class is one cosine: ρ = √(n/2).
+//! assert!((modes.list[0].rho - 32f64.sqrt()).abs() < 1e-6);
+//! # Ok::<(), domfreq::Error>(())
+//! ```
+//!
 //! Source of the theory: Pinson, Lenaerts & Ginis, "Linear CNNs Discover the
 //! Statistical Structure of the Dataset Using Only the Most Dominant
 //! Frequencies", ICML 2023.
@@ -28,14 +42,15 @@ pub mod audit;
 pub mod blueprint;
 pub mod cli;
 pub mod data;
-pub mod disk;
+pub(crate) mod disk;
 pub mod error;
 pub mod field;
-pub mod figure;
+pub(crate) mod figure;
+mod html;
 #[cfg(feature = "torch")]
 pub mod model;
-pub mod pickle;
-pub mod plot;
+pub(crate) mod pickle;
+pub(crate) mod plot;
 #[cfg(feature = "torch")]
 pub mod probe;
 pub mod progress;

@@ -256,6 +256,14 @@ mod shown {
         let same = audit(&[&[weights, weights][..], &data].concat(), "same");
         assert_eq!(same["second"]["pair"]["agreement"]["share"], 1.0);
         assert_eq!(same["second"]["on_images"]["heatmap"], same["heatmap"]);
+        // What keeps nothing of its own has folders to be written to as well.
+        let both = [weights, "run/ckpt/step-00000005/weights.safetensors"];
+        let args =
+            [&["audit"][..], &both, &data, &["--only", "first,adcs", "--out", "few"], &flags[3..]].concat();
+        ok(tmp.path(), &args);
+        for file in ["first.csv", "second/first.csv", "second/adcs.png"] {
+            assert!(tmp.path().join("few").join(file).exists(), "{file}");
+        }
         // A run and a file have no images in common.
         let mixed = audit(&["run", weights], "mixed");
         assert!(mixed["second"]["pair"].is_null() && !mixed["bands"].is_null());
@@ -511,6 +519,9 @@ mod shown {
         let no_labels = ["--data", DATA, "--no-labels", "--quick", "--only", "bands,modes,heatmap", "--json"];
         let audit = json(&ok(tmp.path(), &[&base[..], &no_labels].concat()));
         assert!(audit["modes"].is_null() && audit["bands"]["accuracy"].is_null());
+        let left = &audit["left_out"][0];
+        assert_eq!(left["part"], "Modes");
+        assert!(left["why"].as_str().unwrap().contains("labels of the network's classes"), "{left}");
         assert_eq!(audit["heatmap"]["labelled"], false);
         // Pixels of waves are outside [0, 1]: what disturbs or filters images in it is left out.
         let waves = ["train", "--model", "resnet8", "--data", "cosines:size=16", "--epochs", "1"];

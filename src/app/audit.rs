@@ -187,16 +187,17 @@ mod shown {
 
     use super::*;
     use crate::app::network::{Loaded, Which};
-    use crate::audit::Clean;
     use crate::audit::pair::Pair;
     use crate::audit::parts::heatmap;
     use crate::audit::parts::{Found, Look};
     use crate::audit::report::Images;
     use crate::audit::subject::Subject;
+    use crate::audit::{Clean, Fingerprint};
     use crate::data::Normalize;
-    use crate::field::Targets;
+    use crate::field::{ImageSet, Targets};
     use crate::model::deep::Deep;
     use crate::model::device;
+    use crate::run::RunConfig;
 
     pub fn initial(stored: &Stored) -> Result<Option<StateDict>> {
         stored.run().map_or(Ok(None), |run| run.initial())
@@ -214,15 +215,15 @@ mod shown {
         if !runs && args.shown.data.data.is_none() {
             return Ok(());
         }
-        // What is wrong with b is to be known before a has taken its hours.
+        // What is wrong with b is to be known before a has taken its hours. Then it makes room.
         let b = match (second, &mut audit.second) {
             (Some(b), Some(found)) if runs != b.run().is_some() => {
                 let why = "of a run and a file of weights only the weights are compared";
                 found.on_images.left_out.push(LeftOut::say("Images", why));
                 None
             }
-            (Some(b), Some(found)) => match Shown::new(b, args) {
-                Ok(shown) => Some((b, shown)),
+            (Some(b), Some(found)) => match Shown::new(b, args).map(drop) {
+                Ok(()) => Some(b),
                 Err(e) if matches!(e.downcast_ref(), Some(Error::Input { .. } | Error::Lacking { .. })) => {
                     found.on_images.left_out.push(LeftOut::say("Images", e));
                     None
@@ -231,20 +232,37 @@ mod shown {
             },
             _ => None,
         };
-        let a = Shown::new(first, args)?;
-        a.look(&mut audit.on_images, first, args, out)?;
-        let (Some((b, shown)), Some(found)) = (b, &mut audit.second) else { return Ok(()) };
-        shown.look(&mut found.on_images, b, args, &report::second(out))?;
-        let (a_is, b_is) = (a.subject.fingerprint()?, shown.subject.fingerprint()?);
+        let a = look(&mut audit.on_images, first, args, out)?;
+        let (Some(b), Some(found)) = (b, &mut audit.second) else { return Ok(()) };
+        let b = look(&mut found.on_images, b, args, &report::second(out))?;
         // Of files they are the same, if in another number of channels.
-        if !runs || a_is.pixels == b_is.pixels && a.subject.labels == shown.subject.labels {
-            let labels = a.subject.labels.as_deref();
-            found.pair = Some(Pair::new(&a.clean.predictions, &shown.clean.predictions, labels));
+        if !runs || a.pixels == b.pixels && a.labels == b.labels {
+            found.pair = Some(Pair::new(&a.answers, &b.answers, a.labels.as_deref()));
         } else {
             let why = LeftOut::say("Numbers side by side", "the two runs have other images");
             found.on_images.left_out.push(why);
         }
         Ok(())
+    }
+
+    /// A network's answers, and to what.
+    struct Answers {
+        /// Hash of the pixels.
+        pixels: String,
+        labels: Option<Vec<u32>>,
+        answers: Vec<u32>,
+    }
+
+    /// Measures everything that is asked for, and makes the folder `out`.
+    fn look(on: &mut OnImages, stored: &Stored, args: &AuditArgs, out: &Path) -> Result<Answers> {
+        let shown = Shown::new(stored, args)?;
+        disk::create_dir(out)?;
+        on.images = Some(shown.images());
+        let (found, left) = shown.with_look(stored, args, out, Found::measure)?;
+        on.found = found;
+        on.left_out.extend(left);
+        let Shown { fingerprint, subject, clean, .. } = shown;
+        Ok(Answers { pixels: fingerprint.pixels, labels: subject.labels, answers: clean.predictions })
     }
 
     /// Computes one part of the heat map.
@@ -259,8 +277,10 @@ mod shown {
 
     /// The network with its images, and its answers to them.
     struct Shown {
-        loaded: Box<Loaded>,
+        config: RunConfig,
+        set: ImageSet,
         subject: Subject,
+        fingerprint: Fingerprint,
         clean: Clean,
         /// Names of the classes, where labels count.
         names: Option<Vec<String>>,
@@ -276,10 +296,9 @@ mod shown {
                 quick: args.quick.then_some(args.seed),
                 channels_last: Some(true),
             };
-            let loaded = Box::new(stored.load(&args.shown, which)?);
-            let Loaded { set, samples, architecture, .. } = &*loaded;
+            let Loaded { config, set, samples, architecture } = stored.load(&args.shown, which)?;
             let place = stored.place.display().to_string();
-            let net = Deep::with_weights(architecture.clone(), &stored.dict, &place, Kind::Float, device)?;
+            let net = Deep::with_weights(architecture, &stored.dict, &place, Kind::Float, device)?;
             let (labels, names) = match &set.targets {
                 Targets::Classes { labels, names } if !args.no_labels => {
                     (Some(labels.clone()), Some(names.clone()))
@@ -288,16 +307,16 @@ mod shown {
             };
             let offset = samples.offset.to_vec();
             let subject = Subject::new(net, set.images.view(), labels, &offset, &samples.scale)?;
-            let clean = Clean::new(&subject)?;
-            Ok(Self { loaded, subject, clean, names })
+            let (fingerprint, clean) = (subject.fingerprint()?, Clean::new(&subject)?);
+            Ok(Self { config, set, subject, fingerprint, clean, names })
         }
 
         fn normalize(&self) -> Normalize {
-            self.loaded.config.data.normalize()
+            self.config.data.normalize()
         }
 
         fn images(&self) -> Images {
-            let (set, data) = (&self.loaded.set, &self.loaded.config.data);
+            let (set, data) = (&self.set, &self.config.data);
             Images {
                 spec: data.spec.to_string(),
                 split: set.source.split.clone(),
@@ -320,9 +339,10 @@ mod shown {
         ) -> Result<T> {
             let look = Look {
                 subject: &self.subject,
+                fingerprint: &self.fingerprint,
                 clean: &self.clean,
-                set: &self.loaded.set,
-                data: self.loaded.config.data.options(),
+                set: &self.set,
+                data: self.config.data.options(),
                 normalize: self.normalize(),
                 names: self.names.as_deref(),
                 weights: &stored.dict,
@@ -332,15 +352,6 @@ mod shown {
                 stimuli: OnceCell::new(),
             };
             Ok(f(&look)?)
-        }
-
-        /// Measures everything that is asked for, and makes the folder `out`.
-        fn look(&self, on: &mut OnImages, stored: &Stored, args: &AuditArgs, out: &Path) -> Result<()> {
-            on.images = Some(self.images());
-            let (found, left) = self.with_look(stored, args, out, Found::measure)?;
-            on.found = found;
-            on.left_out.extend(left);
-            Ok(())
         }
     }
 }

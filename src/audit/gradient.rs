@@ -43,6 +43,16 @@ impl Default for Options {
     }
 }
 
+#[cfg(feature = "torch")]
+impl Options {
+    /// Those of a full audit, or of a quick one.
+    pub fn asked(quick: bool, seed: u64) -> Self {
+        const QUICK: usize = 48;
+        let usual = Self { seed, ..Self::default() };
+        Self { images: if quick { QUICK } else { usual.images }, ..usual }
+    }
+}
+
 /// A number with its standard error over images, where there is more than one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {

@@ -4,12 +4,10 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, Value};
 use serde::Serialize;
 
-use crate::disk;
 use crate::error::{Error, Result};
+use crate::{disk, html};
 
 /// What a report says.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -84,13 +82,7 @@ impl Figure {
 impl Page {
     /// The page as HTML; all text is escaped.
     pub fn html(&self) -> String {
-        const NAME: &str = "report.html";
-        let mut templates = Environment::new();
-        templates.set_auto_escape_callback(|_| AutoEscape::Html);
-        templates
-            .add_template(NAME, include_str!("../../assets/templates/report.html"))
-            .and_then(|()| templates.get_template(NAME)?.render(Value::from(Serde(self))))
-            .expect("the template fits the page: tested")
+        html::page(include_str!("../../assets/templates/report.html"), self)
     }
 
     /// Writes the page to `out`, complete or not at all.

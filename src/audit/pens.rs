@@ -4,10 +4,11 @@ use std::path::Path;
 
 use ndarray::Array2;
 
+use super::chapter::class_name;
 use crate::error::Result;
 use crate::plot::{
     Axis, Bar, Block, DPI, FULL, Heat, INK, Key, Layer, Look, Marker, PALETTE, Panel, Pen, REST, Sign,
-    Stroke, picture, power_of_ten,
+    Stroke, Tile, Tiles, picture, power_of_ten,
 };
 use crate::spectrum::{Frequency, Grid, mirror, shift_to_centre};
 
@@ -88,6 +89,31 @@ pub fn plane(grid: Grid, frequencies: &[Frequency], values: &[f64]) -> Array2<f6
         }
     }
     shift_to_centre(mirror(half.view(), grid.w).view())
+}
+
+/// Most classes that a figure shows.
+pub const SHOWN: usize = 10;
+
+/// A row of maps, one of each class: a value per distinct frequency, signed.
+pub fn maps<'a>(
+    names: &[String],
+    what: &str,
+    grid: Grid,
+    frequencies: &[Frequency],
+    of: impl Iterator<Item = (u32, &'a [f64])>,
+) -> [Block; 2] {
+    let (columns, tiles): (Vec<_>, Vec<_>) = of
+        .take(SHOWN)
+        .map(|(class, values)| {
+            let image = plane(grid, frequencies, values);
+            let tile = Tile { image, look: Look::Signed, caption: String::new() };
+            (class_name(names, class), Some(tile))
+        })
+        .unzip();
+    // Room for names where there are few.
+    let side = if columns.len() <= 6 { 170.0 } else { 120.0 };
+    let rows = vec![(what.to_owned(), tiles)];
+    [Block::Tiles(Tiles { groups: Vec::new(), columns, rows, side }), Block::Bars(vec![signed()])]
 }
 
 /// A colour bar over `decades` powers of ten.

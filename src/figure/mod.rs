@@ -20,7 +20,7 @@ mod verdict;
 
 use std::path::Path;
 
-pub use verdict::{Note, Verdict};
+pub use verdict::Note;
 
 /// The commands from the figures: arguments with a field `out`, and a function
 /// `draw` from them to a [`Note`].

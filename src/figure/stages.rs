@@ -275,17 +275,18 @@ mod tests {
 
     #[test]
     fn legend_is_covered_by_nothing() {
-        // The same names and times, calm data and wild: below the axes and their
-        // label the two figures agree to the last pixel.
+        // The same names, times and extremes, calm data and wild: below the axes the two
+        // figures agree to the last pixel.
         let names = ["mode 1", "mode 2", "mode 3"];
         let figure = |data: &dyn Fn(usize) -> Vec<f64>| {
-            let curves = || (0..3).map(|i| curve(names[i], data(i))).collect();
+            let between = |i| [vec![-40.0, 40.0], data(i)].concat();
+            let curves = || (0..3).map(|i| curve(names[i], between(i))).collect();
             page(&[panel(curves()), panel(curves())]).unwrap()
         };
         let calm = figure(&|_| vec![0.0; 200]);
         let wild = figure(&|i| (0..200).map(|t| 40.0 * (0.3 * (t + i) as f64).sin()).collect());
         assert_eq!((calm.width, calm.height), (wild.width, wild.height));
-        let bottom = first_axes(&calm).3 + 88;
+        let bottom = first_axes(&calm).3 + 8;
         let below = 3 * calm.width * bottom;
         assert_eq!(calm.rgb[below..], wild.rgb[below..]);
         assert_ne!(calm.rgb[..below], wild.rgb[..below]);

@@ -160,11 +160,6 @@ impl<V: Vocabulary> Heap<'_, V> {
         self.objects.len()
     }
 
-    /// Without objects.
-    pub fn is_empty(&self) -> bool {
-        self.objects.is_empty()
-    }
-
     /// Bytes of the pickle: the bound for whatever is copied from its objects.
     pub fn limit(&self) -> usize {
         self.limit

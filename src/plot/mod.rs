@@ -26,7 +26,7 @@ mod tiles;
 mod viridis;
 
 pub use axis::Axis;
-pub use canvas::{Anchor, Canvas, Lettering, SUB, render, text_width};
+pub use canvas::{Canvas, Lettering, SUB, render, text_width};
 pub use check::{ascending, range, series};
 pub use legend::{Key, Sign};
 pub use page::{Block, FULL, SINGLE, picture};
@@ -35,9 +35,9 @@ pub use pen::{MARKERS, Marker, Pen, Stroke};
 pub use plotters::style::RGBColor;
 pub use png::Picture;
 pub use style::{
-    BELOW, DPI, FROM_CORNER, GRID, INK, LABEL, LEFT_OF, PALETTE, PAPER, QUIET, REST, RIGHT_OF, SMALL, TITLE,
-    blue_white_red, letters, mix, pt, viridis,
+    BELOW, DPI, FROM_CORNER, INK, LABEL, LEFT_OF, PALETTE, PAPER, QUIET, REST, SMALL, TITLE, blue_white_red,
+    letters, mix, pt, viridis,
 };
 pub use text::wrap;
 pub use ticks::{power_of_ten, tick_labels};
-pub use tiles::{BAR, Bar, KEY_HEIGHT, Look, Tile, Tiles, draw_bar, draw_cells};
+pub use tiles::{Bar, KEY_HEIGHT, Look, Tile, Tiles, draw_bar, draw_cells};

@@ -24,6 +24,7 @@ impl Picture {
     ///
     /// # Panics
     /// Outside the picture.
+    #[cfg(test)]
     pub fn pixel(&self, x: usize, y: usize) -> [u8; 3] {
         let at = 3 * (y * self.width + x);
         [self.rgb[at], self.rgb[at + 1], self.rgb[at + 2]]

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::shape::Stimuli;
 use super::{Ask, KEPT, LeftOut, Name, Part};
+use crate::audit::Fingerprint;
 use crate::audit::clean::Clean;
 use crate::audit::subject::Subject;
 use crate::data::{self, Normalize, Samples};
@@ -20,6 +21,8 @@ use crate::weights::StateDict;
 pub struct Look<'a> {
     /// The network, and the pixels as it is shown them.
     pub subject: &'a Subject,
+    /// What tells both from others.
+    pub fingerprint: &'a Fingerprint,
     /// Its answers to the images as they are.
     pub clean: &'a Clean,
     /// The images.
@@ -103,7 +106,7 @@ impl Look<'_> {
             found: &'a T,
         }
         let options = serde_json::to_string(options).expect("options have a JSON form");
-        let key = format!("{} {options}", self.key()?);
+        let key = format!("{} {options}", self.key());
         let dir = self.out.join(KEPT);
         let path = dir.join(format!("{}.json", part.name()));
         let kept = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Kept<P>>(&text).ok());
@@ -119,11 +122,11 @@ impl Look<'_> {
     }
 
     /// What decides on every number: program, network, images, normalisation, seed.
-    fn key(&self) -> Result<String> {
-        let of = serde_json::to_string(&self.subject.fingerprint()?).expect("hashes have a JSON form");
+    fn key(&self) -> String {
+        let of = serde_json::to_string(&self.fingerprint).expect("hashes have a JSON form");
         let device = format!("{:?}", self.subject.pixels.device());
         let version = (env!("CARGO_PKG_VERSION"), env!("DOMFREQ_COMMIT"));
-        Ok(format!("{version:?} {of} {} {} {device}", self.normalize, self.ask.seed))
+        format!("{version:?} {of} {} {} {device}", self.normalize, self.ask.seed)
     }
 
     /// Whether a part is asked for, and can be had.

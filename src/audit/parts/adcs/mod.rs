@@ -6,39 +6,13 @@ mod measure;
 pub use measure::*;
 
 use super::{About, Needs, Part, Shown, Words};
-use crate::audit::chapter::class_name;
 use crate::audit::csv::{Cell, Csv, class};
-use crate::audit::pens::{plane, signed};
-use crate::plot::{Block, Look as Colours, Tile, Tiles};
-use crate::spectrum::{Frequency, Grid};
+use crate::audit::pens::maps;
+use crate::plot::Block;
+use crate::spectrum::Grid;
 
 /// What is found.
 pub type Found = Adcs;
-
-/// Most classes that a figure shows.
-pub const SHOWN: usize = 10;
-
-/// A row of maps, one of each class: a value per distinct frequency, signed.
-pub fn maps<'a>(
-    shown: &Shown,
-    what: &str,
-    grid: Grid,
-    frequencies: &[Frequency],
-    of: impl Iterator<Item = (u32, &'a [f64])>,
-) -> [Block; 2] {
-    let (columns, tiles): (Vec<_>, Vec<_>) = of
-        .take(SHOWN)
-        .map(|(class, values)| {
-            let image = plane(grid, frequencies, values);
-            let tile = Tile { image, look: Colours::Signed, caption: String::new() };
-            (class_name(shown.classes, class), Some(tile))
-        })
-        .unzip();
-    // Room for names where there are few.
-    let side = if columns.len() <= 6 { 170.0 } else { 120.0 };
-    let rows = vec![(what.to_owned(), tiles)];
-    [Block::Tiles(Tiles { groups: Vec::new(), columns, rows, side }), Block::Bars(vec![signed()])]
-}
 
 impl Part for Adcs {
     const ABOUT: About = About {
@@ -106,7 +80,7 @@ impl Part for Adcs {
         let size = Grid::new(self.height, self.width);
         let heading = "At which frequencies classes have more energy than the others".to_owned();
         let mut blocks = vec![Block::Heading(heading)];
-        blocks.extend(maps(shown, "ADCS", size, &self.frequencies, of));
+        blocks.extend(maps(shown.classes, "ADCS", size, &self.frequencies, of));
         blocks
     }
 }

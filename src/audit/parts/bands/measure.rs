@@ -186,9 +186,8 @@ mod run {
     /// each radius of the grid.
     ///
     /// # Errors
-    /// [`Error::Input`] for radii that do not rise within 0 to √½, for no images,
-    /// for labels that the network has no output for, and for pixels outside
-    /// [0, 1] where results are to be clipped; [`Error::Device`].
+    /// [`Error::Input`] for radii that do not rise within 0 to √½; [`Error::Lacking`] for
+    /// pixels outside [0, 1] where results are to be clipped; [`Error::Device`].
     pub fn measure(subject: &Subject, clean: &Clean, options: &Options) -> Result<Bands> {
         options.check()?;
         let [channels, h, w] = subject.net.architecture().shape;

@@ -189,9 +189,9 @@ mod run {
     /// Importances, maps, and what becomes of the answers with the maps alone.
     ///
     /// # Errors
-    /// [`Error::Input`] for a patch of nothing, shares that are none, images of fewer
-    /// than two classes (without labels: answers), and labels that the network has
-    /// no output for; [`Error::Device`].
+    /// [`Error::Input`] for a patch of nothing and shares that are none;
+    /// [`Error::Lacking`] for images of fewer than two classes (without labels:
+    /// answers); [`Error::Device`].
     pub fn measure(subject: &Subject, clean: &Clean, options: &Options) -> Result<Dominance> {
         options.check()?;
         let [_, height, width] = subject.net.architecture().shape;

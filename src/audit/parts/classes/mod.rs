@@ -5,13 +5,12 @@ mod measure;
 
 pub use measure::*;
 
-use super::adcs::{SHOWN, maps};
 use super::{About, Needs, Part, Shown, Words};
 use crate::audit::Reference;
 use crate::audit::chapter::{class_name, percent, short};
 use crate::audit::csv::{Cell, Csv, class, rate};
 use crate::audit::page::Table;
-use crate::audit::pens::dotted;
+use crate::audit::pens::{SHOWN, dotted, maps};
 use crate::plot::{Axis, Block, Key, Marker, PALETTE, Panel, Pen, Sign, Stroke};
 use crate::spectrum::Grid;
 
@@ -140,7 +139,7 @@ impl Part for Dominance {
         let grid = Grid::new(self.height, self.width);
         let of = self.classes.iter().map(|c| (c.class, c.importance.as_slice()));
         let mut blocks = vec![Block::Heading(format!("Frequencies of classes, {}", shown.network))];
-        blocks.extend(maps(shown, "importance", grid, &self.frequencies, of));
+        blocks.extend(maps(shown.classes, "importance", grid, &self.frequencies, of));
         let x = || Axis::log("share of the plane that is kept");
         let y = |what: &str| Axis::linear(what).within(0.0, 1.02);
         let mut right = Panel::new("Images of the class, answered as it", x(), y("true positives"));

@@ -194,16 +194,16 @@ pub fn discard_other(dir: &Path, subject: &Subject, options: &Options) -> Result
 
 /// The heat map of a network on its images, or the part `shard` of it.
 ///
-/// One pass over the images for each frequency; `clean` are the answers to the images as
-/// they are. With a folder
-/// `keep`, what is done is kept there line by line, in `heatmap.csv` (a part's in
-/// `heatmap-i-of-N.csv`), with `heatmap.json` beside it that says what it is the
-/// map of: a later call goes on where this one ended, however it ended, to the
-/// same numbers. [`merge_of`] puts parts together.
+/// One pass over the images for each frequency; `clean` are the answers to the images
+/// as they are. With a folder `keep`, what is done is kept there line by line, in
+/// `heatmap.csv` (a part's in `heatmap-i-of-N.csv`), with `heatmap.json` beside it that
+/// says what it is the map of: a later call goes on where this one ended, however it
+/// ended, to the same numbers. [`merge_of`] puts parts together.
 ///
 /// # Errors
-/// [`Error::Lacking`] for logits that are not finite; [`Error::Input`] for options that make no map; where `keep` has the map of
-/// something else, with the key that differs. [`Error::Io`]; [`Error::Device`].
+/// [`Error::Lacking`] for logits that are not finite; [`Error::Input`] for options that
+/// make no map, and where `keep` has the map of something else, with the key that
+/// differs; [`Error::Io`]; [`Error::Device`].
 pub fn measure(
     subject: &Subject,
     clean: &Clean,

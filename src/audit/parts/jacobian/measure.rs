@@ -73,8 +73,8 @@ mod run {
     /// passes, or as many as there are draws.
     ///
     /// # Errors
-    /// [`Error::Input`] without images, for options that ask for nothing, and for
-    /// gradients that are not finite; [`Error::Device`].
+    /// [`Error::Input`] without images and for options that ask for nothing;
+    /// [`Error::Lacking`] for gradients that are not finite; [`Error::Device`].
     pub fn squared(
         subject: &Subject,
         options: &Options,
@@ -122,7 +122,7 @@ mod run {
             }
             bar.inc(part.len() as u64);
         }
-        let energies = Energies::new(grid, groups.mean())?;
+        let energies = Energies::new(grid, groups.mean()).map_err(|_| not_finite())?;
         let profile = energies.radial_profile(None);
         let whole = energies.total();
         let radial = profile.radius.iter().zip(&profile.entries).enumerate().map(|(ring, (radius, entries))| {

@@ -9,23 +9,14 @@ pub use measure::*;
 use super::{About, Needs, Part, Shown, Words};
 use crate::audit::chapter::listed;
 use crate::audit::csv::{Cell, Csv};
+#[cfg(feature = "torch")]
+use crate::audit::gradient::Options;
 use crate::audit::numbers::{Beside, Measured};
 use crate::audit::pens::{MEASURED, RADIUS, dotted};
 use crate::plot::{Axis, Block, Marker, Panel};
 
 /// What is found.
 pub type Found = SquaredJacobian;
-
-/// Images of a quick audit that Jacobians are taken at.
-#[cfg(feature = "torch")]
-const QUICK: usize = 48;
-
-/// The images that gradients are taken at, and how.
-#[cfg(feature = "torch")]
-pub fn options(look: &super::Look) -> crate::audit::gradient::Options {
-    let usual = crate::audit::gradient::Options { seed: look.ask.seed, ..Default::default() };
-    crate::audit::gradient::Options { images: if look.ask.quick { QUICK } else { usual.images }, ..usual }
-}
 
 impl Part for SquaredJacobian {
     const ABOUT: About = About {
@@ -39,7 +30,7 @@ impl Part for SquaredJacobian {
 
     #[cfg(feature = "torch")]
     fn measure(look: &super::Look) -> crate::Result<Self> {
-        let options = options(look);
+        let options = Options::asked(look.ask.quick, look.ask.seed);
         let progress = |total| crate::progress::Progress::new("Jacobians (images)", total);
         look.once(super::Name::jacobian, &options, || Ok(squared(look.subject, &options, progress)?.0))
     }

@@ -95,7 +95,8 @@ mod run {
     /// # Errors
     /// [`Error::Input`] for modes of other images or of other classes than the
     /// network's outputs, for samples without classes or of other images, and for
-    /// options that ask for nothing; [`Error::Device`].
+    /// options that ask for nothing; [`Error::Lacking`] for gradients that are not
+    /// finite; [`Error::Device`].
     pub fn modes(
         subject: &Subject,
         clean: &Clean,

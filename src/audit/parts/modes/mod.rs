@@ -52,7 +52,7 @@ impl Part for ModeUses {
     #[cfg(feature = "torch")]
     fn measure(look: &super::Look) -> crate::Result<Self> {
         use crate::error::{Error, Lack};
-        let options = super::jacobian::options(look);
+        let options = crate::audit::gradient::Options::asked(look.ask.quick, look.ask.seed);
         let progress = |total| crate::progress::Progress::new("templates (images)", total);
         look.once(super::Name::modes, &options, || {
             let samples = look.samples().map_err(Error::lack_of(Lack::Variation))?;

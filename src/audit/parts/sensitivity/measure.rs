@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::Reference;
 use crate::audit::gradient::Estimate;
+use crate::stats::Z95;
 
 /// Where the loss reacts to the image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,8 +68,7 @@ pub struct Share {
 
 impl From<Estimate> for Share {
     fn from(Estimate { value, se }: Estimate) -> Self {
-        const Z: f64 = 1.959_963_984_540_054;
-        let interval = se.map(|se| [(value - Z * se).max(0.0), (value + Z * se).min(1.0)]);
+        let interval = se.map(|se| [(value - Z95 * se).max(0.0), (value + Z95 * se).min(1.0)]);
         Self { value, interval }
     }
 }

@@ -140,9 +140,9 @@ mod run {
     /// Shows `subject` every image's phases with the amplitudes of another class.
     ///
     /// # Errors
-    /// [`crate::Error::Input`] where all images are of one class (without labels: get the
-    /// same answer), for labels that the network has no output for, and for pixels
-    /// outside [0, 1] where results are to be clipped; [`crate::Error::Device`].
+    /// [`crate::Error::Lacking`] where all images are of one class (without labels: get
+    /// the same answer), and for pixels outside [0, 1] where results are to be clipped;
+    /// [`crate::Error::Device`].
     pub fn measure(subject: &Subject, clean: &Clean, options: &Options) -> Result<Swap> {
         let Some(partners) = partners(&clean.classes, options.seed) else {
             return Err(clean.one_class());

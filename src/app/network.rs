@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::audit::guess::{Guess, guess};
+use crate::blueprint::guess::{Guess, guess};
 use crate::cli::ShownArgs;
 use crate::error::Error;
 use crate::progress::say;
@@ -184,7 +184,7 @@ mod loading {
                 }
             };
             config.model.kind = said.unwrap_or(config.model.kind);
-            guess.iter().for_each(|guess| guess.apply(&mut config.model));
+            guess.iter().for_each(|guess| config.model.adopt(guess));
             args.switches.apply(&mut config);
             config.run.channels_last = which.channels_last.unwrap_or(config.run.channels_last);
             config.check()?;

@@ -7,8 +7,7 @@
 //!
 //! By weights alone: [`layers`]. By showing images to the network: [`parts`], each of them
 //! one folder; what they find is plain data, that can be read without libtorch. Two
-//! networks on the same images: [`pair`]. [`guess`] tells the network from its weights,
-//! [`report`] puts all of it together, [`page`] makes a file of it.
+//! networks on the same images: [`pair`]. [`report`] puts all of it together, [`page`] makes a file of it.
 
 mod chapter;
 mod clean;
@@ -16,7 +15,6 @@ mod csv;
 pub mod filter;
 mod fingerprint;
 mod gradient;
-pub mod guess;
 pub mod layers;
 mod numbers;
 pub mod page;

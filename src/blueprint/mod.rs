@@ -1,6 +1,6 @@
 //! Deep networks as plain data: layers in order, with the names and shapes of
 //! their tensors. libtorch builds networks from it (`model::deep`); to say which
-//! network a file of weights is of ([`crate::audit::guess`]) takes none.
+//! network a file of weights is of ([`guess`]) takes none.
 //!
 //! Names, shapes and order are those of the `state_dict` of torchvision's
 //! networks, and for CIFAR ResNets those in use for them
@@ -9,6 +9,7 @@
 mod cnn;
 mod convnext;
 mod densenet;
+pub mod guess;
 mod kind;
 mod mobilenet;
 mod resnet;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::blueprint::Architecture;
+use crate::blueprint::guess::Guess;
 use crate::data::{Normalize, Options, Spec};
 use crate::error::{Error, Result};
 use crate::theory::linear::{Layout, Padding};
@@ -190,6 +191,14 @@ impl Default for ModelConfig {
 }
 
 impl ModelConfig {
+    /// Takes what a file of weights says.
+    pub fn adopt(&mut self, guess: &Guess) {
+        self.kind = guess.kind;
+        self.norm = guess.norm;
+        self.stem = guess.stem;
+        self.shortcut = guess.shortcut.unwrap_or(self.shortcut);
+    }
+
     /// What kernels meet beyond the edges.
     pub fn padding(&self) -> Padding {
         let usual = if self.kind == ModelKind::Lcnn { Padding::Circular } else { Padding::Zero };

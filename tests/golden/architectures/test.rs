@@ -4,8 +4,8 @@
 use std::io::Read;
 use std::str::FromStr;
 
-use domfreq::audit::guess::{Guess, guess};
 use domfreq::blueprint::Plan;
+use domfreq::blueprint::guess::{Guess, guess};
 use domfreq::run::config::{ModelKind, Shortcut, Stem};
 use domfreq::weights::{Data, NamedTensor, StateDict};
 use proptest::prelude::*;

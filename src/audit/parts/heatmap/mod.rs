@@ -8,6 +8,7 @@ mod store;
 pub use map::*;
 #[cfg(feature = "torch")]
 pub use run::{discard_other, measure, merge_of};
+pub use store::merge;
 
 use super::{About, Needs, Part, Shown, Words};
 use crate::audit::chapter::{capital, percent};

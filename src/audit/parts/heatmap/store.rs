@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Entry, Options, Shard};
+use super::{Entry, HeatMap, Options, Shard};
 use crate::audit::Fingerprint;
 use crate::audit::Rate;
 use crate::error::{Error, Result};
@@ -140,12 +140,18 @@ pub(super) fn read(csv: &Path, about: &About, wanted: &[(u64, Frequency)]) -> Re
     Ok(done)
 }
 
-/// What the parts `heatmap-i-of-N` in `dir` are of, and their frequencies in order.
+/// The whole heat map from the parts `heatmap-i-of-N` in `dir`.
 ///
 /// # Errors
 /// [`Error::Input`] where there are no parts, where one is missing, not finished
 /// or of something else than the first, and where there are parts of two
 /// divisions; [`Error::Io`].
+pub fn merge(dir: &Path) -> Result<HeatMap> {
+    let (about, entries) = gather(dir)?;
+    Ok(HeatMap::new(&about, entries))
+}
+
+// What all parts are of, and their frequencies in order.
 pub(super) fn gather(dir: &Path) -> Result<(About, Vec<Entry>)> {
     let mut shards = Vec::new();
     for file in std::fs::read_dir(dir).map_err(Error::io(dir, "read"))? {

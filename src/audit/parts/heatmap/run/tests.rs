@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use rand::Rng;
 use tch::Device;
 
-use super::super::{self as heatmap, ring};
+use super::super::{self as heatmap, merge, ring};
 use super::*;
 use crate::model::deep::{Architecture, Deep, Pass};
 use crate::run::config::{InitKind, ModelKind};
@@ -294,6 +294,7 @@ fn parts_make_the_whole() {
     assert!(merged().unwrap_err().contains("expected all 3 parts, found no part 2/3"));
     part(2);
     assert_eq!(merged().unwrap(), whole);
+    assert_eq!(merge(tmp.path()).unwrap(), whole, "without the network");
 
     let csv = tmp.path().join("heatmap-2-of-3.csv");
     let text = fs::read_to_string(&csv).unwrap();

@@ -13,8 +13,7 @@ use std::fmt;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use crate::blueprint::{Architecture, Plan, current_name};
-use crate::run::config::{ModelConfig, ModelKind, Shortcut, Stem};
+use super::{Architecture, ModelKind, Plan, Shortcut, Stem, current_name};
 use crate::weights::StateDict;
 
 /// A network that a file of weights fits.
@@ -44,14 +43,6 @@ impl Guess {
             shortcut: self.shortcut.unwrap_or(usual.shortcut),
             ..usual
         }
-    }
-
-    /// Puts what was guessed into a configuration.
-    pub fn apply(&self, model: &mut ModelConfig) {
-        model.kind = self.kind;
-        model.norm = self.norm;
-        model.stem = self.stem;
-        model.shortcut = self.shortcut.unwrap_or(model.shortcut);
     }
 }
 

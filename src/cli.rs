@@ -110,7 +110,7 @@ impl DataArgs {
     /// Puts what was said on the command line over `config`.
     ///
     /// # Errors
-    /// [`Error::Input`] for an unknown source.
+    /// [`crate::Error::Input`] for an unknown source.
     pub fn apply(&self, config: &mut DataConfig) -> Result<()> {
         if let Some(text) = &self.data {
             config.spec = text.parse()?;

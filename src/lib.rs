@@ -11,8 +11,8 @@
 //!   training samples; the half-time is where a_α = s_α/2 ([`theory`]).
 //!
 //! # Modules
-//! [`field`], `stats` → [`spectrum`], [`plot`], [`pickle`] → [`data`], [`weights`], [`theory`] →
-//! [`blueprint`] → [`run`] → `model` → `train` → `probe` → [`audit`]; [`figure`] reads run directories;
+//! [`field`], `stats` → [`spectrum`], `plot`, `pickle` → [`data`], [`weights`], [`theory`] →
+//! [`blueprint`] → [`run`] → `model` → `train` → `probe` → [`audit`]; `figure` reads run directories;
 //! [`app`] wires everything to
 //! [`cli`]. `model`, `train`, `probe` and the parts of `audit` that run networks need
 //! libtorch (feature `torch`), nothing else does.

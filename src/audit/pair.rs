@@ -2,7 +2,7 @@
 //!
 //! Accuracies are compared image by image: the interval of their difference is that of
 //! Agresti & Min (2005) for paired shares, with half an image added to each of the four
-//! cells. All other [`numbers`](super::numbers) are put side by side as they are.
+//! cells. All other numbers are put side by side as they are.
 
 use serde::{Deserialize, Serialize};
 

@@ -27,22 +27,22 @@ pub struct Trace {
     pub shape: [usize; 4],
     /// Mean squared norm of its kernels at each checkpoint; None where it is missing.
     pub energy: Vec<Option<f64>>,
-    /// [`Spectrum::centroid`] at each; None where it has no spectrum.
+    /// [`Spectrum::centroid`](super::Spectrum::centroid) at each; None where it has no spectrum.
     pub centroid: Vec<Option<f64>>,
-    /// [`Spectrum::anisotropy`] at each.
+    /// [`Spectrum::anisotropy`](super::Spectrum::anisotropy) at each.
     pub anisotropy: Vec<Option<f64>>,
-    /// [`Spectrum::kernel_anisotropy`] at each.
+    /// [`Spectrum::kernel_anisotropy`](super::Spectrum::kernel_anisotropy) at each.
     pub kernel_anisotropy: Vec<Option<f64>>,
-    /// [`Spectrum::dominant_share`] at each.
+    /// [`Spectrum::dominant_share`](super::Spectrum::dominant_share) at each.
     pub dominant_share: Vec<Option<f64>>,
-    /// [`Spectrum::participation`] at each.
+    /// [`Spectrum::participation`](super::Spectrum::participation) at each.
     pub participation: Vec<Option<f64>>,
 }
 
 /// The layers of the first of these networks at all of them.
 ///
 /// # Errors
-/// [`Error::Input`] where one is on another grid or has none of these layers in their
+/// [`crate::Error::Input`] where one is on another grid or has none of these layers in their
 /// shapes.
 pub fn traces(networks: &[Layers]) -> Result<Vec<Trace>> {
     let Some(first) = networks.first() else { return Ok(Vec::new()) };

@@ -64,7 +64,7 @@ impl Look<'_> {
     /// The images with their modes: centred, over one standard deviation.
     ///
     /// # Errors
-    /// As [`data::prepare`].
+    /// As [`data::prepare()`].
     pub fn samples(&self) -> Result<Samples> {
         data::prepare(self.set.clone(), self.normalize, true)
     }

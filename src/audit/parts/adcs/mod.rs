@@ -1,4 +1,4 @@
-//! Where the images of a class have more energy than the others: [`measure`] says how.
+//! Where the images of a class have more energy than the others: `measure` says how.
 //! It is a property of the images alone.
 
 mod measure;

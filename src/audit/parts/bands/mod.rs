@@ -1,4 +1,4 @@
-//! Answers to low-, high- and band-passed images: [`measure`] says how.
+//! Answers to low-, high- and band-passed images: `measure` says how.
 
 mod measure;
 

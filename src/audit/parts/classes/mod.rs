@@ -1,5 +1,5 @@
 //! Which frequencies a network needs for each class, and how far it gets with those
-//! alone: [`measure`] says how.
+//! alone: `measure` says how.
 
 mod measure;
 

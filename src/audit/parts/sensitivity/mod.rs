@@ -1,4 +1,4 @@
-//! At which frequencies a small change of the image changes the loss: [`measure`] says how.
+//! At which frequencies a small change of the image changes the loss: `measure` says how.
 
 mod measure;
 

@@ -1,4 +1,4 @@
-//! Shape or texture, on cue-conflict images: [`measure`] says how.
+//! Shape or texture, on cue-conflict images: `measure` says how.
 
 mod categories;
 mod measure;

@@ -1,4 +1,4 @@
-//! Answers to images with the phases of one and the amplitudes of another: [`measure`]
+//! Answers to images with the phases of one and the amplitudes of another: `measure`
 //! says how.
 
 mod measure;

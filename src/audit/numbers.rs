@@ -78,12 +78,15 @@ impl Number {
     }
 }
 
-/// A curve of both networks: (x, y, interval of y) of a and of b, in one panel.
+/// (x, y, interval of y).
+pub type Point = (f64, f64, Option<[f64; 2]>);
+
+/// A curve of both networks, a and b, in one panel.
 pub struct Beside {
     /// The panel, with nothing in it; its title without a letter.
     pub panel: Panel,
     /// Of a, and of b.
-    pub points: [Vec<(f64, f64, Option<[f64; 2]>)>; 2],
+    pub points: [Vec<Point>; 2],
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ impl Axis {
 
     /// From 0, which gets a tenth of the axis, over `first` (both positive) to
     /// `last`: for a logarithmic axis.
-    pub fn from_zero(self, first: f64, last: f64) -> Self {
+    pub fn starting_at_zero(self, first: f64, last: f64) -> Self {
         let place = first * (first / last).min(0.5).powf(0.1);
         Self { zero: Some((place, first)), ..self }.within(place, last)
     }
@@ -146,13 +146,13 @@ mod tests {
         assert_eq!(borders(&Axis::log(""), &[0.0, 1.0, 100.0]), (1, vec![-1.0, 1.0, 3.0]));
         assert_eq!(borders(&Axis::linear(""), &[3.0]), (0, vec![2.5, 3.5]));
         assert_eq!(borders(&Axis::log(""), &[0.0]), (1, vec![]));
-        let from_zero = Axis::log("").from_zero(1.0, 1e10);
-        assert_eq!(borders(&from_zero, &[0.0, 1.0, 100.0]), (0, vec![-1.5, -0.5, 1.0, 3.0]));
+        let starting_at_zero = Axis::log("").starting_at_zero(1.0, 1e10);
+        assert_eq!(borders(&starting_at_zero, &[0.0, 1.0, 100.0]), (0, vec![-1.5, -0.5, 1.0, 3.0]));
     }
 
     #[test]
     fn a_logarithmic_axis_that_starts_at_zero() {
-        let axis = Axis::log("").from_zero(100.0, 1e4);
+        let axis = Axis::log("").starting_at_zero(100.0, 1e4);
         let span = axis.span("", std::iter::empty(), None).unwrap();
         let found = axis_ticks(&axis, span, 6);
         let texts: Vec<_> = found.major.iter().map(|t| t.1.as_str()).collect();
@@ -161,7 +161,7 @@ mod tests {
         assert!(found.minor.iter().all(|m| *m >= 2.0), "nothing between 0 and the first value");
         assert!(axis.along(-1.0).is_nan() && Axis::log("").along(0.0).is_nan());
         // One positive value only.
-        let span = Axis::log("").from_zero(5.0, 5.0).span("", std::iter::empty(), None).unwrap();
+        let span = Axis::log("").starting_at_zero(5.0, 5.0).span("", std::iter::empty(), None).unwrap();
         assert!(span.0 < span.1);
     }
 }

@@ -188,7 +188,7 @@ fn step_axis(data: &Resnet, beyond: f64) -> Axis {
         Some((first, last)) => {
             let end = last * (last / first).powf(beyond);
             let axis = Axis::log(STEP);
-            if start > 0.0 { axis.within(first, end) } else { axis.from_zero(first, end) }
+            if start > 0.0 { axis.within(first, end) } else { axis.starting_at_zero(first, end) }
         }
         None => {
             let last = data.strengths.steps.last().copied().filter(|s| *s > 0.0).unwrap_or(1.0);

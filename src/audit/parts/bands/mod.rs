@@ -160,7 +160,7 @@ fn radial(label: &str, all: impl Iterator<Item = f64>) -> Axis {
     match all.iter().copied().find(|r| *r > 0.0) {
         Some(first) if most > 1.5 * least => {
             let places = [0.0, 0.03, 0.1, 0.3].map(|r| (r, r.to_string()));
-            Axis::log(label).from_zero(first, END).named(places.to_vec())
+            Axis::log(label).starting_at_zero(first, END).named(places.to_vec())
         }
         _ => Axis::linear(label).within(-0.01, END),
     }

@@ -254,6 +254,13 @@ pub struct Plan {
 
 impl Plan {
     /// Of a deep network.
+    /// ```
+    /// use domfreq::blueprint::{Architecture, ModelKind, Plan};
+    ///
+    /// let plan = Plan::new(&Architecture::usual(ModelKind::Resnet18, [3, 224, 224], 1000))?;
+    /// assert_eq!(plan.tensors()[0], ("conv1.weight".to_owned(), vec![64, 3, 7, 7]));
+    /// # Ok::<(), domfreq::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Input`] for a linear kind, for a switch that the network does not

@@ -88,6 +88,14 @@ impl Options {
 
 /// Reads or makes the images that `spec` and `options` describe: pixels of
 /// image files in [0, 1], not centred, not normalised.
+/// ```
+/// use domfreq::data::{self, Options};
+///
+/// let options = Options { limit: Some(10), ..Options::default() };
+/// let set = data::load(&"leaves:count=20,size=16,channels=3".parse()?, &options)?;
+/// assert_eq!((set.len(), set.shape()), (10, [3, 16, 16]));
+/// # Ok::<(), domfreq::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`crate::Error::Input`] for files that are not what they should be, for

@@ -11,6 +11,19 @@ use super::grid::{Frequency, Grid};
 use crate::error::{Error, Result};
 
 /// Energies |x̂(k)|² of a spectrum on the half plane of its grid.
+/// ```
+/// use domfreq::spectrum::{Energies, Frequency};
+/// use ndarray::Array3;
+///
+/// // Two cycles along the columns of an image [1, 8, 8].
+/// let wave = |x: usize| (std::f64::consts::TAU * 2.0 * x as f64 / 8.0).cos();
+/// let energies = Energies::of_image(Array3::from_shape_fn((1, 8, 8), |(_, _, x)| wave(x)).view())?;
+/// assert_eq!(energies.dominant(), Frequency { row: 0, col: 2 });
+/// // A cosine is two entries of the full plane, and holds its squared norm (Parseval).
+/// assert!((energies.participation() - 2.0).abs() < 1e-12);
+/// assert!((energies.total() - 32.0).abs() < 1e-12);
+/// # Ok::<(), domfreq::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Energies {
     grid: Grid,

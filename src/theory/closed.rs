@@ -19,6 +19,15 @@ use crate::theory::forecast::Forecast;
 use crate::theory::modes::Modes;
 
 /// The learning curve of one mode.
+/// ```
+/// use domfreq::theory::closed::Closed;
+///
+/// // On modes of one frequency the LCNN (g = √(n/2)) is √(n/2) times as fast as the FCNN.
+/// let [fcnn, lcnn] = [1.0, 128f64.sqrt()].map(|g| Closed::new(2.0, 1e-3, g));
+/// let ratio = fcnn?.time_to(0.5) / lcnn?.time_to(0.5);
+/// assert!((ratio - 128f64.sqrt()).abs() < 1e-12);
+/// # Ok::<(), domfreq::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Closed {
     s: f64,

@@ -297,6 +297,18 @@ pub fn grid<'a>(networks: impl IntoIterator<Item = &'a StateDict>) -> [usize; 2]
 /// The convolutions among `weights`, which come from `place` (a file): a layer each.
 ///
 /// Weights are brought to double precision a few kernels at a time.
+/// ```
+/// use domfreq::audit::layers::{Options, audit};
+/// use domfreq::weights::{Data, NamedTensor, StateDict};
+///
+/// let mut weights = StateDict::new();
+/// // Kernels of equal weights: a blur, at low frequencies.
+/// weights.push(NamedTensor::new("conv.weight", vec![2, 1, 3, 3], Data::F32(vec![1.0; 18]))?)?;
+/// let found = audit("here", &weights, &Options::default())?;
+/// let (spectrum, init) = (found.layers[0].spectrum.as_ref(), found.layers[0].init.as_ref());
+/// assert!(spectrum.unwrap().centroid < init.unwrap().centroid.interval[0]);
+/// # Ok::<(), domfreq::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Input`] where there is no convolution, naming what there is; for weights

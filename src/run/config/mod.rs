@@ -412,6 +412,14 @@ impl RunConfig {
     }
 
     /// Sets a key, as `--set` says it: `optim.clip=1.0`. What is no TOML value is a string.
+    /// Of `train.steps` and `train.epochs` the one that was set last counts.
+    /// ```
+    /// let mut config = domfreq::run::RunConfig::parse("[model]\nkind = \"resnet8\"", "here")?;
+    /// config.set("train.epochs=3.0")?;
+    /// // Checked, and with all defaults.
+    /// assert_eq!(config.deep()?.train.batch, 128);
+    /// # Ok::<(), domfreq::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`RunConfig::parse`], and without an equals sign.
@@ -432,6 +440,12 @@ impl RunConfig {
             }
             table = entry.as_table_mut().expect("made one just now");
         }
+        // What was said last of how long to train counts.
+        match path {
+            "train.steps" => table.remove("epochs"),
+            "train.epochs" => table.remove("steps"),
+            _ => None,
+        };
         table.insert(key.to_owned(), value);
         *self = whole.try_into().map_err(|e| explain(&e, "", &format!("--set {path}")))?;
         Ok(())
@@ -677,6 +691,15 @@ mod tests {
             let known: std::collections::BTreeSet<_> = known.split(", ").collect();
             assert_eq!(known, keys.as_table().unwrap().keys().map(String::as_str).collect(), "{section}");
         }
+    }
+
+    #[test]
+    fn what_was_set_last_of_how_long_to_train_counts() {
+        let mut config = RunConfig::parse("[train]\nepochs = 3.0\n", "x").unwrap();
+        config.set("train.steps=7").unwrap();
+        assert_eq!((config.train.steps, config.train.epochs), (Some(7), None));
+        config.set("train.epochs=2.0").unwrap();
+        assert_eq!((config.train.steps, config.train.epochs), (None, Some(2.0)));
     }
 
     #[test]

@@ -21,7 +21,7 @@ impl Sensitivity {
 
     fn panel(&self, title: &str) -> Panel {
         let x = Axis::linear("radial frequency (cycles/image)");
-        Panel::new(title, x, Axis::linear("share of the energy of ∂loss/∂x"))
+        Panel::new(title, x, Axis::linear("share of the energy"))
     }
 }
 
@@ -92,7 +92,7 @@ impl Part for Sensitivity {
             Key::new(vec![Sign::Upright(LEVEL)], "N/6 and N/3: ends of the low and the middle band"),
         ];
         vec![
-            Block::Heading(format!("Where the loss of {} reacts to the image", shown.network)),
+            Block::Heading(format!("Frequencies of ∂loss/∂x of {}", shown.network)),
             Block::Panels(vec![panel], 320.0, 0.7),
             Block::Legend(keys),
         ]

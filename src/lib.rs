@@ -11,7 +11,7 @@
 //!   training samples; the half-time is where a_α = s_α/2 ([`theory`]).
 //!
 //! # Modules
-//! [`field`], `stats` → [`spectrum`], `plot`, `pickle` → [`data`], [`weights`], [`theory`] →
+//! [`field`], `stats` → [`spectrum`], `plot`, `pickle` → [`data`], [`weights`], [`readers`], [`theory`] →
 //! [`blueprint`] → [`run`] → `model` → `train` → `probe` → [`audit`]; `figure` reads run directories;
 //! [`app`] wires everything to
 //! [`cli`]. `model`, `train`, `probe` and the parts of `audit` that run networks need
@@ -54,6 +54,7 @@ pub(crate) mod plot;
 #[cfg(feature = "torch")]
 pub mod probe;
 pub mod progress;
+pub mod readers;
 pub mod run;
 pub mod seed;
 pub mod spectrum;

@@ -1,5 +1,5 @@
-//! Statistics: shares with their intervals, correlations, quantiles, and where a curve
-//! crosses a level.
+//! Statistics: shares with their intervals, correlations, quantiles, where a curve
+//! crosses a level, and when it has risen.
 
 use rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,34 @@ pub fn crossing(x: &[f64], values: &[f64], level: f64, rising: bool) -> Option<f
     let (x0, x1, y0, y1) = (x[before], x[i], values[before], values[i]);
     // After a gap (NaN) there is nothing to interpolate from.
     if y0.is_nan() { Some(x1) } else { Some(x0 + (x1 - x0) * (level - y0) / (y1 - y0)) }
+}
+
+/// Discovery time τ of a curve that goes from 0 to 1, noisily: the area above it in
+/// logarithmic time, τ = exp ∫ (1 − clip(share, 0, 1)) d ln t, t from 1 to the last of
+/// the ascending `steps`. A curve that jumps from 0 to 1 at t has τ = t; one that never
+/// rises has the last step, so that τ is a lower bound where little has been learned.
+///
+/// Shares are clipped where they were measured, and linear in t between two steps; what
+/// was not measured (NaN) is left out. None where nothing was measured after step 1.
+///
+/// A crossing depends on the noise of one measurement; τ on all of them.
+pub fn discovery_time(steps: &[f64], shares: &[f64]) -> Option<f64> {
+    let measured = steps.iter().zip(shares).filter(|(t, a)| t.is_finite() && a.is_finite());
+    let mut points = measured.map(|(t, a)| (*t, a.clamp(0.0, 1.0)));
+    let (mut t0, mut a0) = points.next()?;
+    // Before its first measurement a curve is as it was then.
+    let mut area = (1.0 - a0) * t0.max(1.0).ln();
+    for (t1, a1) in points {
+        let (from, to) = (t0.max(1.0), t1.max(1.0));
+        if to > from {
+            // a(t) = a0 + slope (t − t0).
+            let slope = (a1 - a0) / (t1 - t0);
+            let length = ((to - from) / from).ln_1p();
+            area += (1.0 - a0) * length - slope * ((to - from) - t0 * length);
+        }
+        (t0, a0) = (t1, a1);
+    }
+    (t0 > 1.0).then(|| area.exp())
 }
 
 /// Pearson's correlation; NaN for fewer than two points or a constant.
@@ -181,6 +209,50 @@ mod tests {
         assert_eq!(crossing(&x, &[0.0, 0.2, 0.6, 0.5], 0.7, true), None);
         assert_eq!(crossing(&[], &[], 0.7, true), None);
         assert_eq!(crossing(&x, &[0.9, f64::NAN, 0.1, 0.3], 0.3, false), Some(3.0));
+    }
+
+    #[test]
+    fn discovery_times_by_hand() {
+        let close = |found: Option<f64>, want: f64| {
+            let found = found.unwrap();
+            assert!((found / want - 1.0).abs() < 1e-12, "{found} {want}");
+        };
+        // A jump at 10, all but at once; never; from the start.
+        let (late, early) = ([0.0, 10.0, 10.0 + 1e-12, 100.0], [0.0, 0.0, 1.0, 1.0]);
+        close(discovery_time(&late, &early), 10.0);
+        close(discovery_time(&[0.0, 50.0], &[0.0, -0.3]), 50.0);
+        close(discovery_time(&[0.0, 50.0], &[1.0, 1.7]), 1.0);
+        // Half of it at once, the rest never: √T.
+        close(discovery_time(&[1.0, 81.0], &[0.5, 0.5]), 9.0);
+        // a = (t − 1)/(e − 1) from 1 to e: ∫ (1 − a) d ln t = 1 + 1/(e − 1) − 1.
+        let e = std::f64::consts::E;
+        close(discovery_time(&[1.0, e], &[0.0, 1.0]), (1.0 / (e - 1.0)).exp());
+        // The same from a point before 1: only what lies beyond 1 counts.
+        let at = |t: f64| t / e;
+        close(discovery_time(&[0.0, e], &[0.0, 1.0]), discovery_time(&[1.0, e], &[at(1.0), 1.0]).unwrap());
+        // Gaps are bridged, and what comes before the first measurement is as it was then.
+        let bridged = discovery_time(&[0.0, 4.0, 8.0], &[0.0, f64::NAN, 1.0]);
+        close(bridged, discovery_time(&[0.0, 8.0], &[0.0, 1.0]).unwrap());
+        close(discovery_time(&[4.0, 16.0], &[0.0, 0.0]), 16.0);
+        for (steps, shares) in [(&[][..], &[][..]), (&[0.0, 1.0], &[0.0, 1.0]), (&[5.0], &[f64::NAN])] {
+            assert_eq!(discovery_time(steps, shares), None);
+        }
+    }
+
+    proptest::proptest! {
+        // τ lies between the first step and the last, and no curve that is above
+        // another is discovered later.
+        #[test]
+        fn discovery_times_are_monotone(
+            shares in proptest::collection::vec((-0.5f64..1.5, 0.0f64..1.0), 2..30), factor in 1.1f64..3.0
+        ) {
+            let steps: Vec<f64> = (0..shares.len()).map(|i| factor.powi(i as i32)).collect();
+            let (low, high): (Vec<f64>, Vec<f64>) = shares.iter().map(|(a, more)| (*a, a + more)).unzip();
+            let (late, early) = (discovery_time(&steps, &low).unwrap(), discovery_time(&steps, &high).unwrap());
+            let last = steps[steps.len() - 1];
+            proptest::prop_assert!(early <= late * (1.0 + 1e-12), "{} {}", early, late);
+            proptest::prop_assert!(early >= 1.0 - 1e-12 && late <= last * (1.0 + 1e-12));
+        }
     }
 
     #[test]

@@ -73,6 +73,38 @@ fn what_is_predicted_is_what_training_is_held_to() {
 }
 
 #[test]
+fn the_order_of_a_deep_network_comes_from_readers() {
+    let tmp = tempfile::tempdir().unwrap();
+    let data = ["predict", "--model", "resnet8", "--data", "leaves:count=400,channels=3", "--size", "12"];
+    let report = json(&ok(tmp.path(), &[&data[..], &["--json"]].concat()));
+    let names: Vec<_> =
+        report["readers"].as_array().unwrap().iter().map(|r| r["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["means", "autocorrelation", "convolutions"]);
+    let modes = report["modes"].as_array().unwrap();
+    let mut order: Vec<_> = report["order"].as_array().unwrap().iter().map(|m| m.as_u64().unwrap()).collect();
+    let places: Vec<_> = order
+        .iter()
+        .map(|mode| modes[*mode as usize - 1]["expected"][1]["place"].as_u64().unwrap())
+        .collect();
+    order.sort_unstable();
+    let counted: Vec<_> = (1..=modes.len() as u64).collect();
+    assert!(order == counted && places == counted, "{order:?} {places:?}");
+    for mode in modes {
+        let [s, score] = [&mode["s"], &mode["expected"][1]["score"]].map(|v| v.as_f64().unwrap());
+        // No reader has more of a mode than there is, but for noise.
+        assert!(score < 1.1 * s, "{mode}");
+    }
+    // Few images for so many features are said, and the same seed is the same answer.
+    let (first, again) =
+        (crate::support::domfreq(tmp.path(), &data), crate::support::domfreq(tmp.path(), &data));
+    assert!(first.err.contains("400 images for the 87 features"), "{}", first.err);
+    assert!(first.out.contains("by the reader `autocorrelation`") && first.out == again.out);
+    fails(tmp.path(), &["predict", "--model", "resnet8", "--data", "cosines"], &["at least 10 images"]);
+    let linear = ["predict", "--data", "leaves:count=60", "--size", "8", "--theory", "reader"];
+    fails(tmp.path(), &linear, &["measure.theory", "linear networks", "`reader`"]);
+}
+
+#[test]
 fn mistakes_and_assumptions_are_named() {
     let tmp = tempfile::tempdir().unwrap();
     let bad = |args: &str, parts: &[&str]| {

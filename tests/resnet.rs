@@ -145,7 +145,11 @@ fn what_does_not_fit_is_said_and_nothing_is_begun() {
             &["device `cuda`: no CUDA", "lib"],
         );
     }
-    fails(tmp.path(), &["predict", "--model", "resnet20"], &["model.kind", "a linear network"]);
+    fails(
+        tmp.path(),
+        &["predict", "--model", "resnet20", "--data", "shapes", "--theory", "flow"],
+        &["measure.theory", "`flow` for resnet20"],
+    );
 }
 
 #[test]

@@ -138,6 +138,10 @@ fn build(
             said.extend(notes::followed_far_enough(known, &flow));
             Box::new(flow)
         }
+        TheoryKind::Reader => {
+            let expected = "a theory of linear networks: closed, mode, stationary or flow";
+            return Err(Error::input("measure.theory", expected, format!("`{}`", theory.name())));
+        }
         TheoryKind::Auto | TheoryKind::None => unreachable!("chosen or left before"),
     })
 }

@@ -13,6 +13,7 @@ use crate::run::arrays::{self, Npz};
 use crate::run::{Look, Manifest, Metrics, RunConfig, Snapshot};
 use crate::spectrum::{self, Energies};
 use crate::theory::Modes;
+use crate::theory::reader::ReaderScore;
 
 const MANIFEST: &str = "manifest.json";
 const LOCK: &str = ".lock";
@@ -292,6 +293,30 @@ impl RunDir {
             .with("energies", stack(&energies).view())
             .with("data_energies", data_energies.view())
             .write(&self.modes())
+    }
+
+    fn reader_scores_file(&self) -> PathBuf {
+        self.root.join("arrays/forecast.npz")
+    }
+
+    /// Writes `arrays/forecast.npz`: F_α `[m]` under the name of each reader.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_reader_scores(&self, scores: &[ReaderScore]) -> Result<()> {
+        let npz = scores
+            .iter()
+            .fold(Npz::default(), |npz, score| npz.with(score.reader, Array1::from(score.scores()).view()));
+        npz.write(&self.reader_scores_file())
+    }
+
+    /// F_α `[m]` of the reader `name`; None where the run has no forecast of it.
+    ///
+    /// # Errors
+    /// As [`RunDir::modes_array`].
+    pub fn reader_scores(&self, name: &str) -> Result<Option<ArrayD<f64>>> {
+        let path = self.reader_scores_file();
+        if path.exists() { arrays::read_if_there(&path, name) } else { Ok(None) }
     }
 
     /// Writes `arrays/spectra-XXXXXXXX.npz`: images `[m, c, h, w]`, the templates

@@ -10,7 +10,7 @@ use crate::disk;
 use crate::error::{Error, Result};
 use crate::run::Metrics;
 use crate::spectrum::Energies;
-use crate::stats::crossing;
+use crate::stats::{crossing, discovery_time};
 use crate::theory::subspace;
 use crate::theory::{Forecast, Mode, Modes};
 
@@ -107,6 +107,10 @@ pub struct Discovery {
     pub t50: Option<f64>,
     /// 90 %.
     pub t90: Option<f64>,
+    /// Discovery time τ of a deep network, whose a/s is noisy and need not be monotone:
+    /// the area above a/s in logarithmic time ([`discovery_time`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tau: Option<f64>,
     /// The template u_αᵀE at the half-time.
     pub template: Option<Template>,
 }
@@ -149,6 +153,11 @@ fn dominant(energies: &Energies) -> Vec<[i32; 2]> {
     energies.dominant_set(0.5).iter().take(LISTED).map(|k| [k.row, k.col]).collect()
 }
 
+/// a/s of a mode of strength `s`.
+pub fn shares(a: &[f64], s: f64) -> Vec<f64> {
+    a.iter().map(|a| a / s).collect()
+}
+
 impl Template {
     /// Of the energies of a template for `mode`; None for a template of zeros.
     pub fn new(energies: &Energies, mode: &Mode) -> Option<Self> {
@@ -182,14 +191,14 @@ impl Discovery {
     pub fn measured(steps: &[f64], a: &[f64], mode: &Mode, template: Option<&Energies>) -> Self {
         let at = |share: f64| crossing(steps, a, share * mode.s, true);
         let template = template.and_then(|e| Template::new(e, mode));
-        Self { t10: at(0.1), t50: at(0.5), t90: at(0.9), template }
+        Self { t10: at(0.1), t50: at(0.5), t90: at(0.9), tau: None, template }
     }
 
     /// Of a theory, with steps of size `eta`: it may know more than was measured.
     pub fn predicted(forecast: &dyn Forecast, index: usize, mode: &Mode, eta: f64) -> Self {
         let at = |share: f64| forecast.time_to(index, share).map(|t| t / eta);
         let template = forecast.discovered_with(index).and_then(|e| Template::new(&e, mode));
-        Self { t10: at(0.1), t50: at(0.5), t90: at(0.9), template }
+        Self { t10: at(0.1), t50: at(0.5), t90: at(0.9), tau: None, template }
     }
 }
 
@@ -268,6 +277,15 @@ impl Summary {
                 .map(|block| Subspace::new(metrics, modes, block, images))
                 .collect(),
         }
+    }
+
+    /// Adds the discovery times τ, by which modes of a deep network are ordered.
+    #[must_use]
+    pub fn with_discovery_times(mut self, metrics: &Metrics) -> Self {
+        for (mode, a) in self.modes.iter_mut().zip(&metrics.a) {
+            mode.measured.tau = discovery_time(&metrics.steps, &shares(a, mode.s));
+        }
+        self
     }
 
     /// Writes the file.

@@ -87,6 +87,7 @@ pub mod moments;
 #[cfg(test)]
 mod naive;
 pub(crate) mod ode;
+pub mod reader;
 pub mod stationary;
 pub(crate) mod subspace;
 

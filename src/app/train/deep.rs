@@ -16,13 +16,15 @@ use crate::field::ImageSet;
 use crate::model::deep::Deep;
 use crate::probe::Probe;
 use crate::progress::{Progress, say};
+use crate::readers::{FORECAST, ridge};
 use crate::run::checkpoints::{Checkpoints, State};
-use crate::run::config::{AugmentConfig, DeepConfig, Dtype, When};
+use crate::run::config::{AugmentConfig, DeepConfig, Dtype, TheoryKind, When};
 use crate::run::manifest::Status;
 use crate::run::metrics::Writer;
 use crate::run::{Events, Layers, Manifest, Metrics, Row, RunConfig, RunDir, Summary, Table, TableWriter};
 use crate::spectrum::{self, Energies, Grid};
 use crate::theory::Modes;
+use crate::theory::reader::ReaderScore;
 use crate::train::deep::checkpoint;
 use crate::train::deep::{Images, Pixels, Targets, Trainer, evaluate};
 use crate::train::signals::{Request, Signals};
@@ -51,6 +53,8 @@ pub fn run(args: &TrainArgs, mut config: DeepConfig, machine: &Machine) -> Resul
     let (count, jacobians) = config.probe.images(samples.len());
     let probe = Probe::new(&samples, &modes, count, jacobians, config.run.seed);
     let mut run = Run::new(&config, &samples, &modes, &pixels, eval.as_ref(), &probe, machine)?;
+    run.forecast = forecast(&config, &samples, &modes)?;
+    clock.lap("forecast");
     machine.note(&mut config);
 
     // Everything that can be wrong was found before the directory is touched.
@@ -74,6 +78,13 @@ pub fn run(args: &TrainArgs, mut config: DeepConfig, machine: &Machine) -> Resul
     clock.lap("train");
     let summary = finish(manifest, &dir, clock, outcome)?;
     report(args, &summary)
+}
+
+// In which order the modes are expected; nothing where there are too few images to say.
+fn forecast(config: &DeepConfig, samples: &Samples, modes: &Modes) -> Result<Vec<ReaderScore>> {
+    let none = config.measure.theory.contains(&TheoryKind::None) || samples.len() < ridge::LEAST;
+    let of = |reader| ReaderScore::new(samples, modes, reader, config.run.seed);
+    Ok(if none { Vec::new() } else { vec![of(FORECAST)?] })
 }
 
 fn report(args: &TrainArgs, summary: &Summary) -> Result<()> {
@@ -132,6 +143,7 @@ struct Run<'a> {
     probe: &'a Probe<'a>,
     data_energies: ndarray::Array3<f64>,
     eval: Option<(Images, Targets)>,
+    forecast: Vec<ReaderScore>,
     steps: u64,
     per_epoch: u64,
     half: bool,
@@ -180,6 +192,7 @@ impl<'a> Run<'a> {
             probe,
             data_energies: spectrum::mean_energies(all),
             eval,
+            forecast: Vec::new(),
             steps,
             per_epoch,
             half: config.run.dtype == Dtype::Bf16,
@@ -265,6 +278,7 @@ fn fill(
 ) -> Result<Summary> {
     crate::disk::write_bytes(&dir.config(), config.to_toml().as_bytes())?;
     dir.write_modes(run.modes, &run.data_energies)?;
+    dir.write_reader_scores(&run.forecast)?;
     let mut notes = Vec::new();
     let weak = run.probe.weak();
     if !weak.is_empty() {
@@ -436,7 +450,8 @@ fn summary(dir: &RunDir, run: &Run, config: &DeepConfig, notes: Vec<String>) -> 
     };
     let templates = run.modes.list.iter().enumerate().map(|(i, mode)| template(i, mode.s));
     let templates = templates.collect::<Result<Vec<_>>>()?;
-    let mut summary = Summary::new(&metrics, run.modes, config.train.eta, &[], &templates, None, notes);
+    let summary = Summary::new(&metrics, run.modes, config.train.eta, &[], &templates, None, notes);
+    let mut summary = summary.with_discovery_times(&metrics);
     summary.steps = run.trainer.step();
     if run.eval.is_some() {
         let table = Table::read(&dir.eval())?;
@@ -455,16 +470,19 @@ fn table(summary: &Summary) -> String {
     if let Some(accuracy) = summary.test_accuracy {
         let _ = write!(text, "; on the evaluation split {}", percent(accuracy));
     }
-    text.push_str("\n\nmode         s      ρ   half-time (steps)   PR of v   PR used\n");
+    text.push_str(
+        "\n\nmode         s      ρ   discovery time τ (steps)   half-time (steps)   PR of v   PR used\n",
+    );
     for (i, m) in summary.modes.iter().enumerate() {
         let shown = |t: Option<f64>| t.map_or_else(|| "-".to_owned(), |t| format!("{t:.1}"));
         let used = shown(m.measured.template.as_ref().map(|t| t.participation));
         let _ = writeln!(
             text,
-            "{:4} {:9.4} {:6.2} {:>19} {:9.1} {used:>9}",
+            "{:4} {:9.4} {:6.2} {:>26} {:>19} {:9.1} {used:>9}",
             i + 1,
             m.s,
             m.rho,
+            shown(m.measured.tau),
             shown(m.measured.t50),
             m.participation
         );

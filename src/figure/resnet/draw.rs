@@ -44,8 +44,10 @@ pub struct Resnet {
 pub struct Discovery {
     /// Concentration ρ of its image.
     pub rho: f64,
-    /// Step at which a reaches s/2, if it has.
-    pub step: Option<f64>,
+    /// Discovery time τ in steps, if anything was measured.
+    pub tau: Option<f64>,
+    /// Whether half of it has ever been known; else τ says little but that it is late.
+    pub found: bool,
 }
 
 /// How well a score of the modes foretells their order.
@@ -142,7 +144,7 @@ fn check(data: &Resnet) -> Result<()> {
         let found = format!("{modes} curves and {} discoveries", data.discoveries.len());
         return Err(Error::input(place, "at least one mode", found));
     }
-    range(place, data.discoveries.iter().flat_map(|d| [d.rho, d.step.unwrap_or(f64::NAN)]))?;
+    range(place, data.discoveries.iter().flat_map(|d| [d.rho, d.tau.unwrap_or(f64::NAN)]))?;
     let all = data.participation.iter().map(|p| &p.0).chain(&data.layers).chain(&data.accuracy);
     for line in all {
         let place = format!("{place}, {:?}", line.name);
@@ -172,6 +174,14 @@ fn line(steps: &[f64], values: &[f64], pen: Pen) -> Layer {
 
 fn colour(mode: usize) -> RGBColor {
     colours(mode, false).0
+}
+
+/// The height of a curve at `x`, by linear interpolation.
+fn height(steps: &[f64], values: &[f64], x: f64) -> f64 {
+    let next = steps.partition_point(|s| *s < x).min(steps.len() - 1);
+    let Some(before) = next.checked_sub(1) else { return values[next] };
+    let share = (x - steps[before]) / (steps[next] - steps[before]);
+    values[before] + share * (values[next] - values[before])
 }
 
 /// The first and the last positive step, where the axis is logarithmic.
@@ -210,7 +220,8 @@ fn strengths(data: &Resnet) -> Result<Option<Panel>> {
             }
         }
         for (mode, found) in data.discoveries.iter().enumerate().rev() {
-            let at = found.step.map(|step| (step, 0.5));
+            let curve = &data.strengths.curves[mode].measured;
+            let at = found.tau.filter(|_| found.found).map(|t| (t, height(&data.strengths.steps, curve, t)));
             panel.layers.push(Layer::Points(at.into_iter().collect(), Marker::Dot, colour(mode)));
         }
         panel.weight = 1.25;
@@ -219,21 +230,16 @@ fn strengths(data: &Resnet) -> Result<Option<Panel>> {
 }
 
 fn order(data: &Resnet) -> Panel {
-    let x = Axis { label: "step of discovery".to_owned(), ..step_axis(data, 0.12) };
+    let x = Axis { label: "discovery time τ (steps)".to_owned(), ..step_axis(data, 0.05) };
     let mut panel = Panel::new("(b) Order of discovery", x, Axis::linear("concentration ρ of the mode"));
     if data.spearman.is_finite() {
         let said = format!("{:.2}", data.spearman).replace('-', "−");
         panel.subtitle = format!("Spearman of ρ with early discovery: {said}");
     }
-    let last = data.strengths.steps.last().copied().unwrap_or(0.0);
-    let later = decades(data).map_or(1.06 * last, |(first, last)| last * (last / first).powf(0.06));
-    // The end of what was measured, and beyond it whatever came to nothing by then.
-    if data.discoveries.iter().any(|d| d.step.is_none()) {
-        panel.layers.push(Layer::Vertical(last, Pen::new(REST, 0.7, Stroke::Dashed)));
-    }
     for (mode, found) in data.discoveries.iter().enumerate().rev() {
-        let (step, marker) = found.step.map_or((later, Marker::Ring), |step| (step, Marker::Dot));
-        panel.layers.push(Layer::Points(vec![(step, found.rho)], marker, colour(mode)));
+        let marker = if found.found { Marker::Dot } else { Marker::Ring };
+        let at = found.tau.map(|tau| (tau, found.rho));
+        panel.layers.push(Layer::Points(at.into_iter().collect(), marker, colour(mode)));
     }
     panel
 }
@@ -244,8 +250,7 @@ fn scores(data: &Resnet) -> Panel {
     let y = Axis::linear("").within(data.scores.len() as f64 - 0.5, -0.5).named(names.collect());
     let x = Axis::linear("correlation with early discovery").within(-1.05, 1.05);
     let mut panel = Panel::new("(c) Forecasts of the order", x, y);
-    let found = data.discoveries.iter().filter(|d| d.step.is_some()).count();
-    panel.subtitle = format!("{} modes, {found} discovered", data.discoveries.len());
+    panel.subtitle = format!("{} modes, by their discovery times τ", data.discoveries.len());
     panel.layers.push(Layer::Vertical(0.0, Pen::new(REST, 0.7, Stroke::Solid)));
     for (i, score) in data.scores.iter().enumerate() {
         let y = i as f64;
@@ -365,9 +370,12 @@ fn above(data: &Resnet) -> Vec<Vec<Key>> {
     if others > 0 {
         modes.push(Key::new(vec![Sign::Line(OTHER)], format!("{others} more")));
     }
-    let mut kinds = vec![Key::new(vec![Sign::Marker(Marker::Dot, INK)], "(a, b) discovery: a = s/2")];
-    if data.discoveries.iter().any(|d| d.step.is_none()) {
-        kinds.push(Key::new(vec![Sign::Marker(Marker::Ring, INK)], "(b) not discovered by the last step"));
+    let mut kinds = vec![Key::new(
+        vec![Sign::Marker(Marker::Dot, INK)],
+        "(a, b) discovery time τ: exp of the area above a/s in ln t",
+    )];
+    if data.discoveries.iter().any(|d| !d.found) {
+        kinds.push(Key::new(vec![Sign::Marker(Marker::Ring, INK)], "(b) of modes never known by half"));
     }
     if data.scores.iter().any(|s| s.interval.is_some()) {
         let bar = Sign::Line(Pen::new(REST, 2.2, Stroke::Solid));
@@ -467,7 +475,8 @@ mod tests {
         let probes: Vec<f64> = steps.iter().copied().step_by(8).collect();
         let discovery = |i: usize| Discovery {
             rho: 16.0 / (1.0 + 0.1 * i as f64) + (i as f64 * 2.1).sin(),
-            step: (i % 5 != 4).then_some(475.0 * (1.0 + 0.7 * i as f64)),
+            tau: Some(if i % 5 == 4 { 3800.0 } else { (475.0 * (1.0 + 0.7 * i as f64)).min(3900.0) }),
+            found: i % 5 != 4,
         };
         let score = |(i, name): (usize, &&str)| {
             let correlation = 0.9 - 0.4 * i as f64;
@@ -553,7 +562,7 @@ mod tests {
         with(&|d| (d.layers.clear(), d.accuracy.clear(), d.participation.clear(), d.jacobian = None).0);
         with(&|d| d.strengths.log_x = false);
         with(&|d| d.jacobian.iter_mut().for_each(|j| j.energy.fill(0.0)));
-        with(&|d| d.discoveries.iter_mut().for_each(|d| (d.step, d.rho) = (None, f64::NAN)));
+        with(&|d| d.discoveries.iter_mut().for_each(|d| (d.tau, d.rho) = (None, f64::NAN)));
         with(&|d| (d.scores.iter_mut().for_each(|s| s.correlation = f64::NAN), d.spearman = f64::NAN).0);
         with(&|d| {
             // The first row only, at step 0.
@@ -576,7 +585,7 @@ mod tests {
         let cases = [
             (with(&|d| d.strengths.curves.clear()), "at least one mode"),
             (with(&|d| d.discoveries.truncate(2)), "2 discoveries"),
-            (with(&|d| d.discoveries[1].step = Some(f64::INFINITY)), "finite"),
+            (with(&|d| d.discoveries[1].tau = Some(f64::INFINITY)), "finite"),
             (with(&|d| d.layers[2].values.truncate(2)), "20 values"),
             (with(&|d| d.accuracy[1].steps[3] = 0.0), "ascending"),
             (with(&|d| d.jacobian.iter_mut().for_each(|j| j.energy[[1, 1]] = -1.0)), "energies from 0"),

@@ -15,11 +15,13 @@ use super::verdict::Note;
 use crate::data::Spec;
 use crate::error::Error;
 use crate::plot::tick_labels;
+use crate::readers::FORECAST;
 use crate::run::manifest::Status;
+use crate::run::summary::shares;
 use crate::run::{Manifest, Metrics, RunDir, Table};
 use crate::seed;
 use crate::spectrum::{Energies, Grid};
-use crate::stats::{crossing, quantile, spearman, spearman_interval};
+use crate::stats::{discovery_time, quantile, spearman, spearman_interval};
 
 /// Rows and times of the table of templates.
 const SHOWN: usize = 3;
@@ -38,7 +40,7 @@ pub struct Args {
 
 pub(super) fn draw(args: &Args) -> Result<Note> {
     let run = Run::read(&args.run)?;
-    let (scores, times) = (run.scores(), run.half_times());
+    let (scores, times, found) = (run.scores(), run.discovery_times(), run.discovered());
     let layers = run.layers()?;
     let accuracy = run.accuracy()?;
     let relative = |i: usize| run.metrics.a[i].iter().map(|a| a / run.s[i]).collect();
@@ -56,8 +58,8 @@ pub(super) fn draw(args: &Args) -> Result<Note> {
         discoveries: run
             .rho
             .iter()
-            .zip(&times)
-            .map(|(rho, step)| Discovery { rho: *rho, step: *step })
+            .zip(times.iter().zip(&found))
+            .map(|(rho, (tau, found))| Discovery { rho: *rho, tau: *tau, found: *found })
             .collect(),
         spearman: spearman(&run.rho, &run.early()),
         scores: scores.clone(),
@@ -76,14 +78,15 @@ pub(super) fn draw(args: &Args) -> Result<Note> {
         7,
         "A deep network",
         "A deep nonlinear network on images: strengths of the modes over training (a), when each is discovered \
-         (b), and how well scores of the data alone foretell the order (c). With which frequencies: \
+         (b: τ, exp of the area above a/s in logarithmic time), and how well scores of the data alone foretell the order (c; F: what a reader of channel means and local \
+         autocorrelation has of a mode). With which frequencies: \
          participation ratio of the templates u_αᵀE of the mean Jacobian E, beside that of the mode's image \
          (d, h), radial profile of the mean squared Jacobian (e) and centroids of the kernels (f). Accuracy (g) is \
          that of the training samples that are probed, and of samples held out.",
     );
-    let found = times.iter().flatten().count();
-    note.states(format!("modes discovered, of {modes}"), found as f64);
-    if found > 0 {
+    let count = found.iter().filter(|found| **found).count();
+    note.states(format!("modes of which the network has known half, of {modes}"), count as f64);
+    if count > 0 {
         for score in &scores {
             let mut what =
                 format!("{}: Spearman's correlation with early discovery, {modes} modes", score.name);
@@ -93,7 +96,8 @@ pub(super) fn draw(args: &Args) -> Result<Note> {
             note.states(what, score.correlation);
         }
     }
-    let used = run.used_at(&times);
+    let known = |(tau, found): (&Option<f64>, &bool)| tau.filter(|_| *found);
+    let used = run.used_at(&times.iter().zip(&found).map(known).collect::<Vec<_>>());
     if !used.is_empty() {
         let what =
             "participation ratio of the template at discovery, relative to the mode image's: median of";
@@ -116,7 +120,7 @@ pub(super) fn draw(args: &Args) -> Result<Note> {
     Ok(note)
 }
 
-/// Whether half of the discoveries (or of the measured steps, before the first)
+/// Whether half of the discovery times (or of the measured steps, before there are any)
 /// fall into the first eighth of the run.
 fn early(steps: &[f64], times: &[Option<f64>]) -> bool {
     let found: Vec<f64> = times.iter().flatten().copied().collect();
@@ -133,6 +137,8 @@ struct Run {
     rho: Vec<f64>,
     lambda: Vec<f64>,
     participation: Vec<f64>,
+    /// Reader scores, where the run has them.
+    reader: Option<Vec<f64>>,
     /// `[c, h, w]`.
     shape: [usize; 3],
     /// Steps with spectra of any kind.
@@ -159,6 +165,8 @@ impl Run {
         };
         let [s, rho, lambda, participation] =
             [column("s")?, column("rho")?, column("lambda")?, column("participation")?];
+        let place = format!("{}, reader scores", root.display());
+        let reader = dir.reader_scores(FORECAST.name)?.map(|f| values(f, modes, &place)).transpose()?;
         let shape = dir.shape()?;
         let last = metrics.steps.last().copied().unwrap_or(0.0);
         let mut snapshots = dir.snapshots()?;
@@ -175,7 +183,7 @@ impl Run {
                 jacobian: Energies::new(grid, jacobian.into_dimensionality()?)?,
             });
         }
-        Ok(Self { dir, manifest, metrics, s, rho, lambda, participation, shape, snapshots, probes })
+        Ok(Self { dir, manifest, metrics, s, rho, lambda, participation, reader, shape, snapshots, probes })
     }
 
     fn title(&self) -> String {
@@ -192,19 +200,25 @@ impl Run {
         format!("Deep network on {data}: {} modes, {end}", self.s.len())
     }
 
-    fn half_times(&self) -> Vec<Option<f64>> {
-        let half_time = |(a, s): (&Vec<f64>, &f64)| crossing(&self.metrics.steps, a, 0.5 * s, true);
-        self.metrics.a.iter().zip(&self.s).map(half_time).collect()
+    fn discovery_times(&self) -> Vec<Option<f64>> {
+        let shares = self.metrics.a.iter().zip(&self.s).map(|(a, s)| shares(a, *s));
+        shares.map(|shares| discovery_time(&self.metrics.steps, &shares)).collect()
     }
 
-    /// The higher, the earlier a mode is discovered; those that never were share
-    /// the last rank.
+    /// Whether half of a mode has ever been known.
+    fn discovered(&self) -> Vec<bool> {
+        let half = |(a, s): (&Vec<f64>, &f64)| a.iter().any(|a| *a >= 0.5 * s);
+        self.metrics.a.iter().zip(&self.s).map(half).collect()
+    }
+
+    /// The higher, the earlier a mode is discovered; NaN where nothing was measured.
     fn early(&self) -> Vec<f64> {
-        self.half_times().iter().map(|t| -t.unwrap_or(f64::INFINITY)).collect()
+        self.discovery_times().iter().map(|t| -t.unwrap_or(f64::NAN)).collect()
     }
 
     fn scores(&self) -> Vec<Score> {
         let of = |f: &dyn Fn(usize) -> f64| (0..self.s.len()).map(f).collect::<Vec<_>>();
+        let reader = self.reader.clone().map(|f| ("F", f));
         let scores = [
             ("s", self.s.clone()),
             ("s·ρ", of(&|i| self.s[i] * self.rho[i])),
@@ -222,7 +236,7 @@ impl Run {
                 interval: spearman_interval(&values, &early, 0.95, &mut rng),
             }
         };
-        scores.map(score).into()
+        reader.into_iter().chain(scores).map(score).collect()
     }
 
     fn probe_steps(&self) -> Vec<f64> {
@@ -542,7 +556,7 @@ mod tests {
         let picture = std::fs::metadata(&picture).unwrap();
         assert!(picture.len() > 50_000, "{}", picture.len());
 
-        assert_eq!(verdict(&note, "modes discovered, of 9"), 8.0);
+        assert_eq!(verdict(&note, "modes of which the network has known half, of 9"), 8.0);
         assert!(
             (verdict(&note, "s·ρ: Spearman's correlation with early discovery, 9 modes") - 1.0).abs() < 1e-12
         );
@@ -573,7 +587,7 @@ mod tests {
         run.metrics();
         std::fs::remove_file(run.dir.eval()).unwrap();
         let (_, note) = run.draw();
-        assert_eq!(verdict(&note, "modes discovered"), 0.0);
+        assert_eq!(verdict(&note, "has known half"), 0.0);
         assert_eq!(note["verdicts"].as_array().unwrap().len(), 2, "{note}");
         assert_eq!(verdict(&note, "probed training samples, step 0"), 0.1);
         // Spectra of a later step belong to no row yet.

@@ -145,12 +145,12 @@ pub struct ProbeConfig {
     pub count: u64,
     /// Epochs between two of them (`epoch`).
     pub every: f64,
-    /// Training images on which mode strengths are measured, drawn once; a
-    /// twentieth of all, 256 to 2,048 of them, without it.
+    /// Training images on which mode strengths are measured, drawn once; without it
+    /// 4,000, or all where there are fewer. On 1,000 weak modes are mostly noise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub samples: Option<usize>,
-    /// The first so many of them for Jacobians and activations; a sixteenth
-    /// without it, none where 0.
+    /// The first so many of them for Jacobians and activations, none where 0; without
+    /// it a sixteenth, at most 128.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jacobians: Option<usize>,
 }
@@ -159,8 +159,8 @@ impl ProbeConfig {
     /// On how many of `all` training images mode strengths are measured, and on how
     /// many of these Jacobians.
     pub fn images(&self, all: usize) -> (usize, usize) {
-        let samples = self.samples.unwrap_or((all / 20).clamp(256, 2048));
-        (samples, self.jacobians.unwrap_or(samples / 16))
+        let samples = self.samples.unwrap_or(all.min(4000));
+        (samples, self.jacobians.unwrap_or((samples / 16).min(128)))
     }
 }
 

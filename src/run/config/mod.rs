@@ -318,6 +318,7 @@ impl TheoryKind {
             TheoryKind::Mode => "mode",
             TheoryKind::Stationary => "stationary",
             TheoryKind::Flow => "flow",
+            TheoryKind::Reader => "reader",
         }
     }
 }
@@ -338,6 +339,8 @@ pub enum TheoryKind {
     Stationary,
     /// The gradient flow, integrated.
     Flow,
+    /// Scores of readers, of deep networks: the order alone.
+    Reader,
 }
 
 /// `[run]`.

@@ -1,15 +1,14 @@
-//! `domfreq predict`: when each mode will be learned, before anything is trained.
+//! Of a linear network: half-times, and with which frequencies.
 
 use std::fmt::Write as _;
 
 use anyhow::Result;
 use serde::Serialize;
 
-use super::forecast::{self, Forecasts};
-use super::start::Known;
-use super::{notes, print, print_json, samples, start, use_threads};
+use crate::app::forecast::{self, Forecasts};
+use crate::app::start::Known;
+use crate::app::{notes, print, print_json, samples, start};
 use crate::cli::ExperimentArgs;
-use crate::run::RunConfig;
 use crate::run::config::{LinearConfig, ModelConfig};
 use crate::run::summary::{Discovery, ModeSummary, Prediction};
 use crate::theory::{Mode, Modes, moments};
@@ -27,11 +26,7 @@ struct Report {
     modes: Vec<ModeSummary>,
 }
 
-pub fn run(args: &ExperimentArgs) -> Result<()> {
-    let mut config = RunConfig::read_or_default(args.config.as_deref())?;
-    args.apply(&mut config)?;
-    let config = config.linear()?;
-    use_threads(config.run.threads)?;
+pub fn run(args: &ExperimentArgs, config: LinearConfig) -> Result<()> {
     let samples = samples(&config.data)?;
     let yx = moments::cross(&samples);
     let modes = Modes::from_cross(&samples, yx.view())?;

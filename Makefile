@@ -28,7 +28,7 @@ COMMA      := ,
 DATA       ?=
 DATA_FLAGS ?=
 
-FIGS       := fig-stages fig-speed fig-dominance fig-natural fig-depth fig-order fig-resnet fig-audit
+FIGS       := fig-stages fig-speed fig-dominance fig-natural fig-depth fig-order fig-resnet fig-forecast fig-audit
 .PHONY: help setup build test test-core doc bench clean figures $(FIGS)
 
 help: ## this list
@@ -157,6 +157,26 @@ fig-resnet: build ## a ResNet under the same eyes: strengths, order, templates, 
 	@mkdir -p $(FIGURES)
 	$(BIN) train --config assets/config/resnet$(ALSO).toml --model $(RESNET) --out $(RUNS)/$(RESNET)$(ALSO) --force $(ON_DATA) > /dev/null
 	$(BIN) figure resnet $(RUNS)/$(RESNET)$(ALSO) --out $(FIGURES)/resnet$(ALSO).png
+
+# Data sets of the study of forecasts: a name and what follows --data, spaces as `+`.
+STUDY_SETS  = leaves=leaves:count=2000$(COMMA)classes=10$(COMMA)channels=3+--size+16 \
+              leaves-grey=leaves:count=2000$(COMMA)classes=10+--size+16+--data-seed+1 \
+              shapes=shapes:count=2000$(COMMA)classes=8$(COMMA)channels=3$(COMMA)turn=no+--size+16 \
+              textures=textures:kind=noise$(COMMA)classes=8$(COMMA)phase=mixed$(COMMA)size=16$(COMMA)count=2000
+STUDY_NETS  = resnet8
+STUDY_SEEDS = 0 1 2
+STUDY_FLAGS = --steps 300 --batch 64 --eta 0.02 --probe-samples 2000 --jacobians 0 --set probe.when=log
+# $(call study,FOLDER,FLAGS): every seed of every network on every data set.
+study       = for set in $(STUDY_SETS); do for net in $(STUDY_NETS); do for seed in $(STUDY_SEEDS); do \
+	  run=$(RUNS)/$(1)/$${set%%=*}-$$net-$$seed; \
+	  [ -f $$run/summary.json ] || $(BIN) train --model $$net --data $$(echo $${set\#*=} | tr + ' ') --seed $$seed \
+	    $(STUDY_FLAGS) $(2) --out $$run --force > /dev/null || exit 1; \
+	done; done; done
+
+fig-forecast: build ## the order of discovery in a ResNet, forecast from the data alone, over data sets and seeds
+	@mkdir -p $(FIGURES)
+	$(call study,forecast)
+	$(BIN) figure forecast $(RUNS)/forecast/* --out $(FIGURES)/forecast.png
 
 AUDITED     = $(RUNS)/audited$(ALSO)
 

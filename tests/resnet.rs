@@ -322,3 +322,31 @@ fn networks_pass_between_here_and_torchvision() {
         close(&logits(), &numbers(&made["logits"]), "written by torchvision");
     }
 }
+
+#[test]
+fn a_study_of_forecasts_takes_runs_that_differ_in_their_seed() {
+    let tmp = tempfile::tempdir().unwrap();
+    let run = |seed: &str, data: &str, out: &str| {
+        let fixed = ["train", "--model", "resnet8", "--steps", "6", "--batch", "20", "--jacobians", "0"];
+        let own = ["--set", "probe.when=log", "--size", "8", "--device", "cpu", "--threads", "1"];
+        ok(tmp.path(), &[&fixed[..], &own, &["--seed", seed, "--data", data, "--out", out]].concat());
+    };
+    let leaves = "leaves:count=120,classes=5,channels=3";
+    for (seed, data, out) in [("0", leaves, "a0"), ("1", leaves, "a1"), ("0", "shapes:count=120", "b0")] {
+        run(seed, data, out);
+    }
+    let summary: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(tmp.path().join("a0/summary.json")).unwrap()).unwrap();
+    let tau = |mode: usize| summary["modes"][mode]["measured"]["tau"].as_f64().unwrap();
+    assert!((0..4).all(|mode| (1.0..=6.0).contains(&tau(mode))), "{summary}");
+    let drawn = ok(tmp.path(), &["figure", "forecast", "a0", "a1", "b0", "--out", "f.png"]);
+    assert!(drawn.contains("agreement of seeds") || tmp.path().join("f.json").exists());
+    let csv = std::fs::read_to_string(tmp.path().join("f.csv")).unwrap();
+    let rows: Vec<Vec<&str>> = csv.lines().skip(1).map(|l| l.split(',').collect()).collect();
+    // Four modes of the leaves from two seeds, four of the shapes from one, which agrees with none.
+    assert_eq!((rows.len(), rows.iter().filter(|r| r[2] == "2" && !r[3].is_empty()).count()), (8, 4));
+    assert!(rows.iter().all(|r| !r[10].is_empty() && r[12].is_empty() && !r[13].is_empty()), "{csv}");
+    ok(tmp.path(), &["train", "--data", "cosines", "--steps", "5", "--device", "cpu", "--out", "linear"]);
+    fails(tmp.path(), &["figure", "forecast", "linear", "--out", "g.png"], &["a run of a deep network"]);
+    assert!(!tmp.path().join("g.png").exists());
+}

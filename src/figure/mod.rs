@@ -7,6 +7,7 @@ mod audit;
 mod curves;
 mod depth;
 mod dominance;
+mod forecast;
 pub mod index;
 pub mod modes;
 mod natural;
@@ -70,6 +71,8 @@ figures! {
     /// A deep network: when it discovers the modes, in which order, and with which frequencies; the run may
     /// still be going on
     Resnet: resnet(resnet::Args),
+    /// How well scores of the data foretell the order in deep networks, over data sets and seeds
+    Forecast: forecast(forecast::Args),
     /// An overview of an audit: kernels, heat map, filtered images
     Audit: audit(audit::Args),
 }

@@ -69,6 +69,16 @@ impl Args {
         format!("data `{}`", self.spec())
     }
 
+    /// Bad input somewhere in these arguments.
+    pub fn wrong(&self, expected: impl Display, found: impl Display) -> Error {
+        Error::input(self.place(), expected, found)
+    }
+
+    /// Whether `key` is given, and not yet taken.
+    pub fn has(&self, key: &str) -> bool {
+        self.given.iter().any(|(given, _)| given == key)
+    }
+
     // The text of `key`, which is then known and no longer to be explained.
     fn take(&mut self, key: &'static str) -> Option<String> {
         self.known.push(key);
@@ -180,6 +190,32 @@ impl Args {
         Err(self.error(key, format_args!("one of {}", all.join(", ")), found))
     }
 
+    /// The random stream of image `i`.
+    pub(super) fn stream(&self, options: &Options, i: usize) -> ChaCha8Rng {
+        seed::rng(options.seed, &format!("{}/{}", self.kind, options.split), i as u64)
+    }
+
+    /// Whether a set of this shape `[N, C, H, W]` can be made.
+    ///
+    /// # Errors
+    /// As [`Args::make`].
+    pub(super) fn check(&self, options: &Options, shape: [usize; 4]) -> Result<()> {
+        let [count, channels, height, width] = shape;
+        if !["train", "validation", "test"].contains(&options.split.as_str()) {
+            let place = format!("{}, split", self.place());
+            return Err(Error::input(place, "`train`, `validation` or `test`", quoted(&options.split)));
+        }
+        let bytes = shape.iter().fold(4u128, |bytes, &n| bytes * n as u128);
+        if bytes > MAX_BYTES {
+            let found = format!(
+                "{:.1} GiB ({count} images of {channels}x{height}x{width})",
+                bytes as f64 / (1u64 << 30) as f64
+            );
+            return Err(Error::input(self.place(), "a set of at most 16 GiB", found));
+        }
+        Ok(())
+    }
+
     /// Makes `shape = [N, C, H, W]` images, in parallel; `draw` gets the
     /// generator of the image, its class and its `C*H*W` zeroed pixels.
     ///
@@ -198,24 +234,12 @@ impl Args {
         names: Vec<String>,
         draw: impl Fn(&mut ChaCha8Rng, usize, &mut [f32]) + Sync,
     ) -> Result<ImageSet> {
+        self.check(options, shape)?;
         let [count, channels, height, width] = shape;
-        if !["train", "validation", "test"].contains(&options.split.as_str()) {
-            let place = format!("{}, split", self.place());
-            return Err(Error::input(place, "`train`, `validation` or `test`", quoted(&options.split)));
-        }
-        let bytes = shape.iter().fold(4u128, |bytes, &n| bytes * n as u128);
-        if bytes > MAX_BYTES {
-            let found = format!(
-                "{:.1} GiB ({count} images of {channels}x{height}x{width})",
-                bytes as f64 / (1u64 << 30) as f64
-            );
-            return Err(Error::input(self.place(), "a set of at most 16 GiB", found));
-        }
-        let purpose = format!("{}/{}", self.kind, options.split);
         let pixels = channels * height * width;
         let mut values = vec![0f32; count * pixels];
         values.par_chunks_exact_mut(pixels).enumerate().for_each(|(i, image)| {
-            draw(&mut seed::rng(options.seed, &purpose, i as u64), i % names.len(), image);
+            draw(&mut self.stream(options, i), i % names.len(), image);
         });
         let images = Array4::from_shape_vec((count, channels, height, width), values)
             .expect("the vector was made for this shape");
@@ -244,7 +268,7 @@ fn number<T: FromStr + PartialOrd>(text: &str, range: &RangeInclusive<T>) -> Opt
 mod tests {
     use super::*;
     use crate::data::spec::{KINDS, Kind};
-    use crate::data::{cosines, leaves, shapes, spread, textures};
+    use crate::data::{conflict, cosines, leaves, shapes, spread, textures};
     use ndarray::s;
     use proptest::prelude::*;
     use rand::Rng;
@@ -343,12 +367,13 @@ mod tests {
 
     #[test]
     fn sets_do_not_depend_on_threads_and_start_with_the_shorter() {
-        let sets: [(Load, &str); 5] = [
+        let sets: [(Load, &str); 6] = [
             (cosines::load, "noise=1,size=6x9,classes=3"),
             (spread::load, "noise=1,size=6x9,frequencies=1/2/3"),
             (shapes::load, "size=9x6,channels=3,classes=3"),
             (leaves::load, "size=6x9,channels=3,classes=3"),
             (textures::load, "size=9x6,classes=3,phase=random"),
+            (conflict::load, "size=12x9,classes=3,agree=0.5"),
         ];
         for (load, args) in sets {
             let made = |threads: usize, count: usize, seed: u64| {

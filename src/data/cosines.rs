@@ -128,7 +128,13 @@ pub(super) fn repeated(
     })
 }
 
-fn plane(amplitude: f64, (row, col): Frequency, phase: f64, height: usize, width: usize) -> Vec<f64> {
+pub(super) fn plane(
+    amplitude: f64,
+    (row, col): Frequency,
+    phase: f64,
+    height: usize,
+    width: usize,
+) -> Vec<f64> {
     let turns = |frequency: i64, at: usize, side: usize| {
         // Reduced as whole numbers, so that large frequencies lose no digits.
         (frequency * at as i64).rem_euclid(side as i64) as f64 / side as f64
@@ -143,7 +149,7 @@ fn plane(amplitude: f64, (row, col): Frequency, phase: f64, height: usize, width
 
 // The frequency or its conjugate, whichever reports show; None for a frequency
 // that is its own conjugate (its "cosine" would lose power to the phase).
-fn canonical((row, col): Frequency, height: usize, width: usize) -> Option<Frequency> {
+pub(super) fn canonical((row, col): Frequency, height: usize, width: usize) -> Option<Frequency> {
     let (h, w) = (height as i64, width as i64);
     let signed = |f: i64, side: i64| (f + (side - 1) / 2).rem_euclid(side) - (side - 1) / 2;
     let (row, col) = (signed(row, h), signed(col, w));

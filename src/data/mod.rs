@@ -7,7 +7,9 @@
 //! A new source is a module with a `KIND` and a line in the registry in [`spec`].
 
 pub mod args;
+mod blur;
 pub mod cifar;
+pub mod conflict;
 pub mod cosines;
 pub mod decode;
 pub mod folder;
@@ -16,6 +18,7 @@ pub mod leaves;
 pub mod npz;
 pub mod outputs;
 pub mod parquet;
+pub mod planted;
 pub mod prepare;
 pub mod select;
 pub mod shapes;

@@ -64,7 +64,8 @@ pub(crate) fn select_least(
         kept_names = names.to_vec();
     } else {
         for wanted in &options.classes {
-            let old = find_class(wanted, names)?;
+            let old =
+                find_class(wanted, names).map_err(|expected| Error::input("--classes", expected, wanted))?;
             if relabel[old].is_some() {
                 return Err(Error::input("--classes", "each class once", format!("{wanted} twice")));
             }
@@ -167,15 +168,15 @@ fn check_limits(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn find_class(wanted: &str, names: &[String]) -> Result<usize> {
+/// The class called `wanted` or, where no class has that name, of that index. The error is
+/// what was expected.
+pub(super) fn find_class(wanted: &str, names: &[String]) -> Result<usize, String> {
     let by_index = || wanted.parse::<usize>().ok().filter(|&index| index < names.len());
-    names.iter().position(|name| name == wanted).or_else(by_index).ok_or_else(|| {
-        Error::input(
-            "--classes",
-            format!("one of {} (or an index below {})", listed(names), names.len()),
-            wanted,
-        )
-    })
+    names
+        .iter()
+        .position(|name| name == wanted)
+        .or_else(by_index)
+        .ok_or_else(|| format!("one of {} (or an index below {})", listed(names), names.len()))
 }
 
 #[cfg(test)]

@@ -40,11 +40,12 @@ use crate::data::args::{Args, COUNT};
 use crate::data::{Options, spec};
 use crate::error::Result;
 use crate::field::ImageSet;
+use crate::seed::ChaCha8Rng;
 
 // Points per pixel and direction.
 const GRID: usize = 4;
 
-const ALL: [(&str, Shape); 8] = [
+pub(super) const ALL: [(&str, Shape); 8] = [
     ("disc", Shape::Disc),
     ("square", Shape::Square),
     ("triangle", Shape::Triangle),
@@ -56,7 +57,7 @@ const ALL: [(&str, Shape); 8] = [
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Shape {
+pub(super) enum Shape {
     Disc,
     Square,
     Triangle,
@@ -87,38 +88,13 @@ pub fn load(args: &str, options: &Options) -> Result<ImageSet> {
     let (height, width) = args.size("size", 32)?;
     let count = args.usize("count", COUNT, 5000)?;
     let channels = args.choice("channels", [("1", 1), ("3", 3)])?;
-    let radius = args.f64_list("radius", 0.01..=0.5)?.unwrap_or_else(|| vec![0.2, 0.4]);
-    let shift = args.f64("shift", 0.0..=1.0, 1.0)?;
-    let turn = args.choice("turn", [("yes", true), ("no", false)])?;
-    let polarity = args.choice(
-        "polarity",
-        [("bright", Polarity::Bright), ("dark", Polarity::Dark), ("random", Polarity::Random)],
-    )?;
+    let pose = Pose::read(&mut args)?;
     let contrast = args.f64("contrast", 0.0..=1.0, 0.3)?;
     args.finish()?;
-    let (least, most) = match radius[..] {
-        [least, most] if least <= most => (least, most),
-        _ => {
-            let found = radius.iter().map(f64::to_string).collect::<Vec<_>>().join("/");
-            return Err(args.error("radius", "`least/most`, in this order", format_args!("`{found}`")));
-        }
-    };
 
     let names = ALL[..classes].iter().map(|(name, _)| (*name).to_owned()).collect();
     args.make(options, [count, channels, height, width], names, |rng, class, pixels| {
-        let r = height.min(width) as f64 * (least + (most - least) * rng.random::<f64>());
-        let mut place = |side: usize| {
-            let side = side as f64;
-            side / 2.0 + shift * (side / 2.0 - r) * (2.0 * rng.random::<f64>() - 1.0)
-        };
-        let centre = (place(height), place(width));
-        let angle = if turn { rng.random::<f64>() * TAU } else { 0.0 };
-        let swap = match polarity {
-            Polarity::Bright => false,
-            Polarity::Dark => true,
-            Polarity::Random => rng.random(),
-        };
-        let coverage = coverage(ALL[class].1, centre, r, angle, height, width);
+        let (coverage, swap) = pose.draw(rng, ALL[class].1, height, width);
         for plane in pixels.chunks_exact_mut(height * width) {
             let step = contrast + (1.0 - contrast) * rng.random::<f64>();
             let dark = (1.0 - step) * rng.random::<f64>();
@@ -128,6 +104,60 @@ pub fn load(args: &str, options: &Options) -> Result<ImageSet> {
             }
         }
     })
+}
+
+/// Where a shape may lie, how large, and whether bright on dark: the keys `radius`,
+/// `shift`, `turn` and `polarity`.
+pub(super) struct Pose {
+    // Least and largest radius, as parts of the shorter side.
+    radius: (f64, f64),
+    shift: f64,
+    turn: bool,
+    polarity: Polarity,
+}
+
+impl Pose {
+    pub(super) fn read(args: &mut Args) -> Result<Self> {
+        let radius = args.f64_list("radius", 0.01..=0.5)?.unwrap_or_else(|| vec![0.2, 0.4]);
+        let radius = match radius[..] {
+            [least, most] if least <= most => (least, most),
+            _ => {
+                let found = radius.iter().map(f64::to_string).collect::<Vec<_>>().join("/");
+                return Err(args.error("radius", "`least/most`, in this order", format_args!("`{found}`")));
+            }
+        };
+        let shift = args.f64("shift", 0.0..=1.0, 1.0)?;
+        let turn = args.choice("turn", [("yes", true), ("no", false)])?;
+        let polarity = args.choice(
+            "polarity",
+            [("bright", Polarity::Bright), ("dark", Polarity::Dark), ("random", Polarity::Random)],
+        )?;
+        Ok(Self { radius, shift, turn, polarity })
+    }
+
+    /// The covered part of every pixel, and whether the shape is darker than its ground.
+    pub(super) fn draw(
+        &self,
+        rng: &mut ChaCha8Rng,
+        shape: Shape,
+        height: usize,
+        width: usize,
+    ) -> (Vec<f64>, bool) {
+        let (least, most) = self.radius;
+        let r = height.min(width) as f64 * (least + (most - least) * rng.random::<f64>());
+        let mut place = |side: usize| {
+            let side = side as f64;
+            side / 2.0 + self.shift * (side / 2.0 - r) * (2.0 * rng.random::<f64>() - 1.0)
+        };
+        let centre = (place(height), place(width));
+        let angle = if self.turn { rng.random::<f64>() * TAU } else { 0.0 };
+        let swap = match self.polarity {
+            Polarity::Bright => false,
+            Polarity::Dark => true,
+            Polarity::Random => rng.random(),
+        };
+        (coverage(shape, centre, r, angle, height, width), swap)
+    }
 }
 
 // The covered part of every pixel, row-major. Row i spans i..i+1, and `centre`

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::decode::render;
 use super::select::{at_least, least, select_least, select_real};
-use super::{Options, cifar, cosines, folder, idx, leaves, npz, parquet, shapes, spread, textures};
+use super::{
+    Options, cifar, conflict, cosines, folder, idx, leaves, npz, parquet, planted, shapes, spread, textures,
+};
 use crate::error::{Error, Result};
 use crate::field::{ImageSet, Targets};
 
@@ -39,22 +41,26 @@ pub struct Kind {
     // image is what there is to learn.
     pub(super) least_classes: usize,
     pub(super) load: Load,
+    // A name for figures, of the word before the colon and what follows it.
+    pub(super) short: fn(&str, &str) -> String,
 }
 
 type Load = fn(&str, &Options) -> Result<ImageSet>;
 
 /// Every kind, those made here first: the registry.
-pub(super) const KINDS: [&Kind; 10] = [
+pub(super) const KINDS: [&Kind; 12] = [
     &cosines::KIND,
     &spread::KIND,
     &shapes::KIND,
     &leaves::KIND,
     &textures::KIND,
+    &conflict::KIND,
     &parquet::KIND,
     &cifar::KIND,
     &idx::KIND,
     &folder::KIND,
     &npz::KIND,
+    &planted::KIND,
 ];
 
 impl PartialEq for Kind {
@@ -68,13 +74,28 @@ impl Eq for Kind {}
 impl Kind {
     /// A set that `load` makes from arguments, in one piece: it is selected and resized here.
     pub(super) const fn made(name: &'static str, load: Load) -> Self {
-        Self { name, argument: "", generated: true, classes_are_modes: false, least_classes: 2, load }
+        Self {
+            name,
+            argument: "",
+            generated: true,
+            classes_are_modes: false,
+            least_classes: 2,
+            load,
+            short: |name, _| name.to_owned(),
+        }
     }
 
     /// A set that `load` reads from the file or folder called `argument` in the help.
     pub(super) const fn read(name: &'static str, argument: &'static str, load: Load) -> Self {
-        Self { argument, generated: false, ..Self::made(name, load) }
+        Self { argument, generated: false, short: with_last_part, ..Self::made(name, load) }
     }
+}
+
+// The kind, with the last part of a path.
+fn with_last_part(name: &str, path: &str) -> String {
+    let Some(last) = std::path::Path::new(path).file_name() else { return name.to_owned() };
+    let last: String = last.to_string_lossy().chars().take(40).collect();
+    format!("{name} {last}")
 }
 
 /// What `--data` takes, for the help.
@@ -102,14 +123,10 @@ impl Spec {
         &self.argument
     }
 
-    /// A name short enough for a figure: the kind, with the last part of a path.
+    /// A name short enough for a figure: the kind, with the last part of a path; of
+    /// planted cues the cue and what it is planted in.
     pub fn short(&self) -> String {
-        let Some(last) = std::path::Path::new(&self.argument).file_name().filter(|_| !self.kind.generated)
-        else {
-            return self.kind.name.to_owned();
-        };
-        let name: String = last.to_string_lossy().chars().take(40).collect();
-        format!("{} {name}", self.kind.name)
+        (self.kind.short)(self.kind.name, &self.argument)
     }
 
     /// Reads or makes the images, see [`super::load`].
@@ -119,11 +136,16 @@ impl Spec {
     pub fn load(&self, options: &Options) -> Result<ImageSet> {
         let set = (self.kind.load)(&self.argument, options)?;
         let mut set = if self.kind.generated { finish(set, options)? } else { set };
+        self.complete(&mut set, options)?;
+        Ok(set)
+    }
+
+    // The last step of loading: drops targets that nobody wants, and checks.
+    pub(super) fn complete(&self, set: &mut ImageSet, options: &Options) -> Result<()> {
         if !options.labels {
             set.targets = Targets::Real(Array2::zeros((set.len(), 0)));
         }
-        check(&set, self, options.labels)?;
-        Ok(set)
+        check(set, self, options.labels)
     }
 }
 
@@ -146,7 +168,7 @@ impl FromStr for Spec {
             return Err(Error::input("--data", format!("one of {}", all.join(", ")), hint));
         };
         if argument.is_empty() && !kind.generated {
-            return Err(Error::input("--data", format!("{word}:PATH"), format!("'{text}'")));
+            return Err(Error::input("--data", format!("{word}:{}", kind.argument), format!("'{text}'")));
         }
         Ok(Self { kind, argument: argument.to_owned() })
     }
@@ -301,7 +323,7 @@ mod tests {
         assert!(refusal("texture").contains("did you mean textures?"));
         let text = refusal("qqq:x");
         assert!(!text.contains("did you mean") && text.contains("'qqq'"), "{text}");
-        assert!(refusal("folder").contains("folder:PATH") && refusal("npz:").contains("npz:PATH"));
+        assert!(refusal("folder").contains("folder:DIR") && refusal("npz:").contains("npz:FILE"));
         assert!(refusal("").contains("one of"));
     }
 

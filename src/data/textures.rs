@@ -192,11 +192,21 @@ impl Filter {
     /// The spectrum `power(f)`, f > 0 in cycles per pixel; the mean is 0. None
     /// where no frequency of the plane has any power.
     pub(super) fn new(height: usize, width: usize, power: impl Fn(f64) -> f64) -> Option<Self> {
-        let per_pixel = |at: usize, side: usize| at.min(side - at) as f64 / side as f64;
+        Self::shaped(height, width, |down, along| power(f64::hypot(down, along)))
+    }
+
+    /// The spectrum `power(down, along)`, in cycles per pixel from −½ to ½, not both 0; of a
+    /// frequency and its conjugate the mean. None as for [`Filter::new`].
+    pub(super) fn shaped(height: usize, width: usize, power: impl Fn(f64, f64) -> f64) -> Option<Self> {
+        let per_pixel = |at: usize, side: usize| {
+            if 2 * at <= side { at as f64 / side as f64 } else { -((side - at) as f64 / side as f64) }
+        };
+        let power = |row: usize, col: usize| power(per_pixel(row, height), per_pixel(col, width));
         let mut amplitudes: Vec<f64> = (0..height * width)
             .map(|at| {
-                let f = per_pixel(at / width, height).hypot(per_pixel(at % width, width));
-                if at == 0 { 0.0 } else { power(f).sqrt() }
+                let (row, col) = (at / width, at % width);
+                let both = || power(row, col) + power((height - row) % height, (width - col) % width);
+                if at == 0 { 0.0 } else { (both() / 2.0).sqrt() }
             })
             .collect();
         let total: f64 = amplitudes.iter().map(|a| a * a).sum();
@@ -212,8 +222,21 @@ impl Filter {
     /// A plane with exactly this spectrum: the phases are those of white noise,
     /// which are uniform and belong to real values.
     pub(super) fn draw(&self, rng: &mut ChaCha8Rng) -> Vec<f64> {
-        let mut plane: Vec<Complex<f64>> =
-            self.amplitudes.iter().map(|_| Complex::new(rng.sample(StandardNormal), 0.0)).collect();
+        let white: Vec<f64> = self.amplitudes.iter().map(|_| rng.sample(StandardNormal)).collect();
+        self.filtered(&white, |amplitude, z| {
+            let length = z.norm();
+            if length > 0.0 { z * (amplitude / length) } else { Complex::ZERO }
+        })
+    }
+
+    /// The plane without the frequencies that have power here.
+    pub(super) fn stopped(&self, plane: &[f64]) -> Vec<f64> {
+        self.filtered(plane, |amplitude, z| if amplitude > 0.0 { Complex::ZERO } else { z })
+    }
+
+    // The plane with `f(|ẑ| of the patterns, its own)` for its frequencies.
+    fn filtered(&self, plane: &[f64], f: impl Fn(f64, Complex<f64>) -> Complex<f64>) -> Vec<f64> {
+        let mut plane: Vec<Complex<f64>> = plane.iter().map(|&value| Complex::new(value, 0.0)).collect();
         let mut planner = FftPlanner::new();
         let (along, down) = (planner.plan_fft_forward(self.width), planner.plan_fft_forward(self.height));
         along.process(&mut plane);
@@ -221,12 +244,7 @@ impl Filter {
         down.process(&mut turned);
         for (at, z) in turned.iter_mut().enumerate() {
             let (row, col) = (at % self.height, at / self.height);
-            let length = z.norm();
-            *z = if length > 0.0 {
-                *z * (self.amplitudes[row * self.width + col] / length)
-            } else {
-                Complex::ZERO
-            };
+            *z = f(self.amplitudes[row * self.width + col], *z);
         }
         planner.plan_fft_inverse(self.height).process(&mut turned);
         let mut plane = transposed(&turned, self.width, self.height);

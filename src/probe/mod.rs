@@ -20,6 +20,7 @@ use crate::spectrum::{self, Energies, Grid};
 use crate::theory::Modes;
 use crate::train::deep::{Images, Targets, evaluate};
 
+pub mod kernel;
 #[cfg(test)]
 mod tests;
 

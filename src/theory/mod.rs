@@ -80,6 +80,7 @@
 pub mod closed;
 pub mod flow;
 pub mod forecast;
+pub mod kernel_flow;
 pub mod linear;
 pub mod mode_theory;
 pub mod modes;
@@ -92,6 +93,7 @@ pub mod stationary;
 pub(crate) mod subspace;
 
 pub use forecast::Forecast;
+pub use kernel_flow::KernelFlow;
 pub use modes::{Mode, Modes};
 pub use moments::Moments;
 

@@ -6,7 +6,7 @@ use super::Pass;
 use crate::error::Result;
 
 /// Momentum and ε of PyTorch's batch norm.
-const MOMENTUM: f64 = 0.1;
+pub(super) const MOMENTUM: f64 = 0.1;
 const EPSILON: f64 = 1e-5;
 
 /// ε of ConvNeXt's layer norms.
@@ -74,21 +74,13 @@ pub struct Norm {
 
 impl Norm {
     pub fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
-        if pass.train {
+        let batch = pass.train && !pass.frozen;
+        if batch {
             let _ = tch::no_grad(|| self.batches.shallow_clone().f_add_scalar_(1))?;
         }
         let (weight, bias) = (held(&self.weight, pass), held(&self.bias, pass));
         let running = (Some(&self.mean), Some(&self.var));
-        Ok(x.f_batch_norm(
-            Some(&weight),
-            Some(&bias),
-            running.0,
-            running.1,
-            pass.train,
-            MOMENTUM,
-            EPSILON,
-            true,
-        )?)
+        Ok(x.f_batch_norm(Some(&weight), Some(&bias), running.0, running.1, batch, MOMENTUM, EPSILON, true)?)
     }
 }
 

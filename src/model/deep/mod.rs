@@ -59,6 +59,8 @@ pub struct Pass<'a> {
     /// which they also take note of. Otherwise the running statistics are used,
     /// folded into the kernels, and nothing flows back to the weights.
     pub train: bool,
+    /// Of a training pass: norms by the running statistics, which stay what they are.
+    pub frozen: bool,
     /// Convolutions and products in bfloat16.
     pub half: bool,
     /// Receives what the layers put out, with their names.
@@ -77,6 +79,11 @@ impl Pass<'_> {
     /// A training pass that drops nothing.
     pub fn train(half: bool) -> Self {
         Self { train: true, half, ..Self::default() }
+    }
+
+    /// Answers as those of evaluation, with gradients for the weights.
+    pub fn frozen() -> Self {
+        Self { train: true, frozen: true, ..Self::default() }
     }
 
     /// A pass that only looks.
@@ -190,6 +197,29 @@ impl Deep {
     /// [`Error::Device`] when libtorch fails: out of memory, mostly.
     pub fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
         Ok(net::forward(&self.steps, x, pass)?.f_to_kind(self.kind())?)
+    }
+
+    /// Makes the running statistics of the norms those of the batch `x` `[B, c, h, w]`
+    /// alone; nothing is dropped on the way.
+    ///
+    /// # Errors
+    /// As [`Deep::forward`].
+    pub fn take_statistics(&self, x: &Tensor) -> Result<()> {
+        let statistics = || {
+            let buffers = self.entries.iter().filter(|e| e.role == Role::Buffer);
+            buffers.filter(|e| e.name.ends_with(".running_mean") || e.name.ends_with(".running_var"))
+        };
+        tch::no_grad(|| {
+            for entry in statistics() {
+                let _ = entry.tensor.shallow_clone().f_zero_()?;
+            }
+            let _ = self.forward(x, &Pass::train(false))?;
+            // The batch came in with this weight.
+            for entry in statistics() {
+                let _ = entry.tensor.shallow_clone().f_div_scalar_(layers::MOMENTUM)?;
+            }
+            Ok(())
+        })
     }
 
     /// A copy of all tensors, with their names.

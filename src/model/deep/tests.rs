@@ -77,6 +77,35 @@ fn evaluation_uses_the_running_statistics() {
 }
 
 #[test]
+fn statistics_of_one_batch_can_be_taken_and_frozen() {
+    let net = deep(architecture(ModelKind::Resnet8, [3, 8, 8]));
+    let (x, other) = (images([16, 3, 8, 8]), images([5, 3, 8, 8]).flip([3]) * 2.0);
+    let _ = tch::no_grad(|| net.forward(&other, &Pass::train(false))).unwrap();
+    net.take_statistics(&x).unwrap();
+    let logits = |x: &Tensor, pass: &Pass| tch::no_grad(|| net.forward(x, pass)).unwrap();
+    // But for n/(n-1) in the variance, n = 16·4 values at least.
+    let off = (logits(&x, &Pass::eval(false)) - logits(&x, &Pass::train(false))).abs().max();
+    assert!(off.double_value(&[]) < 0.02, "{off:?}");
+    net.take_statistics(&x).unwrap();
+    let entry = |name: &str| &net.entries().iter().find(|e| e.name == name).unwrap().tensor;
+    let first = x.conv2d(entry("conv1.weight"), None::<&Tensor>, [1, 1], [1, 1], [1, 1], 1);
+    let mean = first.mean_dim([0i64, 2, 3].as_slice(), false, None::<Kind>);
+    let var = first.var_dim([0i64, 2, 3].as_slice(), true, false);
+    for (name, want) in [("bn1.running_mean", mean), ("bn1.running_var", var)] {
+        let off = (entry(name) - want).abs().max().double_value(&[]);
+        assert!(off < 1e-12, "{name}: {off:e}");
+    }
+    // A frozen pass answers as evaluation does, changes nothing, and has gradients.
+    let all = || net.entries().iter().map(|e| convert::array(&e.tensor).unwrap()).collect::<Vec<_>>();
+    let before = all();
+    let frozen = net.forward(&other, &Pass::frozen()).unwrap();
+    let off = (&frozen - logits(&other, &Pass::eval(false))).abs().max().double_value(&[]);
+    assert!(off < 1e-12, "{off:e}");
+    assert!(frozen.requires_grad());
+    assert_eq!(before, all());
+}
+
+#[test]
 fn a_cnn_of_one_linear_layer_is_the_lcnn() {
     let shape = [2, 6, 7];
     for (padding, kernel) in [

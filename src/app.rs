@@ -6,6 +6,7 @@ mod audit;
 mod doctor;
 #[cfg(feature = "torch")]
 mod evaluate;
+mod expected;
 mod figure;
 mod forecast;
 #[cfg(feature = "torch")]

@@ -13,7 +13,6 @@ use crate::run::arrays::{self, Npz};
 use crate::run::{Look, Manifest, Metrics, RunConfig, Snapshot};
 use crate::spectrum::{self, Energies};
 use crate::theory::Modes;
-use crate::theory::reader::ReaderScore;
 
 const MANIFEST: &str = "manifest.json";
 const LOCK: &str = ".lock";
@@ -295,27 +294,28 @@ impl RunDir {
             .write(&self.modes())
     }
 
-    fn reader_scores_file(&self) -> PathBuf {
+    fn forecast_file(&self) -> PathBuf {
         self.root.join("arrays/forecast.npz")
     }
 
-    /// Writes `arrays/forecast.npz`: F_α `[m]` under the name of each reader.
+    /// Writes `arrays/forecast.npz`: what was expected of the modes `[m]` before training,
+    /// by name: F_α of each reader, `kernel` (τ_α of the kernel flow) and `kernel_rate`.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn write_reader_scores(&self, scores: &[ReaderScore]) -> Result<()> {
+    pub fn write_forecast(&self, scores: Vec<(&'static str, Vec<f64>)>) -> Result<()> {
         let npz = scores
-            .iter()
-            .fold(Npz::default(), |npz, score| npz.with(score.reader, Array1::from(score.scores()).view()));
-        npz.write(&self.reader_scores_file())
+            .into_iter()
+            .fold(Npz::default(), |npz, (name, values)| npz.with(name, Array1::from(values).view()));
+        npz.write(&self.forecast_file())
     }
 
-    /// F_α `[m]` of the reader `name`; None where the run has no forecast of it.
+    /// What `name` has said of the modes `[m]`; None where it was not asked.
     ///
     /// # Errors
     /// As [`RunDir::modes_array`].
-    pub fn reader_scores(&self, name: &str) -> Result<Option<ArrayD<f64>>> {
-        let path = self.reader_scores_file();
+    pub fn forecast(&self, name: &str) -> Result<Option<ArrayD<f64>>> {
+        let path = self.forecast_file();
         if path.exists() { arrays::read_if_there(&path, name) } else { Ok(None) }
     }
 

@@ -5,10 +5,12 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::app::{notes, print, print_json, samples};
+use crate::app::expected::{self, Expected, Kernel};
+use crate::app::{notes, print, print_json};
 use crate::cli::ExperimentArgs;
+use crate::data::Samples;
 use crate::error::Error;
-use crate::readers::{FORECAST, READERS, Reader};
+use crate::readers::{FORECAST, Reader};
 use crate::run::config::{DeepConfig, ModelConfig, TheoryKind};
 use crate::theory::Modes;
 use crate::theory::reader::{Forecast, ReaderScore};
@@ -20,10 +22,13 @@ struct Report {
     shape: [usize; 3],
     model: ModelConfig,
     notes: Vec<String>,
-    /// The modes, counted from 1, in the order expected by the reader `ordered_by`.
+    /// The modes, counted from 1, in the order expected by `ordered_by`: a reader, or
+    /// `kernel` where no reader was asked for. A mode that it says nothing of comes last.
     order: Vec<usize>,
     ordered_by: &'static str,
     readers: Vec<ReaderReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kernel: Option<Kernel>,
     modes: Vec<ModeReport>,
 }
 
@@ -46,37 +51,24 @@ struct ModeReport {
 }
 
 pub fn run(args: &ExperimentArgs, config: DeepConfig) -> Result<()> {
-    let known = [TheoryKind::Auto, TheoryKind::Reader];
-    if let Some(other) = config.measure.theory.iter().find(|t| !known.contains(t)) {
-        let found = format!("`{}` for {}", other.name(), config.model.kind);
-        return Err(Error::input(
-            "measure.theory",
-            "`reader`: the other theories are of linear networks",
-            found,
-        )
-        .into());
+    let asked = &config.measure.theory;
+    if asked.contains(&TheoryKind::None) {
+        return Err(Error::input("predict", "a theory that applies", "measure.theory = [\"none\"]").into());
     }
-    let samples = samples(&config.data)?;
-    let modes = Modes::new(&samples)?;
-    let scores = READERS.iter().map(|r| ReaderScore::new(&samples, &modes, r, config.run.seed));
-    let scores = scores.collect::<crate::Result<Vec<_>>>()?;
+    let (samples, modes, expected) = expect(&config)?;
     let mut said: Vec<String> = notes::degenerate(&modes).into_iter().collect();
-    said.extend(scores.iter().filter_map(|score| few(score, samples.len())));
-    let ordered = scores.iter().find(|s| s.reader == FORECAST.name).expect("a reader of the ladder");
-    let mut order: Vec<usize> = (1..=modes.len()).collect();
-    order.sort_by_key(|mode| ordered.modes[mode - 1].place);
+    said.extend(expected.readers.iter().filter_map(|score| few(score, samples.len())));
+    let (ordered_by, order) = order(&modes, &expected);
     let mode = |(i, m): (usize, &crate::theory::Mode)| ModeReport {
         s: m.s,
         lambda: m.lambda,
         rho: m.rho,
         participation: m.participation,
-        expected: scores.iter().map(|s| s.modes[i].clone()).collect(),
+        expected: expected.readers.iter().map(|s| s.modes[i].clone()).collect(),
     };
-    let reader = |(reader, score): (&Reader, &ReaderScore)| ReaderReport {
-        name: reader.name,
-        about: reader.about,
-        features: score.features,
-        penalty: score.penalty,
+    let reader = |score: &ReaderScore| {
+        let about = Reader::named(score.reader)?.about;
+        Ok(ReaderReport { name: score.reader, about, features: score.features, penalty: score.penalty })
     };
     let report = Report {
         data: config.data.spec.to_string(),
@@ -85,15 +77,59 @@ pub fn run(args: &ExperimentArgs, config: DeepConfig) -> Result<()> {
         model: config.model.clone(),
         notes: said,
         order,
-        ordered_by: FORECAST.name,
-        readers: READERS.iter().zip(&scores).map(reader).collect(),
+        ordered_by,
+        readers: expected.readers.iter().map(reader).collect::<crate::Result<_>>()?,
         modes: modes.list.iter().enumerate().map(mode).collect(),
+        kernel: expected.kernel,
     };
     if args.json {
         return print_json(&report);
     }
     notes::say_all(&report.notes);
     print(table(&report).as_bytes())
+}
+
+#[cfg(feature = "torch")]
+fn expect(config: &DeepConfig) -> Result<(Samples, Modes, Expected)> {
+    use crate::app::images::training_set;
+    use crate::model::device;
+    use crate::run::config::{AugmentConfig, Dtype};
+    use crate::train::deep::Images;
+
+    let (samples, pixels) = training_set(config)?;
+    let modes = Modes::new(&samples)?;
+    let mut found = Expected { readers: expected::readers(config, &samples, &modes)?, kernel: None };
+    if config.measure.theory.contains(&TheoryKind::Kernel) {
+        tch::set_num_threads(i32::try_from(rayon::current_num_threads())?);
+        let (device, _) = device::select(&config.run.device)?;
+        let kind = if config.run.dtype == Dtype::F64 { tch::Kind::Double } else { tch::Kind::Float };
+        let images = Images::new(&pixels, &samples, &AugmentConfig::default(), false, kind, device)?;
+        found.kernel = Some(expected::kernel(config, &samples, &modes, &images, device)?);
+    }
+    Ok((samples, modes, found))
+}
+
+#[cfg(not(feature = "torch"))]
+fn expect(config: &DeepConfig) -> Result<(Samples, Modes, Expected)> {
+    if config.measure.theory.contains(&TheoryKind::Kernel) {
+        let found = "`kernel` in a domfreq that was built without libtorch (feature `torch`)";
+        return Err(Error::input("measure.theory", "`reader`", found).into());
+    }
+    let samples = crate::app::samples(&config.data)?;
+    let modes = Modes::new(&samples)?;
+    let found = Expected { readers: expected::readers(config, &samples, &modes)?, kernel: None };
+    Ok((samples, modes, found))
+}
+
+fn order(modes: &Modes, expected: &Expected) -> (&'static str, Vec<usize>) {
+    let mut order: Vec<usize> = (1..=modes.len()).collect();
+    if let Some(score) = expected.readers.iter().find(|s| s.reader == FORECAST.name) {
+        order.sort_by_key(|mode| score.modes[mode - 1].place);
+        return (FORECAST.name, order);
+    }
+    let tau = |mode: &usize| expected.kernel.as_ref().and_then(|k| k.tau[mode - 1]).unwrap_or(f64::INFINITY);
+    order.sort_by(|a, b| tau(a).total_cmp(&tau(b)));
+    ("kernel", order)
 }
 
 /// Fewer images than this for each feature say little of it.
@@ -110,7 +146,6 @@ fn few(score: &ReaderScore, images: usize) -> Option<String> {
 }
 
 fn table(report: &Report) -> String {
-    let place = report.readers.iter().position(|r| r.name == report.ordered_by).unwrap_or(0);
     let mut text = format!(
         "Order in which {} should discover the {} modes of {}, without training:\n",
         report.model.kind,
@@ -118,23 +153,51 @@ fn table(report: &Report) -> String {
         report.data
     );
     let order: Vec<_> = report.order.iter().map(usize::to_string).collect();
-    let _ = writeln!(text, "{}  (by the reader `{}`)\n", order.join(" "), report.ordered_by);
+    let by = if report.readers.is_empty() { "the kernel flow" } else { "the reader" };
+    let name = if report.readers.is_empty() { String::new() } else { format!(" `{}`", report.ordered_by) };
+    let _ = writeln!(text, "{}  (by {by}{name})\n", order.join(" "));
     for reader in &report.readers {
         let _ = writeln!(text, "F {:16} {} ({} features)", reader.name, reader.about, reader.features);
     }
-    let _ = write!(text, "\nmode         s      ρ   place   95 % of places");
+    if let Some(kernel) = &report.kernel {
+        let _ = writeln!(
+            text,
+            "τ by kernel flow   of the network's tangent kernel on {} images; relative to the first mode's",
+            kernel.samples
+        );
+    }
+    text.push_str("\nmode         s      ρ");
+    let place = report.readers.iter().position(|r| r.name == report.ordered_by);
+    if place.is_some() {
+        text.push_str("   place   95 % of places");
+    }
     for reader in &report.readers {
         let _ = write!(text, "   {:>26}", format!("F {}, 95 %", reader.name));
     }
+    if report.kernel.is_some() {
+        let _ = write!(text, "   {:>26}", "τ by kernel flow, draws");
+    }
     text.push('\n');
+    let first = report.kernel.as_ref().and_then(|k| k.tau.iter().flatten().copied().reduce(f64::min));
     for (i, mode) in report.modes.iter().enumerate() {
-        let expected = &mode.expected[place];
-        let [first, last] = expected.places;
-        let places = format!("{first:.0} to {last:.0}");
-        let _ = write!(text, "{:4} {:9.4} {:6.2} {:7} {places:>16}", i + 1, mode.s, mode.rho, expected.place);
+        let _ = write!(text, "{:4} {:9.4} {:6.2}", i + 1, mode.s, mode.rho);
+        if let Some(expected) = place.map(|place| &mode.expected[place]) {
+            let [first, last] = expected.places;
+            let places = format!("{first:.0} to {last:.0}");
+            let _ = write!(text, " {:7} {places:>16}", expected.place);
+        }
         for forecast in &mode.expected {
             let [low, high] = forecast.interval;
             let _ = write!(text, "   {:>26}", format!("{:.4} ({low:.4} to {high:.4})", forecast.score));
+        }
+        if let (Some(kernel), Some(first)) = (&report.kernel, first) {
+            let shown = kernel.tau[i].zip(kernel.spread[i]).map_or_else(
+                || "too little of it".to_owned(),
+                |(tau, [low, high])| {
+                    format!("{:.2} ({:.2} to {:.2})", tau / first, low / first, high / first)
+                },
+            );
+            let _ = write!(text, "   {shown:>26}");
         }
         text.push('\n');
     }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use tch::Kind;
 
 use super::{Clock, Machine, directory, finish};
+use crate::app::expected::{self, Expected};
 use crate::app::images::{evaluation_set, training_set};
 use crate::app::{print, print_json, weights};
 use crate::cli::TrainArgs;
@@ -16,7 +17,6 @@ use crate::field::ImageSet;
 use crate::model::deep::Deep;
 use crate::probe::Probe;
 use crate::progress::{Progress, say};
-use crate::readers::{FORECAST, ridge};
 use crate::run::checkpoints::{Checkpoints, State};
 use crate::run::config::{AugmentConfig, DeepConfig, Dtype, TheoryKind, When};
 use crate::run::manifest::Status;
@@ -24,7 +24,6 @@ use crate::run::metrics::Writer;
 use crate::run::{Events, Layers, Manifest, Metrics, Row, RunConfig, RunDir, Summary, Table, TableWriter};
 use crate::spectrum::{self, Energies, Grid};
 use crate::theory::Modes;
-use crate::theory::reader::ReaderScore;
 use crate::train::deep::checkpoint;
 use crate::train::deep::{Images, Pixels, Targets, Trainer, evaluate};
 use crate::train::signals::{Request, Signals};
@@ -53,7 +52,11 @@ pub fn run(args: &TrainArgs, mut config: DeepConfig, machine: &Machine) -> Resul
     let (count, jacobians) = config.probe.images(samples.len());
     let probe = Probe::new(&samples, &modes, count, jacobians, config.run.seed);
     let mut run = Run::new(&config, &samples, &modes, &pixels, eval.as_ref(), &probe, machine)?;
-    run.forecast = forecast(&config, &samples, &modes)?;
+    run.expected.readers = expected::readers(&config, &samples, &modes)?;
+    if config.measure.theory.contains(&TheoryKind::Kernel) {
+        let images = run.trainer.images();
+        run.expected.kernel = Some(expected::kernel(&config, &samples, &modes, images, machine.device)?);
+    }
     clock.lap("forecast");
     machine.note(&mut config);
 
@@ -78,13 +81,6 @@ pub fn run(args: &TrainArgs, mut config: DeepConfig, machine: &Machine) -> Resul
     clock.lap("train");
     let summary = finish(manifest, &dir, clock, outcome)?;
     report(args, &summary)
-}
-
-// In which order the modes are expected; nothing where there are too few images to say.
-fn forecast(config: &DeepConfig, samples: &Samples, modes: &Modes) -> Result<Vec<ReaderScore>> {
-    let none = config.measure.theory.contains(&TheoryKind::None) || samples.len() < ridge::LEAST;
-    let of = |reader| ReaderScore::new(samples, modes, reader, config.run.seed);
-    Ok(if none { Vec::new() } else { vec![of(FORECAST)?] })
 }
 
 fn report(args: &TrainArgs, summary: &Summary) -> Result<()> {
@@ -143,7 +139,7 @@ struct Run<'a> {
     probe: &'a Probe<'a>,
     data_energies: ndarray::Array3<f64>,
     eval: Option<(Images, Targets)>,
-    forecast: Vec<ReaderScore>,
+    expected: Expected,
     steps: u64,
     per_epoch: u64,
     half: bool,
@@ -192,7 +188,7 @@ impl<'a> Run<'a> {
             probe,
             data_energies: spectrum::mean_energies(all),
             eval,
-            forecast: Vec::new(),
+            expected: Expected::default(),
             steps,
             per_epoch,
             half: config.run.dtype == Dtype::Bf16,
@@ -278,7 +274,7 @@ fn fill(
 ) -> Result<Summary> {
     crate::disk::write_bytes(&dir.config(), config.to_toml().as_bytes())?;
     dir.write_modes(run.modes, &run.data_energies)?;
-    dir.write_reader_scores(&run.forecast)?;
+    dir.write_forecast(run.expected.named())?;
     let mut notes = Vec::new();
     let weak = run.probe.weak();
     if !weak.is_empty() {

@@ -276,7 +276,7 @@ fn case(data: String, network: String, runs: &[&Finished]) -> Result<Case> {
         }
     }
     let array = |name: &str| -> Result<Vec<f64>> {
-        let found = first.dir.reader_scores(name)?;
+        let found = first.dir.forecast(name)?;
         let found = found.map_or_else(|| vec![f64::NAN; count], |f| f.into_iter().collect());
         if found.len() == count {
             return Ok(found);

@@ -166,7 +166,7 @@ impl Run {
         let [s, rho, lambda, participation] =
             [column("s")?, column("rho")?, column("lambda")?, column("participation")?];
         let place = format!("{}, reader scores", root.display());
-        let reader = dir.reader_scores(FORECAST.name)?.map(|f| values(f, modes, &place)).transpose()?;
+        let reader = dir.forecast(FORECAST.name)?.map(|f| values(f, modes, &place)).transpose()?;
         let shape = dir.shape()?;
         let last = metrics.steps.last().copied().unwrap_or(0.0);
         let mut snapshots = dir.snapshots()?;

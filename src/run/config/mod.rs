@@ -319,6 +319,7 @@ impl TheoryKind {
             TheoryKind::Stationary => "stationary",
             TheoryKind::Flow => "flow",
             TheoryKind::Reader => "reader",
+            TheoryKind::Kernel => "kernel",
         }
     }
 }
@@ -341,6 +342,8 @@ pub enum TheoryKind {
     Flow,
     /// Scores of readers, of deep networks: the order alone.
     Reader,
+    /// The flow of the tangent kernel, of deep networks: the order and ratios of times.
+    Kernel,
 }
 
 /// `[run]`.

@@ -188,7 +188,8 @@ pub struct NetworkArgs {
     #[arg(long)]
     pub eta: Option<f64>,
     /// What to compute beside the measurement: auto (the simplest theory for the
-    /// network; notes say how well it holds), none, or some of closed, mode, stationary, flow [default: auto]
+    /// network; notes say how well it holds), none, or some of closed, mode, stationary, flow; of deep
+    /// networks reader (what auto is: the order), kernel (the order and ratios of times) [default: auto]
     #[arg(long, value_delimiter = ',', value_name = "A,B,…")]
     pub theory: Vec<TheoryKind>,
 }

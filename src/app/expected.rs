@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::data::Samples;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::readers::{READERS, ridge};
 use crate::run::config::{DeepConfig, TheoryKind};
 use crate::theory::Modes;
@@ -48,15 +48,9 @@ impl Expected {
 /// reader can be fitted to, unless it is asked for by name.
 ///
 /// # Errors
-/// [`Error::Input`] for a theory of linear networks; those of readers.
+/// As [`ReaderScore::new`].
 pub fn readers(config: &DeepConfig, samples: &Samples, modes: &Modes) -> Result<Vec<ReaderScore>> {
     let asked = &config.measure.theory;
-    let of_deep = [TheoryKind::Auto, TheoryKind::None, TheoryKind::Reader, TheoryKind::Kernel];
-    if let Some(other) = asked.iter().find(|t| !of_deep.contains(t)) {
-        let found = format!("`{}` for {}", other.name(), config.model.kind);
-        let expected = "`reader` or `kernel`: the other theories are of linear networks";
-        return Err(Error::input("measure.theory", expected, found));
-    }
     let auto = asked.contains(&TheoryKind::Auto) && samples.len() >= ridge::LEAST;
     if !auto && !asked.contains(&TheoryKind::Reader) {
         return Ok(Vec::new());

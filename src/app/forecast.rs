@@ -138,10 +138,7 @@ fn build(
             said.extend(notes::followed_far_enough(known, &flow));
             Box::new(flow)
         }
-        TheoryKind::Reader | TheoryKind::Kernel => {
-            let expected = "a theory of linear networks: closed, mode, stationary or flow";
-            return Err(Error::input("measure.theory", expected, format!("`{}`", theory.name())));
-        }
+        TheoryKind::Reader | TheoryKind::Kernel => unreachable!("not of linear networks"),
         TheoryKind::Auto | TheoryKind::None => unreachable!("chosen or left before"),
     })
 }

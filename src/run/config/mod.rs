@@ -322,6 +322,15 @@ impl TheoryKind {
             TheoryKind::Kernel => "kernel",
         }
     }
+
+    /// Whether it is of linear networks or of deep ones; None for both.
+    fn is_of_linear(self) -> Option<bool> {
+        match self {
+            TheoryKind::Auto | TheoryKind::None => None,
+            TheoryKind::Closed | TheoryKind::Mode | TheoryKind::Stationary | TheoryKind::Flow => Some(true),
+            TheoryKind::Reader | TheoryKind::Kernel => Some(false),
+        }
+    }
 }
 
 /// What is computed before training.
@@ -520,7 +529,16 @@ impl RunConfig {
         only("model.nonlinear", false, !self.model.nonlinear)?;
         only("model.norm", false, !self.model.norm)?;
         only("run.dtype", false, self.run.dtype == Dtype::Bf16)?;
-        only("[measure]", true, self.measure != default.measure)?;
+        let spaced = |m: &MeasureConfig| (m.every, m.snapshots);
+        only("[measure]", true, spaced(&self.measure) != spaced(&default.measure))?;
+        let foreign = |t: &&TheoryKind| t.is_of_linear().is_some_and(|linear| linear != kind.is_linear());
+        if let Some(theory) = self.measure.theory.iter().find(foreign) {
+            let expected = match kind.is_linear() {
+                true => "theories of linear networks: closed, mode, stationary, flow",
+                false => "forecasts of deep networks: reader, kernel",
+            };
+            return Err(Error::input("measure.theory", expected, format!("`{}` for {kind}", theory.name())));
+        }
         if self.model.stem.is_some() && !kind.has_stem() {
             let expected = "a ResNet for ImageNet, a wide one or a ResNeXt: only they have this key";
             return Err(Error::input("model.stem", expected, kind));
@@ -790,6 +808,11 @@ mod tests {
         }
         let text = check("[model]\nkind = \"resnet20\"\n[measure]\nevery = 2");
         assert!(text.starts_with("[measure]: expected a linear network"), "{text}");
+        for (kind, theory) in [("resnet20", "flow"), ("lcnn", "kernel"), ("fcnn", "reader")] {
+            let text =
+                check(&format!("[model]\nkind = \"{kind}\"\n[measure]\ntheory = [\"auto\", \"{theory}\"]"));
+            assert!(text.ends_with(&format!("found `{theory}` for {kind}")), "{text}");
+        }
         assert!(check("[model]\nkind = \"cnn\"\n[init]\nkind = \"matched\"").starts_with("init.kind"));
     }
 

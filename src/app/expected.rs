@@ -34,6 +34,7 @@ pub struct Kernel {
 
 impl Expected {
     /// Names and values, as a run keeps them.
+    #[cfg(feature = "torch")]
     pub fn named(&self) -> Vec<(&'static str, Vec<f64>)> {
         let readers = self.readers.iter().map(|r| (r.reader, r.scores()));
         let kernel = self.kernel.iter().flat_map(|k| {

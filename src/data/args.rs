@@ -12,7 +12,7 @@ use std::str::FromStr;
 use ndarray::Array4;
 use rayon::prelude::*;
 
-use crate::data::Options;
+use crate::data::{Options, Spec};
 use crate::error::{Error, Result};
 use crate::field::{ImageSet, Provenance, Targets};
 use crate::seed::{self, ChaCha8Rng};
@@ -31,6 +31,10 @@ pub struct Args {
     given: Vec<(String, String)>,
     known: Vec<&'static str>,
 }
+
+const OVER: &str = "over=";
+/// Sources in one another.
+const DEEPEST: usize = 8;
 
 impl Args {
     /// Splits `key=value,key=value`; `text` may be empty.
@@ -53,6 +57,33 @@ impl Args {
             args.given.push((key.to_owned(), value.to_owned()));
         }
         Ok(args)
+    }
+
+    /// The arguments before `over=`, and the source that all after it names: what a
+    /// source is made from that changes the images of another.
+    ///
+    /// # Errors
+    /// As [`Args::parse`], for no `over=`, for what is no source, and for more than 8
+    /// sources in one another.
+    pub fn over(kind: &'static str, text: &str) -> Result<(Self, Spec)> {
+        let starts = |at: &usize| {
+            let before = text[..*at].trim_end();
+            before.is_empty() || before.ends_with([',', ':'])
+        };
+        let found: Vec<usize> = text.match_indices(OVER).map(|(at, _)| at).filter(starts).collect();
+        let Some(&at) = found.first() else {
+            let expected = "`over=SPEC` at the end, the source that is changed";
+            return Err(Self::parse(kind, text)?.wrong(expected, "none"));
+        };
+        let own = text[..at].trim();
+        let args = Self::parse(kind, own.strip_suffix(',').unwrap_or(own))?;
+        if found.len() > DEEPEST {
+            let expected = format!("at most {DEEPEST} sources in one another");
+            return Err(args.error("over", expected, found.len()));
+        }
+        let over = text[at + OVER.len()..].trim().parse::<Spec>();
+        let over = over.map_err(|e| args.error("over", "a source of images", e))?;
+        Ok((args, over))
     }
 
     /// Bad input at `key` of these arguments.

@@ -12,6 +12,7 @@ pub mod cifar;
 pub mod conflict;
 pub mod cosines;
 pub mod decode;
+pub mod filtered;
 pub mod folder;
 pub mod idx;
 pub mod leaves;

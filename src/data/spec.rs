@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::decode::render;
 use super::select::{at_least, least, select_least, select_real};
 use super::{
-    Options, cifar, conflict, cosines, folder, idx, leaves, npz, parquet, planted, shapes, spread, textures,
+    Options, cifar, conflict, cosines, filtered, folder, idx, leaves, npz, parquet, planted, shapes, spread,
+    textures,
 };
 use crate::error::{Error, Result};
 use crate::field::{ImageSet, Targets};
@@ -48,7 +49,7 @@ pub struct Kind {
 type Load = fn(&str, &Options) -> Result<ImageSet>;
 
 /// Every kind, those made here first: the registry.
-pub(super) const KINDS: [&Kind; 12] = [
+pub(super) const KINDS: [&Kind; 13] = [
     &cosines::KIND,
     &spread::KIND,
     &shapes::KIND,
@@ -61,6 +62,7 @@ pub(super) const KINDS: [&Kind; 12] = [
     &folder::KIND,
     &npz::KIND,
     &planted::KIND,
+    &filtered::KIND,
 ];
 
 impl PartialEq for Kind {

@@ -70,9 +70,6 @@ use crate::error::Result;
 use crate::field::{ImageSet, Targets};
 use crate::seed::{self, ChaCha8Rng};
 
-// Sources planted in one another.
-const DEEPEST: usize = 8;
-
 /// In the registry of sources.
 pub const KIND: spec::Kind =
     spec::Kind { short, ..spec::Kind::read("planted", "cue=CUE,…,over=SPEC", load) };
@@ -256,39 +253,10 @@ fn short(name: &str, args: &str) -> String {
     }
 }
 
-// The text before `over=` and after it.
-fn divided(args: &str) -> Option<(&str, &str)> {
-    let own = args.match_indices("over=").map(|(at, _)| at).find(|&at| {
-        let before = args[..at].trim_end();
-        before.is_empty() || before.ends_with(',')
-    })?;
-    let before = args[..own].trim();
-    Some((before.strip_suffix(',').unwrap_or(before), &args[own + "over=".len()..]))
-}
-
 impl Planted {
     // The cue itself waits for the shape of the images.
     fn read(text: &str) -> Result<(Self, Make)> {
-        let (own, over) = match divided(text) {
-            Some((own, over)) => (own, over),
-            None => {
-                let args = Args::parse(KIND.name, text)?;
-                return Err(args.wrong("`over=SPEC` at the end, the source to plant in", "none"));
-            }
-        };
-        let mut args = Args::parse(KIND.name, own)?;
-        let mut depth = 1;
-        let mut inner = over;
-        while let Some(rest) = inner.trim_start().strip_prefix("planted:") {
-            depth += 1;
-            let Some((_, over)) = divided(rest) else { break };
-            inner = over;
-        }
-        if depth > DEEPEST {
-            return Err(args.error("over", format_args!("at most {DEEPEST} cues, in one another"), depth));
-        }
-        let over = over.trim().parse::<Spec>().map_err(|e| args.error("over", "a source of images", e))?;
-
+        let (mut args, over) = Args::over(KIND.name, text)?;
         let kind = args.choice("cue", CUES.map(|kind| (kind.name, kind)))?;
         let classes = args.list("classes", "classes", |name| (!name.is_empty()).then(|| name.to_owned()))?;
         let share = args.f64("share", 0.0..=1.0, 1.0)?;

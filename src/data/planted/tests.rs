@@ -288,7 +288,13 @@ fn cues_are_planted_over_cues() {
     }
     assert_eq!(both.short(), "tint on cosine on conflict");
     let deep = format!("{}over={BASE}", "cue=tint,over=planted:".repeat(30_000));
-    assert!(spec(&deep, BASE).load(&Options::default()).unwrap_err().to_string().contains("at most 8 cues"));
+    assert!(
+        spec(&deep, BASE)
+            .load(&Options::default())
+            .unwrap_err()
+            .to_string()
+            .contains("at most 8 sources in one another")
+    );
     let (_, none) = load_with_truth(&BASE.parse().unwrap(), &Options::default()).unwrap();
     assert!(none.is_empty());
 }

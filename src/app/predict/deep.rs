@@ -162,7 +162,7 @@ fn table(report: &Report) -> String {
     if let Some(kernel) = &report.kernel {
         let _ = writeln!(
             text,
-            "τ by kernel flow   of the network's tangent kernel on {} images; relative to the first mode's",
+            "τ by kernel flow   of the network's tangent kernel on {} images; relative to the earliest",
             kernel.samples
         );
     }

@@ -22,9 +22,11 @@
 //!
 //! `ar` follows Sandoval-Segura et al., "Autoregressive Perturbations for Data Poisoning"
 //! (NeurIPS 2022): from random pixels in the first rows and columns, every other pixel is a
-//! weighted sum of the eight before it in a 3×3 window, the weights of class and channel drawn
-//! to sum to 1 and such that the noise does not grow. `watermark` has place and opacity of
-//! ImageNet-W (Li et al., "A Whac-A-Mole Dilemma", CVPR 2023), with glyphs of our own.
+//! weighted sum of the eight before it in a 3×3 window. The weights of class and channel are
+//! drawn to sum to 1, again until the noise neither grows (to 5 times its start) nor is smooth:
+//! 0.3 of its power must be left when each pixel loses the mean of the 3×3 around it. (The
+//! paper keeps those to which the filters of other classes respond.) `watermark` has place and
+//! opacity of ImageNet-W (Li et al., "A Whac-A-Mole Dilemma", CVPR 2023), with glyphs of our own.
 //!
 //! | key | default | meaning |
 //! |---|---|---|

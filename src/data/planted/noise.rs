@@ -57,6 +57,8 @@ const START: usize = 2;
 const CUT: usize = 4;
 // A process whose noise goes beyond this grows.
 const MOST: f64 = 5.0;
+// Below this part of rapid changes the noise is smooth.
+const ROUGH: f64 = 0.3;
 const TRIALS: usize = 3;
 const DRAWS: usize = 20_000;
 
@@ -93,15 +95,31 @@ fn generate(weights: &Weights, height: usize, width: usize, rng: &mut ChaCha8Rng
     (0..height * width).map(|at| plane[(at / width + CUT) * cols + at % width + CUT]).collect()
 }
 
-// Weights that sum to 1, of a process that does not grow in planes of this size; None where
-// none is found.
+// The part of the power that is left when each pixel loses the mean of the 3×3 around it;
+// beyond the edges the outermost pixels go on.
+fn roughness(plane: &[f64], height: usize, width: usize) -> f64 {
+    let near = |at: usize, side: usize| [at.saturating_sub(1), at, (at + 1).min(side - 1)];
+    let left = |at: usize| {
+        let (rows, cols) = (near(at / width, height), near(at % width, width));
+        let sum: f64 = rows.iter().flat_map(|i| cols.iter().map(move |j| plane[i * width + j])).sum();
+        plane[at] - sum / 9.0
+    };
+    let power: f64 = plane.iter().map(|v| v * v).sum();
+    (0..plane.len()).map(|at| left(at).powi(2)).sum::<f64>() / power
+}
+
+// Weights that sum to 1, of a process that neither grows in planes of this size nor becomes
+// smooth; None where none is found.
 fn process(rng: &mut ChaCha8Rng, height: usize, width: usize) -> Option<Weights> {
     (0..DRAWS).find_map(|_| {
         let mut weights: Weights = std::array::from_fn(|_| rng.sample(StandardNormal));
         let sum: f64 = weights.iter().sum();
         weights.iter_mut().for_each(|w| *w /= sum);
-        let steady = |_| generate(&weights, height, width, rng).iter().all(|v| v.abs() <= MOST);
-        (0..TRIALS).all(steady).then_some(weights)
+        let fit = |_| {
+            let plane = generate(&weights, height, width, rng);
+            plane.iter().all(|v| v.abs() <= MOST) && roughness(&plane, height, width) >= ROUGH
+        };
+        (0..TRIALS).all(fit).then_some(weights)
     })
 }
 
@@ -117,7 +135,7 @@ pub(super) fn ar(_: &mut Args) -> Result<Make> {
                 let found = (0..c).map(|_| process(&mut rng, h, w)).collect::<Option<Vec<_>>>();
                 found.ok_or_else(|| {
                     let found = format!("none among {DRAWS} draws in images of {h}×{w}");
-                    args.error("seed", "a seed that gives noise that does not grow", found)
+                    args.error("seed", "a seed that gives noise that neither grows nor is smooth", found)
                 })
             })
             .collect::<Result<_>>()?;
@@ -141,6 +159,15 @@ mod tests {
     }
 
     #[test]
+    fn roughness_by_hand() {
+        // A flat plane has none. A point loses a ninth, as its neighbours do: (64 + 8)/81.
+        assert!(roughness(&[0.5; 20], 4, 5) < 1e-20);
+        let mut point = [0.0; 25];
+        point[12] = 2.0;
+        assert!((roughness(&point, 5, 5) - 72.0 / 81.0).abs() < 1e-12);
+    }
+
+    #[test]
     fn noise_is_foretold_by_its_own_process_alone() {
         for (height, width) in [(32, 32), (9, 40), (96, 64)] {
             let mut rng = seed::rng(7, "test", 0);
@@ -149,6 +176,7 @@ mod tests {
                 assert!((own.iter().sum::<f64>() - 1.0).abs() < 1e-9);
                 let plane = generate(own, height, width, &mut rng);
                 assert_ne!(plane, generate(own, height, width, &mut rng));
+                assert!(roughness(&plane, height, width) > 0.1);
                 for (b, other) in processes.iter().enumerate() {
                     let residual = residual(other, &plane, height, width);
                     assert!(if a == b { residual < 1e-20 } else { residual > 1e-6 }, "{a} {b}: {residual}");

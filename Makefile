@@ -161,7 +161,11 @@ fig-resnet: build ## a ResNet under the same eyes: strengths, order, templates, 
 # Data sets of the study of forecasts: a name and what follows --data, spaces as `+`.
 STUDY_SETS  = leaves=leaves:count=2000$(COMMA)classes=10$(COMMA)channels=3+--size+16 \
               leaves-grey=leaves:count=2000$(COMMA)classes=10+--size+16+--data-seed+1 \
+              leaves-white=filtered:by=white$(COMMA)over=leaves:count=2000$(COMMA)classes=10$(COMMA)channels=3+--size+16+--data-seed+2 \
+              leaves-high=filtered:by=highpass$(COMMA)over=leaves:count=2000$(COMMA)classes=10$(COMMA)channels=3+--size+16+--data-seed+3 \
               shapes=shapes:count=2000$(COMMA)classes=8$(COMMA)channels=3$(COMMA)turn=no+--size+16 \
+              shapes-high=filtered:by=highpass$(COMMA)over=shapes:count=2000$(COMMA)classes=8$(COMMA)turn=no+--size+16+--data-seed+1 \
+              cue=planted:cue=cosine$(COMMA)norm=1$(COMMA)over=leaves:count=2000$(COMMA)classes=10$(COMMA)channels=3+--size+16+--data-seed+4 \
               textures=textures:kind=noise$(COMMA)classes=8$(COMMA)phase=mixed$(COMMA)size=16$(COMMA)count=2000
 STUDY_NETS  = resnet8
 STUDY_SEEDS = 0 1 2

@@ -33,7 +33,7 @@ fn blocks(study: &Study) -> Vec<Block> {
         keys.push(Key::new(vec![Sign::Marker(marker, colour)], *set));
     }
     let mut notes = vec![
-        Key::new(vec![Sign::Marker(Marker::Ring, REST)], "(b) a case"),
+        Key::new(vec![Sign::Marker(Marker::Cross, REST)], "(b) a case"),
         Key::new(
             vec![Sign::Line(BAR), Sign::Marker(Marker::Dot, INK)],
             "(b) mean, 95 % of bootstraps over data sets",
@@ -44,8 +44,7 @@ fn blocks(study: &Study) -> Vec<Block> {
         notes
             .push(Key::new(vec![Sign::Line(Pen::new(INK, 0.8, Stroke::Dashed))], "(c) measured = predicted"));
     }
-    let share = if row.len() > 2 { 0.8 } else { 0.7 };
-    vec![Block::Panels(row, 480.0, share), Block::Legend(keys), Block::Legend(notes)]
+    vec![Block::Panels(row, 460.0, 1.0), Block::Legend(keys), Block::Legend(notes)]
 }
 
 const BAR: Pen = Pen { colour: REST, width: 2.2, stroke: Stroke::Solid };
@@ -88,7 +87,7 @@ fn scores(study: &Study) -> Panel {
         let [low, high] = study.interval(of);
         panel.layers.push(Layer::Line(vec![(low, y), (high, y)], BAR));
         let cases = study.cases.iter().map(of).filter(|v| v.is_finite()).map(|v| (v, y)).collect();
-        panel.layers.push(Layer::Points(cases, Marker::Ring, REST));
+        panel.layers.push(Layer::Points(cases, Marker::Cross, REST));
         panel.layers.push(Layer::Points(vec![(study.mean(of), y)], Marker::Dot, INK));
     }
     panel
@@ -120,14 +119,23 @@ fn times(study: &Study, look: Look) -> Option<Panel> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::study::Case;
     use super::super::study::tests::made;
     use super::*;
     use crate::plot::testing::{counts, shows};
 
+    // All of it at other times than another, that no marker hides one below it.
+    fn later(mut case: Case, i: u32) -> Case {
+        case.modes.iter_mut().for_each(|m| m.tau *= 1.0 + f64::from(i));
+        case
+    }
+
     #[test]
     fn every_data_set_has_its_colour() {
         let mut study = Study {
-            cases: (0..7).map(|i| made(&format!("set {i}"), 9, (i % 2 == 0).then_some((2, 5)))).collect(),
+            cases: (0..7u32)
+                .map(|i| later(made(&format!("set {i}"), 9, (i % 2 == 0).then_some((2, 5))), i))
+                .collect(),
         };
         let picture = shows("forecast", &blocks(&study), FULL);
         for colour in &PALETTE[..7] {

@@ -225,16 +225,16 @@ pub fn relative(modes: &[Mode]) -> Vec<f64> {
     ratios.iter().map(|r| r / middle).collect()
 }
 
-fn data(config: &RunConfig) -> String {
-    let d = &config.data;
+fn data(run: &Finished) -> Result<String> {
+    let d = &run.config.data;
     let mut name = d.spec.short();
-    if d.grey {
+    if run.dir.shape()?[0] == 1 {
         name += ", grey";
     }
     if !d.classes.is_empty() {
         let _ = write!(name, ", {} classes ({}…)", d.classes.len(), d.classes[0]);
     }
-    name
+    Ok(name)
 }
 
 fn network(config: &RunConfig) -> String {

@@ -10,15 +10,14 @@
 //! outputs, drawn at random: all K of them are (1/K) Σ_k ∂f_k/∂θ · ∂f_k/∂θ, exactly.
 //!
 //! Each initialisation looks at samples of its own, and their curves are averaged: which
-//! samples they are says more about the order of weak modes than the directions do.
-//! (ResNet-8 on CIFAR-10, P = 1,000, from the same weights: all 10 directions in place
-//! of 2 change τ by 2 to 25 %; two draws of samples and weights differ by up to a factor
-//! of 2 in strong modes and 8 in weak ones.)
+//! samples they are matters as much as the weights do, and more than the directions.
+//! (τ of a ResNet-8 on CIFAR-10, P = 1,000: all 10 directions in place of 2 change it by
+//! 3 to 32 %, other weights on the same samples by up to a factor of 3, other samples as
+//! well by up to a factor of 8.)
 //!
 //! # Cost
 //! One forward and one backward pass of a single image per sample and direction, on one
-//! thread each: 7 ms for a ResNet-8 on 32×32 pixels.
-//! (Gradients of single images of a common forward pass take longer, as each goes back
+//! thread each: 7 ms for a ResNet-8 on 32×32 pixels. (Gradients of single images of a common forward pass take longer, as each goes back
 //! through all of them.) The gradients of one direction are held, `[P, N]` of N
 //! weights; where they are more than 1 GiB, as count sketches of 2^16 numbers instead
 //! (Charikar, Chen & Farach-Colton 2002). Products of sketches are right on average,

@@ -9,9 +9,15 @@
 //! batch of the images (nothing is dropped), and r orthonormal directions of the K
 //! outputs, drawn at random: all K of them are (1/K) Σ_k ∂f_k/∂θ · ∂f_k/∂θ, exactly.
 //!
+//! Each initialisation looks at samples of its own, and their curves are averaged: which
+//! samples they are matters as much as the weights do, and more than the directions.
+//! (τ of a ResNet-8 on CIFAR-10, P = 1,000: all 10 directions in place of 2 change it by
+//! 3 to 32 %, other weights on the same samples by up to a factor of 3, other samples as
+//! well by up to a factor of 8.)
+//!
 //! # Cost
-//! One forward and one backward pass of a single image per sample and direction.
-//! (Gradients of single images of a common forward pass take longer, as each goes back
+//! One forward and one backward pass of a single image per sample and direction, on one
+//! thread each: 7 ms for a ResNet-8 on 32×32 pixels. (Gradients of single images of a common forward pass take longer, as each goes back
 //! through all of them.) The gradients of one direction are held, `[P, N]` of N
 //! weights; where they are more than 1 GiB, as count sketches of 2^16 numbers instead
 //! (Charikar, Chen & Farach-Colton 2002). Products of sketches are right on average,
@@ -38,8 +44,8 @@ const _: () = assert!(kernel_flow::LEAST == super::LEAST);
 /// How the kernel is computed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// Samples P, 2 to 8,192: the ones that a training run of this seed and as many
-    /// probe samples looks at.
+    /// Samples P of each initialisation, 2 to 8,192: the ones that a training run of its
+    /// seed and as many probe samples looks at.
     pub samples: usize,
     /// Output directions of each initialisation, at least 1; all there are, where fewer.
     pub directions: usize,
@@ -94,11 +100,11 @@ const CHUNK: usize = 256;
 /// Forecasts of the kernel flow.
 #[derive(Clone, Debug)]
 pub struct Flows {
-    /// Of the mean kernel of all initialisations.
+    /// The mean of their curves.
     pub mean: KernelFlow,
-    /// Of the kernel of each, in order of their seeds.
+    /// Of each initialisation and its samples, in order of their seeds.
     pub each: Vec<KernelFlow>,
-    /// Samples P.
+    /// Samples P of each.
     pub samples: usize,
 }
 
@@ -120,26 +126,20 @@ pub fn kernel_flow(
     if samples.len() < 2 {
         return Err(Error::input("kernel flow", "at least 2 samples", samples.len()));
     }
-    let probe = Probe::new(samples, modes, options.samples, 0, options.seed);
-    let rows = probe.rows();
-    let y = Array2::from_shape_fn((rows.len(), samples.outputs()), |(i, j)| samples.y[[rows[i], j]]);
-    let yu = y.dot(&modes.u());
     let strengths: Vec<f64> = modes.list.iter().map(|mode| mode.s).collect();
-    let flow = |kernel: &Array2<f64>| {
-        KernelFlow::new(kernel.view(), probe.projected.view(), yu.view(), &strengths, options.rate)
-    };
-    let directions = options.directions.min(samples.outputs());
-    let progress = Progress::new("tangent kernel", (rows.len() * directions * options.draws) as u64);
-    let (mut sum, mut each) = (Array2::zeros((rows.len(), rows.len())), Vec::new());
+    let (count, directions) = (options.samples.min(samples.len()), options.directions.min(samples.outputs()));
+    let progress = Progress::new("tangent kernel", (count * directions * options.draws) as u64);
+    let mut each = Vec::new();
     for draw in 0..options.draws as u64 {
         let seed = options.seed.wrapping_add(draw);
-        let net = network(seed)?;
-        let kernel = tangent_kernel(&net, images, rows, directions, seed, &progress)?;
-        each.push(flow(&kernel)?);
-        sum += &kernel;
+        let probe = Probe::new(samples, modes, count, 0, seed);
+        let rows = probe.rows();
+        let y = Array2::from_shape_fn((count, samples.outputs()), |(i, j)| samples.y[[rows[i], j]]);
+        let kernel = tangent_kernel(&network(seed)?, images, rows, directions, seed, &progress)?;
+        let (xv, yu) = (&probe.projected, y.dot(&modes.u()));
+        each.push(KernelFlow::new(kernel.view(), xv.view(), yu.view(), &strengths, options.rate)?);
     }
-    sum /= options.draws as f64;
-    Ok(Flows { mean: flow(&sum)?, each, samples: rows.len() })
+    Ok(Flows { mean: KernelFlow::mean(&each)?, each, samples: count })
 }
 
 /// The tangent kernel `[P, P]` of `net` on the images of `rows`, by `directions` output
@@ -413,7 +413,9 @@ mod tests {
                 let outputs = || net.forward(&x, &Pass::frozen()).unwrap().mv(&r);
                 let sum = w.reshape([20]).dot(&outputs());
                 let along = Tensor::run_backward(&[&sum], &parameters, false, false);
-                let step = 1e-6;
+                // The weights move by 1e-6 in all.
+                let length: f64 = along.iter().map(|d| d.square().sum(Kind::Double).double_value(&[])).sum();
+                let step = 1e-6 / length.sqrt();
                 let moved = |h: f64| {
                     tch::no_grad(|| {
                         parameters.iter().zip(&along).for_each(|(p, d)| {
@@ -447,8 +449,8 @@ mod tests {
         assert!(all.iter().zip(&others).all(|(a, b)| (a - b).abs() < 1e-12 * size));
         // Of single directions on average.
         let mean =
-            (0..400).map(|seed| exact(&net, &images, &rows[..4], 1, seed)).reduce(|a, b| a + b).unwrap()
-                / 400.0;
+            (0..150).map(|seed| exact(&net, &images, &rows[..4], 1, seed)).reduce(|a, b| a + b).unwrap()
+                / 150.0;
         let few = exact(&net, &images, &rows[..4], 3, 5);
         for ((i, j), v) in mean.indexed_iter() {
             assert!((v - few[[i, j]]).abs() < 0.15 * size, "{v} {}", few[[i, j]]);
@@ -513,14 +515,18 @@ mod tests {
         let options = Options { samples: 40, seed: 3, ..Options::default() };
         let flows = kernel_flow(network, &samples, &modes, &images, &options).unwrap();
         assert_eq!((flows.samples, flows.each.len(), flows.mean.modes()), (40, 2, modes.len()));
-        for flow in flows.each.iter().chain([&flows.mean]) {
-            let (range, weak) = (flow.range(), Probe::new(&samples, &modes, 40, 0, 3).weak());
+        let weak = |seed| Probe::new(&samples, &modes, 40, 0, seed).weak();
+        for (flow, weak) in flows.each.iter().zip([weak(3), weak(4)]) {
+            let range = flow.range();
             for (a, tau) in flow.discovery_times(range).into_iter().enumerate() {
                 let within = tau.is_some_and(|t| range.0 < t && t < range.1);
                 assert_eq!(within, !weak.contains(&(a + 1)), "{tau:?} in {range:?}");
             }
             assert!(flow.first_rates()[0] > 0.0);
         }
+        let [mean, one, other] = [&flows.mean, &flows.each[0], &flows.each[1]].map(|f| f.shares(3.0)[0]);
+        assert!((mean - 0.5 * (one + other)).abs() < 1e-12, "{mean} {one} {other}");
+        assert_ne!(one, other);
         // The same again is the same, and kernels are what they must be.
         let again = kernel_flow(network, &samples, &modes, &images, &options).unwrap();
         assert_eq!(again.mean.shares(1.0), flows.mean.shares(1.0));

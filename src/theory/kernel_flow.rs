@@ -33,7 +33,7 @@ const AFTER: f64 = 10.0;
 /// Learning curves of the modes of a data set by a fixed kernel.
 #[derive(Clone, Debug)]
 pub struct KernelFlow {
-    /// Rates of the kernel's eigenvectors, ascending `[P]`.
+    /// Rates of the kernel's eigenvectors `[P]`.
     rates: Vec<f64>,
     /// Share of mode α that is learned at each rate `[m, P]`; NaN of a mode of which the
     /// samples hold too little. The shares of a mode sum to 1 and may be negative.
@@ -113,6 +113,32 @@ impl KernelFlow {
         Ok(Self { rates, parts, strengths: strengths.to_vec() })
     }
 
+    /// The mean of the curves of several flows: of other initial weights, and of other
+    /// samples, on which the order of weak modes depends more. A mode is averaged over
+    /// the flows that have a curve of it.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is none, or not of the same number of modes.
+    pub fn mean(flows: &[Self]) -> Result<Self> {
+        let modes: Vec<usize> = flows.iter().map(Self::modes).collect();
+        let Some(first) = flows.first().filter(|f| modes.iter().all(|m| *m == f.modes())) else {
+            let expected = "at least one, of the same modes";
+            return Err(Error::input("kernel flows", expected, format_args!("flows of {modes:?} modes")));
+        };
+        let rates: Vec<f64> = flows.iter().flat_map(|f| f.rates.iter().copied()).collect();
+        let mut parts = Array2::zeros((first.modes(), rates.len()));
+        for (a, mut row) in parts.rows_mut().into_iter().enumerate() {
+            let has = |flow: &Self| !flow.parts[[a, 0]].is_nan();
+            // 0/0 where none has it.
+            let weight = 1.0 / flows.iter().filter(|f| has(f)).count() as f64;
+            let of = |flow: &Self| {
+                flow.parts.row(a).mapv(|part| if has(flow) { part * weight } else { 0.0 * weight })
+            };
+            row.iter_mut().zip(flows.iter().flat_map(of)).for_each(|(to, part)| *to = part);
+        }
+        Ok(Self { rates, parts, strengths: first.strengths.clone() })
+    }
+
     /// Number of modes.
     pub fn modes(&self) -> usize {
         self.strengths.len()
@@ -141,8 +167,9 @@ impl KernelFlow {
     /// time constant of the fastest rate to 10 of the slowest one that is not
     /// negligible (1e-9 of the fastest).
     pub fn range(&self) -> (f64, f64) {
-        let fastest = *self.rates.last().expect("there is a sample");
-        let slowest = self.rates.iter().find(|rate| **rate > NEGLIGIBLE * fastest).unwrap_or(&fastest);
+        let fastest = self.rates.iter().copied().fold(0.0, f64::max);
+        let some = self.rates.iter().copied().filter(|rate| *rate > NEGLIGIBLE * fastest);
+        let slowest = some.fold(fastest, f64::min);
         (BEFORE / fastest, AFTER / slowest)
     }
 
@@ -286,6 +313,25 @@ mod tests {
         // Five directions are learned by no one: the shares end where K has no rank.
         let settled = flow.shares(1e9);
         assert!(settled.iter().all(|s| (s - 1.0).abs() > 1e-3), "{settled:?}");
+    }
+
+    #[test]
+    fn means_of_curves_by_hand() {
+        let (one, other) = (by_hand(1.0), by_hand(0.25));
+        let mut weak = by_hand(3.0);
+        weak.parts.row_mut(1).fill(f64::NAN);
+        let mean = KernelFlow::mean(&[one.clone(), other.clone(), weak.clone()]).unwrap();
+        for t in [0.0, 0.3, 2.0] {
+            let (a, b, c, found) = (one.shares(t), other.shares(t), weak.shares(t), mean.shares(t));
+            assert!((found[0] - (a[0] + b[0] + c[0]) / 3.0).abs() < 1e-14);
+            assert!((found[1] - (a[1] + b[1]) / 2.0).abs() < 1e-14);
+        }
+        // The fastest rate is 6, the slowest 1/16.
+        let range = mean.range();
+        assert!((range.0 * 6.0 - 1e-3).abs() < 1e-12 && (range.1 / 160.0 - 1.0).abs() < 1e-12);
+        let none = KernelFlow::mean(&[weak.clone(), weak]).unwrap();
+        assert!(none.shares(1.0)[0].is_finite() && none.shares(1.0)[1].is_nan());
+        assert!(KernelFlow::mean(&[]).is_err());
     }
 
     #[test]

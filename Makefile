@@ -29,7 +29,7 @@ DATA       ?=
 DATA_FLAGS ?=
 
 FIGS       := fig-stages fig-speed fig-dominance fig-natural fig-depth fig-order fig-resnet fig-forecast fig-audit
-.PHONY: help setup build test test-core doc bench clean figures $(FIGS)
+.PHONY: help setup build test test-core doc bench clean figures study-forecast $(FIGS)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -167,20 +167,36 @@ STUDY_SETS  = leaves=leaves:count=2000$(COMMA)classes=10$(COMMA)channels=3+--siz
               shapes-high=filtered:by=highpass$(COMMA)over=shapes:count=2000$(COMMA)classes=8$(COMMA)turn=no+--size+16+--data-seed+1 \
               cue=planted:cue=cosine$(COMMA)norm=1$(COMMA)over=leaves:count=2000$(COMMA)classes=10$(COMMA)channels=3+--size+16+--data-seed+4 \
               textures=textures:kind=noise$(COMMA)classes=8$(COMMA)phase=mixed$(COMMA)size=16$(COMMA)count=2000
-STUDY_NETS  = resnet8
+STUDY_NETS  = resnet8=--model+resnet8
 STUDY_SEEDS = 0 1 2
 STUDY_FLAGS = --steps 300 --batch 64 --eta 0.02 --probe-samples 2000 --jacobians 0 --set probe.when=log
-# $(call study,FOLDER,FLAGS): every seed of every network on every data set.
+# $(call study,FOLDER): every seed of every network on every data set; what is there already stays.
 study       = for set in $(STUDY_SETS); do for net in $(STUDY_NETS); do for seed in $(STUDY_SEEDS); do \
-	  run=$(RUNS)/$(1)/$${set%%=*}-$$net-$$seed; \
-	  [ -f $$run/summary.json ] || $(BIN) train --model $$net --data $$(echo $${set\#*=} | tr + ' ') --seed $$seed \
-	    $(STUDY_FLAGS) $(2) --out $$run --force > /dev/null || exit 1; \
+	  run=$(RUNS)/$(1)/$${set%%=*}-$${net%%=*}-$$seed; \
+	  [ -f $$run/summary.json ] || $(BIN) train $$(echo $${net\#*=} | tr + ' ') --data $$(echo $${set\#*=} | tr + ' ') \
+	    --seed $$seed $(STUDY_FLAGS) --out $$run --force > /dev/null || exit 1; \
 	done; done; done
 
 fig-forecast: build ## the order of discovery in a ResNet, forecast from the data alone, over data sets and seeds
 	@mkdir -p $(FIGURES)
 	$(call study,forecast)
 	$(BIN) figure forecast $(RUNS)/forecast/* --out $(FIGURES)/forecast.png
+
+# The same on images of your own, in forms in which strength and spectrum are pulled
+# apart, for more networks and both losses, with the kernel flow: hours.
+YOURS       = --limit+10000
+study-forecast: STUDY_SETS  = rgb=$(DATA)+$(YOURS) grey=$(DATA)+$(YOURS)+--grey \
+  half-a=$(DATA)+$(YOURS)+--classes+0,1,2,3,4 half-b=$(DATA)+$(YOURS)+--classes+5,6,7,8,9 \
+  white=filtered:by=white$(COMMA)over=$(DATA)+$(YOURS) high=filtered:by=highpass$(COMMA)over=$(DATA)+$(YOURS) \
+  cue=planted:cue=cosine$(COMMA)over=$(DATA)+$(YOURS)
+study-forecast: STUDY_NETS  = resnet8=--model+resnet8 resnet8-mse=--model+resnet8+--loss+mse resnet20=--model+resnet20 \
+  cnn=--model+cnn+--channels+32+--layers+3+--kernel+3 cnn-plain=--model+cnn+--channels+32+--layers+3+--kernel+3+--norm+false
+study-forecast: STUDY_FLAGS = --steps 470 --batch 128 --eta 0.02 --jacobians 0 --set probe.when=log --theory reader,kernel
+study-forecast: build ## the study behind it, on DATA=SPEC of ten classes: more networks, both losses, kernel flow; hours
+	$(if $(DATA),,$(error study-forecast needs DATA=SPEC, such as DATA=parquet:PATH))
+	@mkdir -p $(FIGURES)
+	$(call study,study)
+	$(BIN) figure forecast $(RUNS)/study/* --out $(FIGURES)/study-forecast.png
 
 AUDITED     = $(RUNS)/audited$(ALSO)
 

@@ -83,6 +83,8 @@ pub fn kernel(
     };
     let classes = (config.optim.loss == LossKind::CrossEntropy).then(|| samples.outputs());
     let options = Options {
+        // One alone may be far off, by its samples more than by its weights.
+        draws: 4,
         seed: config.run.seed,
         rate: rate_per_step(config.train.eta, config.train.momentum, classes),
         ..Options::default()

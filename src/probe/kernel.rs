@@ -17,9 +17,10 @@
 //!
 //! # Cost
 //! One forward and one backward pass of a single image per sample and direction, on one
-//! thread each: 7 ms for a ResNet-8 on 32×32 pixels. (Gradients of single images of a common forward pass take longer, as each goes back
-//! through all of them.) The gradients of one direction are held, `[P, N]` of N
-//! weights; where they are more than 1 GiB, as count sketches of 2^16 numbers instead
+//! thread each: 7 ms for a ResNet-8 on 32×32 pixels. (Gradients of single images of a
+//! common forward pass take longer, as each goes back through all of them.) The gradients
+//! of one direction are held, `[P, N]` of N weights; where they are more than 1 GiB, as
+//! count sketches of 2^16 numbers instead
 //! (Charikar, Chen & Farach-Colton 2002). Products of sketches are right on average,
 //! and their standard deviation is at most √(2/2^16) = 0.6 % of √(K_ii K_jj).
 

@@ -110,10 +110,7 @@ impl Study {
             if run.config.model.kind.is_linear() {
                 return Err(Error::input(place, "a run of a deep network", run.config.model.kind));
             }
-            groups
-                .entry((data(&run.config), network(&run.config), but_seed(&run.config)))
-                .or_default()
-                .push(run);
+            groups.entry((data(run)?, network(&run.config), but_seed(&run.config))).or_default().push(run);
         }
         let cases = groups.into_iter().map(|((data, network, _), runs)| case(data, network, &runs));
         Ok(Self { cases: cases.collect::<Result<_>>()? })

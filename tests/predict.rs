@@ -99,7 +99,8 @@ fn the_order_of_a_deep_network_comes_from_readers() {
         (crate::support::domfreq(tmp.path(), &data), crate::support::domfreq(tmp.path(), &data));
     assert!(first.err.contains("400 images for the 87 features"), "{}", first.err);
     assert!(first.out.contains("by the reader `autocorrelation`") && first.out == again.out);
-    fails(tmp.path(), &["predict", "--model", "resnet8", "--data", "cosines"], &["at least 10 images"]);
+    let few = ["predict", "--model", "resnet8", "--data", "leaves", "--limit", "8", "--theory", "reader"];
+    fails(tmp.path(), &few, &["at least 10 images"]);
     let linear = ["predict", "--data", "leaves:count=60", "--size", "8", "--theory", "reader"];
     fails(tmp.path(), &linear, &["measure.theory", "linear networks", "`reader`"]);
 }

@@ -157,7 +157,7 @@ fn table(report: &Report) -> String {
     let name = if report.readers.is_empty() { String::new() } else { format!(" `{}`", report.ordered_by) };
     let _ = writeln!(text, "{}  (by {by}{name})\n", order.join(" "));
     for reader in &report.readers {
-        let _ = writeln!(text, "F {:16} {} ({} features)", reader.name, reader.about, reader.features);
+        let _ = writeln!(text, "F {:16} {}; features: {}", reader.name, reader.about, reader.features);
     }
     if let Some(kernel) = &report.kernel {
         let _ = writeln!(

@@ -101,6 +101,7 @@ fn the_order_of_a_deep_network_comes_from_readers() {
     assert!(first.out.contains("by the reader `autocorrelation`") && first.out == again.out);
     let few = ["predict", "--model", "resnet8", "--data", "leaves", "--limit", "8", "--theory", "reader"];
     fails(tmp.path(), &few, &["at least 10 images"]);
+    fails(tmp.path(), &few[..7], &["at least 10 images", "found 8"]);
     let linear = ["predict", "--data", "leaves:count=60", "--size", "8", "--theory", "reader"];
     fails(tmp.path(), &linear, &["measure.theory", "linear networks", "`reader`"]);
 }

@@ -10,7 +10,7 @@ use crate::app::{notes, print, print_json};
 use crate::cli::ExperimentArgs;
 use crate::data::Samples;
 use crate::error::Error;
-use crate::readers::{FORECAST, Reader};
+use crate::readers::{FORECAST, Reader, ridge};
 use crate::run::config::{DeepConfig, ModelConfig, TheoryKind};
 use crate::theory::Modes;
 use crate::theory::reader::{Forecast, ReaderScore};
@@ -58,6 +58,10 @@ pub fn run(args: &ExperimentArgs, config: DeepConfig) -> Result<()> {
     let (samples, modes, expected) = expect(&config)?;
     let mut said: Vec<String> = notes::degenerate(&modes).into_iter().collect();
     said.extend(expected.readers.iter().filter_map(|score| few(score, samples.len())));
+    if expected.readers.is_empty() && expected.kernel.is_none() {
+        let expected = format!("at least {} images, to fit readers to", ridge::LEAST);
+        return Err(Error::input(&config.data.spec, expected, samples.len()).into());
+    }
     let (ordered_by, order) = order(&modes, &expected);
     let mode = |(i, m): (usize, &crate::theory::Mode)| ModeReport {
         s: m.s,

@@ -32,7 +32,7 @@ pub enum Command {
     /// Modes of a data set: strengths, concentrations, dominant frequencies
     Inspect(InspectArgs),
     /// Forecast when each mode will be learned, and with which frequencies, without training
-    Predict(Box<ExperimentArgs>),
+    Predict(Box<PredictArgs>),
     /// Train a network and record the discovery of each mode
     Train(Box<TrainArgs>),
     /// Loss and accuracy of a deep network on images, from a run or a file of weights
@@ -250,6 +250,17 @@ impl ExperimentArgs {
         set(&mut config.run.threads, &self.threads);
         Ok(())
     }
+}
+
+/// `domfreq predict`.
+#[derive(Debug, Args)]
+pub struct PredictArgs {
+    /// Data, network and theories.
+    #[command(flatten)]
+    pub experiment: ExperimentArgs,
+    /// Also write predict.json and, of a deep network, a picture, predict.png
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 /// `domfreq train`.

@@ -94,6 +94,11 @@ fn the_order_of_a_deep_network_comes_from_readers() {
         // No reader has more of a mode than there is, but for noise.
         assert!(score < 1.1 * s, "{mode}");
     }
+    ok(tmp.path(), &[&data[..], &["--out", "p"]].concat());
+    assert!(fs::metadata(tmp.path().join("p/predict.png")).unwrap().len() > 20_000);
+    let written: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(tmp.path().join("p/predict.json")).unwrap()).unwrap();
+    assert_eq!(written, report);
     // Few images for so many features are said, and the same seed is the same answer.
     let (first, again) =
         (crate::support::domfreq(tmp.path(), &data), crate::support::domfreq(tmp.path(), &data));

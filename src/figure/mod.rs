@@ -7,6 +7,7 @@ mod audit;
 mod curves;
 mod depth;
 mod dominance;
+pub mod expected;
 mod forecast;
 pub mod index;
 pub mod modes;

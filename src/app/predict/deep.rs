@@ -6,10 +6,11 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::app::expected::{self, Expected, Kernel};
-use crate::app::{notes, print, print_json};
-use crate::cli::ExperimentArgs;
+use crate::app::{notes, print};
+use crate::cli::PredictArgs;
 use crate::data::Samples;
 use crate::error::Error;
+use crate::figure::expected::{self as figure, Expected as Shown};
 use crate::readers::{FORECAST, Reader, ridge};
 use crate::run::config::{DeepConfig, ModelConfig, TheoryKind};
 use crate::theory::Modes;
@@ -50,7 +51,7 @@ struct ModeReport {
     expected: Vec<Forecast>,
 }
 
-pub fn run(args: &ExperimentArgs, config: DeepConfig) -> Result<()> {
+pub fn run(args: &PredictArgs, config: DeepConfig) -> Result<()> {
     let asked = &config.measure.theory;
     if asked.contains(&TheoryKind::None) {
         return Err(Error::input("predict", "a theory that applies", "measure.theory = [\"none\"]").into());
@@ -86,8 +87,12 @@ pub fn run(args: &ExperimentArgs, config: DeepConfig) -> Result<()> {
         modes: modes.list.iter().enumerate().map(mode).collect(),
         kernel: expected.kernel,
     };
-    if args.json {
-        return print_json(&report);
+    if let Some(dir) = &args.out {
+        crate::disk::create_dir(dir)?;
+        figure::draw(&shown(&report, &config.data.spec.short()), &dir.join("predict.png"))?;
+    }
+    if super::written(args, &report)? {
+        return Ok(());
     }
     notes::say_all(&report.notes);
     print(table(&report).as_bytes())
@@ -134,6 +139,31 @@ fn order(modes: &Modes, expected: &Expected) -> (&'static str, Vec<usize>) {
     let tau = |mode: &usize| expected.kernel.as_ref().and_then(|k| k.tau[mode - 1]).unwrap_or(f64::INFINITY);
     order.sort_by(|a, b| tau(a).total_cmp(&tau(b)));
     ("kernel", order)
+}
+
+// What the picture shows of the report.
+fn shown(report: &Report, data: &str) -> Shown {
+    let of = |f: &dyn Fn(&ModeReport) -> (f64, [f64; 2])| report.modes.iter().map(f).collect::<Vec<_>>();
+    let reader = |(r, reader): (usize, &ReaderReport)| {
+        (reader.name.to_owned(), of(&|m| (m.expected[r].score, m.expected[r].interval)))
+    };
+    let place = report.readers.iter().position(|r| r.name == report.ordered_by);
+    let earliest = report.kernel.as_ref().and_then(|k| k.tau.iter().flatten().copied().reduce(f64::min));
+    let kernel = report.kernel.as_ref().zip(earliest).map(|(kernel, first)| {
+        let relative = |(tau, spread): (&Option<f64>, &Option<[f64; 2]>)| {
+            tau.zip(*spread).map(|(tau, [low, high])| (tau / first, [low / first, high / first]))
+        };
+        kernel.tau.iter().zip(&kernel.spread).map(relative).collect()
+    });
+    Shown {
+        title: format!("{} on {data}, before training", report.model.kind),
+        strengths: report.modes.iter().map(|m| m.s).collect(),
+        readers: report.readers.iter().enumerate().map(reader).collect(),
+        places: place.map(|r| {
+            (report.readers[r].name.to_owned(), of(&|m| (m.expected[r].place as f64, m.expected[r].places)))
+        }),
+        kernel,
+    }
 }
 
 /// Fewer images than this for each feature say little of it.

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::app::forecast::{self, Forecasts};
 use crate::app::start::Known;
-use crate::app::{notes, print, print_json, samples, start};
-use crate::cli::ExperimentArgs;
+use crate::app::{notes, print, samples, start};
+use crate::cli::PredictArgs;
 use crate::run::config::{LinearConfig, ModelConfig};
 use crate::run::summary::{Discovery, ModeSummary, Prediction};
 use crate::theory::{Mode, Modes, moments};
@@ -26,7 +26,7 @@ struct Report {
     modes: Vec<ModeSummary>,
 }
 
-pub fn run(args: &ExperimentArgs, config: LinearConfig) -> Result<()> {
+pub fn run(args: &PredictArgs, config: LinearConfig) -> Result<()> {
     let samples = samples(&config.data)?;
     let yx = moments::cross(&samples);
     let modes = Modes::from_cross(&samples, yx.view())?;
@@ -54,8 +54,8 @@ pub fn run(args: &ExperimentArgs, config: LinearConfig) -> Result<()> {
         return Err(crate::Error::input("predict", "a theory that applies", found).into());
     }
     let report = report(&config, samples.len(), &modes, &forecasts, eta);
-    if args.json {
-        return print_json(&report);
+    if super::written(args, &report)? {
+        return Ok(());
     }
     notes::say_all(&report.notes);
     print(table(&report).as_bytes())

@@ -16,6 +16,7 @@ mod memory;
 mod network;
 mod notes;
 mod predict;
+mod shortcuts;
 mod start;
 #[cfg(feature = "torch")]
 mod train;
@@ -38,6 +39,7 @@ use crate::run::config::DataConfig;
 pub fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Inspect(args) => inspect::run(&args),
+        Command::Shortcuts(args) => shortcuts::run(&args),
         Command::Predict(args) => predict::run(&args),
         #[cfg(feature = "torch")]
         Command::Train(args) => train::run(&args),

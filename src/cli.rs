@@ -31,6 +31,8 @@ pub struct Cli {
 pub enum Command {
     /// Modes of a data set: strengths, concentrations, dominant frequencies
     Inspect(InspectArgs),
+    /// Which classes of a data set carry a cue that a network could take instead of their content
+    Shortcuts(ShortcutsArgs),
     /// Forecast when each mode will be learned, and with which frequencies, without training
     Predict(Box<PredictArgs>),
     /// Train a network and record the discovery of each mode
@@ -144,6 +146,26 @@ pub struct InspectArgs {
     /// Also write pictures of modes and class means with their spectra, inspect.json and spectra.npz
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Threads, all cores where 0
+    #[arg(long, default_value_t = 0)]
+    pub threads: usize,
+}
+
+/// `domfreq shortcuts`.
+#[derive(Debug, Args)]
+pub struct ShortcutsArgs {
+    /// The data set.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// Also write shortcuts.json
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Seed of the folds of a fit, and of the images it is made on where there are more than 20,000
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
     /// Threads, all cores where 0
     #[arg(long, default_value_t = 0)]
     pub threads: usize,

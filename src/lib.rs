@@ -13,7 +13,7 @@
 //! # Modules
 //! [`field`], `stats` → [`spectrum`], `plot`, `pickle` → [`data`], [`weights`], [`readers`], [`theory`] →
 //! [`blueprint`] → [`run`] → `model` → `train` → `probe` → [`audit`]; `figure` reads run directories;
-//! [`app`] wires everything to
+//! [`shortcuts`] looks for cues in [`data`] alone; [`app`] wires everything to
 //! [`cli`]. `model`, `train`, `probe` and the parts of `audit` that run networks need
 //! libtorch (feature `torch`), nothing else does.
 //!
@@ -57,6 +57,7 @@ pub mod progress;
 pub mod readers;
 pub mod run;
 pub mod seed;
+pub mod shortcuts;
 pub mod spectrum;
 pub(crate) mod stats;
 pub mod theory;

@@ -1,4 +1,4 @@
-//! The binary as a user meets it. Index: `audit` (reports), `inspect` (numbers, JSON, pictures),
+//! The binary as a user meets it. Index: `audit` (reports), `inspect` (numbers, JSON, pictures), `shortcuts` (cues of a data set),
 //! `predict` (forecasts), `bad_input` (one clear error each), `train` (run
 //! directories of linear networks), `resnet` (those of deep ones) and `figures`
 //! (these need feature `torch`), `readme` (its commands
@@ -36,6 +36,7 @@ mod predict;
 mod readme;
 #[cfg(feature = "torch")]
 mod resnet;
+mod shortcuts;
 mod support;
 #[cfg(feature = "torch")]
 mod train;

@@ -1,0 +1,260 @@
+//! From what every reader says to one entry per class.
+
+use rayon::prelude::*;
+
+use super::Entry;
+use super::detector::{Context, DETECTORS, Detector, Finding};
+use super::image::Image;
+use super::reader::{self, Reading};
+use super::roc;
+use super::set::Set;
+use super::sums::Sums;
+use crate::error::Result;
+
+/// Images whose values are summed one after the other.
+const BLOCK: usize = 256;
+/// False positive rate at which carriers are counted.
+const RATE: f64 = 0.01;
+/// Images that are named.
+const NAMED: usize = 10;
+/// Classes between which there is no ghost any more.
+const FEWEST: usize = 2;
+
+type Table<'a> = Vec<Box<dyn Detector + 'a>>;
+
+/// Entries of all classes, the highest score first.
+pub(super) fn entries(set: &Set, seed: u64) -> Result<Vec<Entry>> {
+    let context = Context::new(set);
+    let table: Table = DETECTORS.iter().map(|kind| (kind.make)(&context)).collect();
+    let halves = gather(set, &table);
+    let totals: Vec<[Sums; 2]> = (0..table.len())
+        .map(|d| [0, 1].map(|half| Sums::total(halves.iter().map(|class| &class[d][half]))))
+        .collect();
+    let mut ratios = without_ghosts(&table, &halves);
+    let reading = reader::read(set, seed)?;
+    ratios.extend(reading.ratios.iter().cloned());
+
+    let classes = 0..set.names.len();
+    let best: Vec<usize> = classes
+        .clone()
+        .map(|class| {
+            (0..ratios.len()).fold(0, |best, r| if ratios[r][class] > ratios[best][class] { r } else { best })
+        })
+        .collect();
+    // What a detector found; for those that have the best score of a class, images are scored.
+    let finding = |class: usize, d: usize| table[d].finding(&halves[class][d], &totals[d]);
+    let jobs: Vec<Job> = classes
+        .clone()
+        .filter(|&class| best[class] < table.len())
+        .map(|class| Job { detector: best[class], finding: finding(class, best[class]) })
+        .collect();
+    let mut scored = scores(set, &table, &jobs).into_iter();
+    let mut jobs = jobs.into_iter();
+    let mut entries = Vec::with_capacity(set.names.len());
+    for class in classes {
+        let ratio = |r: usize| ratios[r][class];
+        let mut entry = if best[class] < table.len() {
+            let (job, scores) = (jobs.next().expect("one for each"), scored.next().expect("one for each"));
+            let mut entry = judged(set, class, &scores, &set.labels, None, job.finding.ties);
+            if job.finding.extreme.is_some() {
+                entry.extreme = job.finding.extreme;
+            }
+            entry
+        } else {
+            let Reading { images, labels, scores, .. } = &reading;
+            let scores = scores[best[class] - table.len()].column(class).to_vec();
+            judged(set, class, &scores, labels, Some(images), false)
+        };
+        let mut order: Vec<usize> = (0..table.len()).filter(|&d| ratio(d) >= 1.0).collect();
+        order.sort_by(|a, b| ratio(*b).total_cmp(&ratio(*a)));
+        for found in order.into_iter().map(|d| finding(class, d)) {
+            if entry.frequencies.is_empty() && !found.frequencies.is_empty() {
+                (entry.frequencies, entry.colour) = (found.frequencies, found.colour);
+            }
+            entry.place = entry.place.or(found.place);
+            entry.extreme = entry.extreme.or(found.extreme);
+        }
+        let names = || DETECTORS.iter().map(|kind| (kind.name, kind.about)).chain(reader::NAMES);
+        (entry.reader, entry.kind) = names().nth(best[class]).expect("as many as ratios");
+        entry.ratios = names().enumerate().map(|(r, (name, _))| (name, ratio(r))).collect();
+        entry.score = ratio(best[class]);
+        entry.alarm = entry.score >= 1.0;
+        entries.push(entry);
+    }
+    entries.sort_by(|a, b| b.score.total_cmp(&a.score));
+    Ok(entries)
+}
+
+/// What a reader of the report should know.
+pub(super) fn notes(set: &Set) -> Vec<String> {
+    let mut notes = Vec::new();
+    let classes = set.names.len();
+    if classes == 2 {
+        notes.push("of two classes, a cue of one and the opposite cue of the other are the same".to_owned());
+    }
+    if classes < reader::EXCESS {
+        notes.push(format!(
+            "with fewer than {} classes an alarm of `invariant` may be the classes' own texture",
+            reader::EXCESS
+        ));
+    }
+    if set.len() > reader::MOST {
+        notes.push(format!("`invariant` read {} of the images, drawn by class", reader::MOST));
+    }
+    notes
+}
+
+// The half of an image: every other one of its class.
+fn half(rank: usize) -> usize {
+    rank % 2
+}
+
+// Sums of every class, of every detector, over both halves. The images of a block are summed
+// in their order, and blocks in theirs, whatever the number of threads.
+fn gather(set: &Set, table: &Table) -> Vec<Vec<[Sums; 2]>> {
+    let of = |members: &[usize], which: usize| -> Vec<Sums> {
+        let members: Vec<usize> =
+            members.iter().enumerate().filter(|(rank, _)| half(*rank) == which).map(|(_, &i)| i).collect();
+        let blocks: Vec<Vec<Sums>> = members
+            .par_chunks(BLOCK)
+            .map(|block| {
+                let mut sums: Vec<Sums> = table.iter().map(|d| Sums::new(d.len())).collect();
+                let mut values: Vec<Vec<f64>> = table.iter().map(|d| vec![0.0; d.len()]).collect();
+                for &i in block {
+                    let image = Image::new(set.bytes(i), set.shape);
+                    for ((d, sums), values) in table.iter().zip(&mut sums).zip(&mut values) {
+                        d.values(&image, values);
+                        sums.push(values);
+                    }
+                }
+                sums
+            })
+            .collect();
+        (0..table.len()).map(|d| Sums::total(blocks.iter().map(|block| &block[d]))).collect()
+    };
+    let class = |members: &Vec<usize>| {
+        let (first, second) = (of(members, 0), of(members, 1));
+        first.into_iter().zip(second).map(|(a, b)| [a, b]).collect()
+    };
+    set.members.par_iter().map(class).collect()
+}
+
+// Ratios of every detector for every class.
+fn without_ghosts(table: &Table, halves: &[Vec<[Sums; 2]>]) -> Vec<Vec<f64>> {
+    let whole: Vec<Vec<Sums>> =
+        (0..table.len()).map(|d| halves.iter().map(|class| Sums::total(&class[d])).collect()).collect();
+    let ratios = |kept: &[usize]| -> Vec<Vec<f64>> {
+        let of = |d: usize| {
+            let total = Sums::total(kept.iter().map(|&class| &whole[d][class]));
+            kept.par_iter().map(|&class| table[d].ratio(&whole[d][class], &total)).collect()
+        };
+        (0..table.len()).map(of).collect()
+    };
+    let mut kept: Vec<usize> = (0..halves.len()).collect();
+    let mut all = ratios(&kept);
+    while kept.len() > FEWEST {
+        let largest = |class: usize| all.iter().map(|r| r[class]).fold(0.0, f64::max);
+        let Some(&first) = kept.iter().max_by(|a, b| largest(**a).total_cmp(&largest(**b))) else { break };
+        if largest(first) < 1.0 {
+            break;
+        }
+        kept.retain(|&class| class != first);
+        if kept.iter().all(|&class| largest(class) < 1.0) {
+            break;
+        }
+        for (all, new) in all.iter_mut().zip(ratios(&kept)) {
+            kept.iter().zip(new).for_each(|(&class, new)| all[class] = all[class].min(new));
+        }
+    }
+    all
+}
+
+struct Job<'a> {
+    detector: usize,
+    finding: Finding<'a>,
+}
+
+// The score of every image for every job.
+fn scores(set: &Set, table: &Table, jobs: &[Job]) -> Vec<Vec<f64>> {
+    if jobs.is_empty() {
+        return Vec::new();
+    }
+    let mut halves = vec![0; set.len()];
+    for members in &set.members {
+        members.iter().enumerate().for_each(|(rank, &i)| halves[i] = half(rank));
+    }
+    let rows: Vec<Vec<f64>> = (0..set.len())
+        .into_par_iter()
+        .map(|i| {
+            let image = Image::new(set.bytes(i), set.shape);
+            let mut values: Vec<Vec<f64>> = vec![Vec::new(); table.len()];
+            let score = |job: &Job| {
+                let (d, values) = (&table[job.detector], &mut values[job.detector]);
+                if values.is_empty() {
+                    values.resize(d.len(), 0.0);
+                    d.values(&image, values);
+                }
+                (job.finding.score)(values, halves[i])
+            };
+            jobs.iter().map(score).collect()
+        })
+        .collect();
+    let column = |(j, job): (usize, &Job)| {
+        let mut scores: Vec<f64> = rows.iter().map(|row| row[j]).collect();
+        if job.finding.crossed {
+            [0, 1].into_iter().for_each(|half| unify(&mut scores, &halves, half));
+        }
+        scores
+    };
+    jobs.iter().enumerate().map(column).collect()
+}
+
+// Divides the scores of a half by their standard deviation.
+fn unify(scores: &mut [f64], halves: &[usize], half: usize) {
+    let of = || scores.iter().zip(halves).filter(|(_, h)| **h == half).map(|(s, _)| *s);
+    let n = of().count() as f64;
+    let mean = of().sum::<f64>() / n;
+    let spread = (of().map(|s| (s - mean).powi(2)).sum::<f64>() / n).sqrt();
+    if spread > 0.0 {
+        scores.iter_mut().zip(halves).filter(|(_, h)| **h == half).for_each(|(s, _)| *s /= spread);
+    }
+}
+
+// An entry of what scores say, of all images or of those in `images`.
+fn judged(
+    set: &Set,
+    class: usize,
+    scores: &[f64],
+    labels: &[usize],
+    images: Option<&[usize]>,
+    ties: bool,
+) -> Entry {
+    let (positive, negative) = roc::divided(scores, labels, class);
+    let accuracy = roc::auc(&positive, &negative);
+    let (hits, rate) = if ties {
+        let share = |scores: &[f64]| scores.iter().filter(|&&s| s > 0.5).count() as f64 / scores.len() as f64;
+        (share(&positive), share(&negative))
+    } else {
+        (roc::tpr(&positive, &negative, RATE), RATE)
+    };
+    let share = if rate < 1.0 { ((hits - rate) / (1.0 - rate)).max(0.0) } else { 0.0 };
+    let mut own: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] == class).collect();
+    own.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+    own.truncate(NAMED);
+    Entry {
+        classes: vec![set.names[class].clone()],
+        reader: "",
+        kind: "",
+        frequencies: Vec::new(),
+        colour: None,
+        place: None,
+        extreme: None,
+        score: 0.0,
+        ratios: Vec::new(),
+        accuracy,
+        interval: roc::interval(accuracy, positive.len(), negative.len()),
+        carriers: (share * set.members[class].len() as f64).round() as usize,
+        most: own.into_iter().map(|i| images.map_or(i, |images| images[i])).collect(),
+        alarm: false,
+    }
+}

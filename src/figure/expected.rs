@@ -75,13 +75,16 @@ fn bar(colour: plotters::style::RGBColor) -> Pen {
     Pen::new(colour, 1.6, Stroke::Solid)
 }
 
+// From 1 to `count`, all of them named where there is room.
+fn numbered(label: &str, count: usize) -> Axis {
+    let axis = Axis::linear(label).within(0.5, count as f64 + 0.5);
+    let names = (1..=count).map(|m| (m as f64, m.to_string())).collect();
+    if count <= 15 { axis.named(names) } else { axis }
+}
+
 // Modes from the top downwards.
 fn by_mode(title: &str, x: Axis, modes: usize) -> Panel {
-    let names = (1..=modes).map(|m| (m as f64, m.to_string())).collect();
-    let mut y = Axis::linear("mode").within(modes as f64 + 0.5, 0.5);
-    if modes <= 20 {
-        y = y.named(names);
-    }
+    let y = numbered("mode", modes).within(modes as f64 + 0.5, 0.5);
     Panel::new(title, x, y)
 }
 
@@ -102,7 +105,7 @@ fn scores(data: &Expected) -> (Option<Panel>, Vec<Key>) {
         return (None, Vec::new());
     }
     let modes = data.strengths.len();
-    let x = Axis::linear("mode").within(0.4, modes as f64 + 0.6);
+    let x = numbered("mode", modes);
     let mut panel = Panel::new("(a) What readers have of each mode", x, Axis::log("F and s (units of s)"));
     let line = data.strengths.iter().enumerate().map(|(i, s)| ((i + 1) as f64, *s)).collect();
     panel.layers.push(Layer::Line(line, dashed));

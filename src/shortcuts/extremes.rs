@@ -32,9 +32,9 @@ fn spikes(own: &[f64], total: &[f64], count: f64, of: f64) -> Vec<f64> {
             return 0.0;
         }
         let (mut sum, mut n) = (0.0, 0.0);
-        for at in v.saturating_sub(6)..=v + 6 {
+        for (at, count) in own.iter().enumerate().take(v + 7).skip(v.saturating_sub(6)) {
             if at.abs_diff(v) >= 2 && at > 0 && at < VALUES - 1 {
-                sum += own[at];
+                sum += count;
                 n += 1.0;
             }
         }
@@ -80,7 +80,7 @@ impl Detector for Ends {
         let at = (0..t.len()).fold(0, |best, i| if t[i] > t[best] { i } else { best });
         let channel = at / (2 * VALUES);
         let colour = if self.shape[0] == 1 { "grey" } else { ["red", "green", "blue"][channel] };
-        let end = if at / VALUES % 2 == 0 { "minimum" } else { "maximum" };
+        let end = if (at / VALUES).is_multiple_of(2) { "minimum" } else { "maximum" };
         Finding {
             extreme: Some(Extreme { channel: colour, end, value: (at % VALUES) as u8 }),
             ties: true,

@@ -257,7 +257,8 @@ mod tests {
         let image = Image::new(&bytes, shape);
         let mut fast = Vec::new();
         Features::new(shape).correlations(&image, &mut fast);
-        let r = residual(&residual(&image.x, shape), shape);
+        let x: Vec<f32> = bytes.iter().map(|&b| f32::from(b) / 255.0).collect();
+        let r = residual(&residual(&x, shape), shape);
         let (h, w) = (13usize, 16usize);
         let at = |a: usize, y: usize, x: usize| f64::from(r[a * h * w + y % h * w + x % w]);
         let mean = |a: usize, b: usize, dy: usize, dx: usize| {

@@ -14,9 +14,7 @@ pub(super) struct Image<'a> {
     pub shape: [usize; 3],
     /// k for k/255.
     pub bytes: &'a [u8],
-    /// Pixels in [0, 1].
-    pub x: Vec<f32>,
-    /// x − its 3×3 mean.
+    /// x − its 3×3 mean, of pixels x in [0, 1].
     pub residual: Vec<f32>,
     /// Opponent planes less their mean, unitary DFT, full planes `[c, h, w]`.
     pub spectrum: Vec<Complex<f64>>,
@@ -28,7 +26,7 @@ impl<'a> Image<'a> {
     pub fn new(bytes: &'a [u8], shape: [usize; 3]) -> Self {
         let x: Vec<f32> = bytes.iter().map(|&b| f32::from(b) / 255.0).collect();
         let (spectrum, log) = spectra(bytes, shape);
-        Self { residual: residual(&x, shape), shape, bytes, x, spectrum, log }
+        Self { residual: residual(&x, shape), shape, bytes, spectrum, log }
     }
 
     /// D = L − `reference`, 0 at frequency 0, and B, its mean over the ring of every cell.

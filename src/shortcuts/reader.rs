@@ -272,7 +272,7 @@ mod tests {
         let (n, d) = (2500, 10);
         let mut a = noise(n, d);
         let labels: Vec<usize> = (0..n).map(|i| i % 5).collect();
-        let carries = |i: usize| i % 5 == 0 && i / 5 % 10 < 3;
+        let carries = |i: usize| i.is_multiple_of(5) && i / 5 % 10 < 3;
         (0..n).filter(|&i| carries(i)).for_each(|i| a[[i, 4]] += 2.0);
         let scores = passes(a, &labels, 5, 0).unwrap();
         let carriers: Vec<usize> = (0..n).map(|i| usize::from(carries(i))).collect();

@@ -18,7 +18,7 @@ pub(super) const KIND: Kind = Kind {
     make: |context| Box::new(Ends { shape: context.shape }),
 };
 
-const LEVEL: f64 = 6.2;
+const LEVEL: f64 = 6.8;
 const VALUES: usize = 256;
 
 struct Ends {

@@ -108,7 +108,7 @@ pub struct Discovery {
     /// 90 %.
     pub t90: Option<f64>,
     /// Discovery time τ of a deep network, whose a/s is noisy and need not be monotone:
-    /// the area above a/s in logarithmic time ([`discovery_time`]).
+    /// exp of the area above a/s in logarithmic time, from step 1 to the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tau: Option<f64>,
     /// The template u_αᵀE at the half-time.

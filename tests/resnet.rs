@@ -332,7 +332,9 @@ fn a_study_of_forecasts_takes_runs_that_differ_in_their_seed() {
         ok(tmp.path(), &[&fixed[..], &own, &["--seed", seed, "--data", data, "--out", out]].concat());
     };
     let leaves = "leaves:count=120,classes=5,channels=3";
-    for (seed, data, out) in [("0", leaves, "a0"), ("1", leaves, "a1"), ("0", "shapes:count=120,channels=3", "b0")] {
+    for (seed, data, out) in
+        [("0", leaves, "a0"), ("1", leaves, "a1"), ("0", "shapes:count=120,channels=3", "b0")]
+    {
         run(seed, data, out);
     }
     let summary: serde_json::Value =

@@ -13,7 +13,10 @@
 //! network. Answers are out of fold ([`crate::readers::ridge`]), so that F_α of
 //! features that tell nothing is 0 but for noise.
 //!
-//! The score says the order, not the times.
+//! The score says the order, not the times. Of modes that its reader cannot see (F about
+//! 0, beside its interval) it does not say the order either. Autocorrelation is blind to
+//! the sign of an image: on leaves without their low frequencies, whose strongest mode is
+//! one of polarity, its order is no better than chance, that of random convolutions is good.
 
 use ndarray::{Array2, Axis};
 use rand::Rng;

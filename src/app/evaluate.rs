@@ -4,7 +4,6 @@
 use anyhow::Result;
 use ndarray::Axis;
 use serde::Serialize;
-use tch::Kind;
 
 use super::network::{From, Loaded, Stored, Which};
 use super::{print, print_json, use_threads};
@@ -15,7 +14,7 @@ use crate::model::deep::Deep;
 use crate::model::{convert, device};
 use crate::progress::{Progress, say};
 use crate::run::arrays::Npz;
-use crate::run::config::{AugmentConfig, Dtype};
+use crate::run::config::AugmentConfig;
 use crate::train::deep::{Images, Pixels, Targets, evaluate};
 use crate::weights::Origin;
 
@@ -53,7 +52,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let which = Which { labels: true, instead: "", quick: None, channels_last: None };
     let Loaded { config, set, samples, architecture } = stored.load(&args.shown, which)?;
     let Stored { dict, from, .. } = stored;
-    let kind = if config.run.dtype == Dtype::F64 { Kind::Double } else { Kind::Float };
+    let kind = device::kind(config.run.dtype);
     let net = Deep::with_weights(architecture, &dict, &weights, kind, device)?;
     drop(dict);
     let pixels = Pixels::new(set.images.view());

@@ -72,11 +72,12 @@ pub fn kernel(
     device: tch::Device,
 ) -> Result<Kernel> {
     use crate::model::deep::Deep;
+    use crate::model::device;
     use crate::probe::kernel::{Options, kernel_flow};
-    use crate::run::config::{Dtype, LossKind};
+    use crate::run::config::LossKind;
     use crate::theory::kernel_flow::rate_per_step;
 
-    let kind = if config.run.dtype == Dtype::F64 { tch::Kind::Double } else { tch::Kind::Float };
+    let kind = device::kind(config.run.dtype);
     let network = |seed: u64| {
         let architecture = config.architecture(samples.shape, samples.outputs());
         Deep::new(architecture, config.init.kind, seed, kind, device)

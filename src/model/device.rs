@@ -9,9 +9,15 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
-use tch::{Cuda, Device};
+use tch::{Cuda, Device, Kind};
 
 use crate::error::{Error, Result};
+use crate::run::config::Dtype;
+
+/// What weights of a network of this precision are kept in.
+pub fn kind(dtype: Dtype) -> Kind {
+    if dtype == Dtype::F64 { Kind::Double } else { Kind::Float }
+}
 
 /// Says whether CUDA may multiply in TF32 (10 bits of mantissa). To be called
 /// before [`select`]: libtorch reads these variables when it is first used.

@@ -164,6 +164,15 @@ pub fn tangent_kernel(
     kernel(net, images, rows, directions, seed, sketch, progress)
 }
 
+// libtorch's number of threads: those of the workers have set it for those to come.
+struct Threads(i32);
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        tch::set_num_threads(self.0);
+    }
+}
+
 fn kernel(
     net: &Deep,
     images: &Images,
@@ -176,22 +185,7 @@ fn kernel(
     let some = rows.len().min(STATISTICS);
     let spaced: Vec<usize> = (0..some).map(|i| rows[i * rows.len() / some]).collect();
     net.take_statistics(&images.plain(&spaced)?)?;
-    let threads = tch::get_num_threads();
-    let sum = sum_of_products(net, images, rows, directions, seed, sketch, progress);
-    // The threads of its own have set it for those to come.
-    tch::set_num_threads(threads);
-    sum
-}
-
-fn sum_of_products(
-    net: &Deep,
-    images: &Images,
-    rows: &[usize],
-    directions: usize,
-    seed: u64,
-    sketch: Option<usize>,
-    progress: &Progress,
-) -> Result<Array2<f64>> {
+    let _restored = Threads(tch::get_num_threads());
     let mut workers = Workers::new(net)?;
     let directions = orthonormal(directions, net.architecture().outputs, seed);
     let mut sum = Array2::zeros((rows.len(), rows.len()));

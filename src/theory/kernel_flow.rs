@@ -16,6 +16,7 @@ use faer::{Mat, Side};
 use ndarray::{Array2, ArrayView2};
 
 use crate::error::{Error, Result};
+use crate::stats::discovery_time;
 
 /// A mode of which the samples keep less than this share has no curve.
 pub const LEAST: f64 = 0.25;
@@ -203,16 +204,14 @@ impl KernelFlow {
     /// of which the samples hold too little. Only order and ratios are meant.
     pub fn discovery_times(&self, range: (f64, f64)) -> Vec<Option<f64>> {
         let times = times(range);
-        let step = (times[times.len() - 1] / times[0]).ln() / (times.len() - 1) as f64;
-        let mut missing = vec![0.0; self.modes()];
-        for (i, t) in times.iter().enumerate() {
-            let weight = if i == 0 || i + 1 == times.len() { 0.5 * step } else { step };
-            for (sum, share) in missing.iter_mut().zip(self.shares(*t)) {
-                // A NaN stays one.
-                *sum += weight * (1.0 - share.clamp(0.0, 1.0));
-            }
-        }
-        missing.into_iter().map(|m| Some(times[0] * m.exp()).filter(|t| t.is_finite())).collect()
+        // τ is counted from 1.
+        let scaled: Vec<f64> = times.iter().map(|t| t / times[0]).collect();
+        let rows: Vec<Vec<f64>> = times.iter().map(|t| self.shares(*t)).collect();
+        let tau = |mode: usize| {
+            let curve: Vec<f64> = rows.iter().map(|shares| shares[mode]).collect();
+            Some(times[0] * discovery_time(&scaled, &curve)?)
+        };
+        (0..self.modes()).map(tau).collect()
     }
 
     fn share(&self, mode: usize, t: f64) -> f64 {

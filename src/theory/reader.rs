@@ -43,12 +43,12 @@ pub struct ReaderScore {
     /// Penalty γ of the ridge, in mean eigenvalues.
     pub penalty: f64,
     /// One per mode.
-    pub modes: Vec<Forecast>,
+    pub modes: Vec<ModeScore>,
 }
 
 /// When a mode is expected, by one score.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Forecast {
+pub struct ModeScore {
     /// F_α, in the units of s_α.
     pub score: f64,
     /// The middle 95 % of F_α over bootstraps of the images; modes and answers are
@@ -77,7 +77,7 @@ impl ReaderScore {
         let (scores, resampled) = (means(&products), resampled(&products, seed));
         let order = places(&scores);
         let all_places: Vec<Vec<f64>> = resampled.iter().map(|f| places(f)).collect();
-        let forecast = |a: usize| Forecast {
+        let forecast = |a: usize| ModeScore {
             score: scores[a],
             interval: middle95(&resampled.iter().map(|f| f[a]).collect::<Vec<_>>()),
             place: order[a] as usize,

@@ -6,15 +6,15 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::app::expected::{self, Expected, Kernel};
-use crate::app::{notes, print};
+use crate::app::{notes, prepared, print};
 use crate::cli::PredictArgs;
-use crate::data::Samples;
+use crate::data::{self, Samples};
 use crate::error::Error;
 use crate::figure::expected::{self as figure, Expected as Shown};
 use crate::readers::{FORECAST, Reader, ridge};
 use crate::run::config::{DeepConfig, ModelConfig, TheoryKind};
 use crate::theory::Modes;
-use crate::theory::reader::{Forecast, ReaderScore};
+use crate::theory::reader::{ModeScore, ReaderScore};
 
 #[derive(Serialize)]
 struct Report {
@@ -48,7 +48,7 @@ struct ModeReport {
     rho: f64,
     participation: f64,
     /// What each reader says, in the order of `readers`.
-    expected: Vec<Forecast>,
+    expected: Vec<ModeScore>,
 }
 
 pub fn run(args: &PredictArgs, config: DeepConfig) -> Result<()> {
@@ -98,36 +98,43 @@ pub fn run(args: &PredictArgs, config: DeepConfig) -> Result<()> {
     print(table(&report).as_bytes())
 }
 
-#[cfg(feature = "torch")]
 fn expect(config: &DeepConfig) -> Result<(Samples, Modes, Expected)> {
-    use crate::app::images::training_set;
-    use crate::model::device;
-    use crate::run::config::{AugmentConfig, Dtype};
-    use crate::train::deep::Images;
-
-    let (samples, pixels) = training_set(config)?;
+    let kernel = config.measure.theory.contains(&TheoryKind::Kernel);
+    if cfg!(not(feature = "torch")) && kernel {
+        let found = "`kernel` in a domfreq that was built without libtorch (feature `torch`)";
+        return Err(Error::input("measure.theory", "`reader`", found).into());
+    }
+    let set = data::load(&config.data.spec, &config.data.options())?;
+    // The network reads the images themselves.
+    #[cfg(feature = "torch")]
+    let pixels = kernel.then(|| crate::train::deep::Pixels::new(set.images.view()));
+    let samples = prepared(set, &config.data)?;
     let modes = Modes::new(&samples)?;
+    #[cfg_attr(not(feature = "torch"), expect(unused_mut))]
     let mut found = Expected { readers: expected::readers(config, &samples, &modes)?, kernel: None };
-    if config.measure.theory.contains(&TheoryKind::Kernel) {
-        tch::set_num_threads(i32::try_from(rayon::current_num_threads())?);
-        let (device, _) = device::select(&config.run.device)?;
-        let kind = if config.run.dtype == Dtype::F64 { tch::Kind::Double } else { tch::Kind::Float };
-        let images = Images::new(&pixels, &samples, &AugmentConfig::default(), false, kind, device)?;
-        found.kernel = Some(expected::kernel(config, &samples, &modes, &images, device)?);
+    #[cfg(feature = "torch")]
+    if let Some(pixels) = pixels {
+        found.kernel = Some(kernel_flow(config, &samples, &modes, &pixels)?);
     }
     Ok((samples, modes, found))
 }
 
-#[cfg(not(feature = "torch"))]
-fn expect(config: &DeepConfig) -> Result<(Samples, Modes, Expected)> {
-    if config.measure.theory.contains(&TheoryKind::Kernel) {
-        let found = "`kernel` in a domfreq that was built without libtorch (feature `torch`)";
-        return Err(Error::input("measure.theory", "`reader`", found).into());
-    }
-    let samples = crate::app::samples(&config.data)?;
-    let modes = Modes::new(&samples)?;
-    let found = Expected { readers: expected::readers(config, &samples, &modes)?, kernel: None };
-    Ok((samples, modes, found))
+#[cfg(feature = "torch")]
+fn kernel_flow(
+    config: &DeepConfig,
+    samples: &Samples,
+    modes: &Modes,
+    pixels: &crate::train::deep::Pixels,
+) -> Result<Kernel> {
+    use crate::model::device;
+    use crate::run::config::AugmentConfig;
+    use crate::train::deep::Images;
+
+    tch::set_num_threads(i32::try_from(rayon::current_num_threads())?);
+    let (device, _) = device::select(&config.run.device)?;
+    let kind = device::kind(config.run.dtype);
+    let images = Images::new(pixels, samples, &AugmentConfig::default(), false, kind, device)?;
+    Ok(expected::kernel(config, samples, modes, &images, device)?)
 }
 
 fn order(modes: &Modes, expected: &Expected) -> (&'static str, Vec<usize>) {

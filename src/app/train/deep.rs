@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyhow::Result;
-use tch::Kind;
 
 use super::{Clock, Machine, directory, finish};
 use crate::app::expected::{self, Expected};
@@ -15,6 +14,7 @@ use crate::data::Samples;
 use crate::error::Error;
 use crate::field::ImageSet;
 use crate::model::deep::Deep;
+use crate::model::device;
 use crate::probe::Probe;
 use crate::progress::{Progress, say};
 use crate::run::checkpoints::{Checkpoints, State};
@@ -156,7 +156,7 @@ impl<'a> Run<'a> {
         machine: &Machine,
     ) -> Result<Self> {
         let device = machine.device;
-        let kind = if config.run.dtype == Dtype::F64 { Kind::Double } else { Kind::Float };
+        let kind = device::kind(config.run.dtype);
         let architecture = config.architecture(samples.shape, samples.outputs());
         let network = || Deep::new(architecture.clone(), config.init.kind, config.run.seed, kind, device);
         let net = network()?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::study::{SCORES, Study, relative};
+use super::study::{Study, forecaster, relative};
 use crate::error::Result;
 use crate::plot::{
     Axis, Block, DPI, FULL, INK, Key, Layer, MARKERS, Marker, PALETTE, Panel, Pen, REST, Sign, Stroke,
@@ -58,20 +58,21 @@ fn order(study: &Study, look: Look) -> Panel {
     let count: usize = study.cases.iter().map(|c| c.modes.len()).sum();
     panel.subtitle = format!("{count} modes of {} data sets", study.sets());
     for case in &study.cases {
-        let largest = case.modes.iter().map(|m| m.readers[1]).fold(f64::NAN, f64::max);
+        let largest = case.modes.iter().map(|m| m.readers[forecaster()]).fold(f64::NAN, f64::max);
         let at = |f: f64| (f / largest).max(LEAST);
         let (marker, colour) = look(&case.data);
-        let points = case.modes.iter().filter(|m| m.readers[1].is_finite());
-        let points = points.map(|m| (at(m.readers[1]), m.tau)).collect();
+        let points = case.modes.iter().filter(|m| m.readers[forecaster()].is_finite());
+        let points = points.map(|m| (at(m.readers[forecaster()]), m.tau)).collect();
         panel.layers.push(Layer::Points(points, marker, colour));
     }
     panel
 }
 
 fn scores(study: &Study) -> Panel {
+    let all = super::study::scores();
     let found: Vec<usize> =
-        (0..SCORES.len()).filter(|at| study.mean(|case| case.spearman[*at]).is_finite()).collect();
-    let names = found.iter().enumerate().map(|(y, at)| (y as f64, SCORES[*at].name.to_owned()));
+        (0..all.len()).filter(|at| study.mean(|case| case.spearman[*at]).is_finite()).collect();
+    let names = found.iter().enumerate().map(|(y, at)| (y as f64, all[*at].name.clone()));
     // The first on top.
     let y = Axis::linear("").within(found.len() as f64 - 0.5, -0.5).named(names.collect());
     let x = Axis::linear("Spearman's correlation with −τ").within(-1.05, 1.05);
@@ -143,7 +144,7 @@ mod tests {
         }
         // Without a kernel flow, with one seed, and with a reader that finds nothing.
         for case in &mut study.cases {
-            case.modes.iter_mut().for_each(|m| (m.kernel, m.readers[1]) = (f64::NAN, -0.1 * m.s));
+            case.modes.iter_mut().for_each(|m| (m.kernel, m.readers[forecaster()]) = (f64::NAN, -0.1 * m.s));
             case.spearman[3] = f64::NAN;
             case.ceiling = f64::NAN;
         }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use self::study::{SCORES, Study};
+use self::study::{Study, forecaster, scores};
 use super::runs::Finished;
 use super::verdict::Note;
 use crate::disk;
@@ -51,7 +51,8 @@ fn note(study: &Study) -> Note {
     let (cases, sets) = (study.cases.len(), study.sets());
     let ceiling = study.mean(|case| case.ceiling);
     note.states(format!("agreement of seeds (Spearman), mean over {sets} data sets, {cases} cases"), ceiling);
-    for (at, score) in SCORES.iter().enumerate() {
+    let scores = scores();
+    for (at, score) in scores.iter().enumerate() {
         let mean = study.mean(|case| case.spearman[at]);
         if mean.is_nan() {
             continue;
@@ -61,7 +62,7 @@ fn note(study: &Study) -> Note {
         if score.judged {
             note.at_least(what, mean, ABSOLUTE);
             note.at_least(format!("{}, of the agreement of seeds", score.name), mean / ceiling, OF_CEILING);
-            for other in SCORES.iter().enumerate().filter(|(_, s)| s.rival) {
+            for other in scores.iter().enumerate().filter(|(_, s)| s.rival) {
                 let (better, p) = study.better(at, other.0);
                 let what = format!(
                     "{} better than {} by {better:.3} on average: p of a sign-flip test",
@@ -86,7 +87,7 @@ fn note(study: &Study) -> Note {
             case.seeds,
             case.ceiling
         );
-        note.states(what, case.spearman[0]);
+        note.states(what, case.spearman[forecaster()]);
     }
     note
 }

@@ -7,6 +7,7 @@ use rand::Rng;
 
 use crate::error::{Error, Result};
 use crate::figure::runs::Finished;
+use crate::readers::{FORECAST, READERS, Reader};
 use crate::run::RunConfig;
 use crate::run::config::LossKind;
 use crate::run::summary::shares;
@@ -16,34 +17,43 @@ use crate::stats::{discovery_time, middle95, quantile, spearman};
 /// A score of the modes, of which the larger is to be discovered the earlier.
 pub struct Score {
     /// In figures.
-    pub name: &'static str,
+    pub name: String,
     /// Held to the bars.
     pub judged: bool,
     /// What the one that is held to the bars is to be better than.
     pub rival: bool,
-    of: fn(&Mode) -> f64,
+    of: Box<dyn Fn(&Mode) -> f64>,
 }
 
-const fn score(name: &'static str, of: fn(&Mode) -> f64) -> Score {
-    Score { name, judged: false, rival: false, of }
+type Of = fn(&Mode) -> f64;
+
+/// All of them: those of the readers, in the order of their registry, and the others.
+pub fn scores() -> Vec<Score> {
+    let score = |name: &str, of: Box<dyn Fn(&Mode) -> f64>| {
+        let (judged, rival) = (false, ["s", "s·ρ"].contains(&name));
+        Score { name: name.to_owned(), judged, rival, of }
+    };
+    let reader = |(at, reader): (usize, &Reader)| Score {
+        judged: reader.name == FORECAST.name,
+        ..score(&format!("F, {}", reader.name), Box::new(move |m| m.readers[at]))
+    };
+    let others: [(&str, Of); 7] = [
+        ("kernel flow, −τ", |m| -m.kernel),
+        ("s", |m| m.s),
+        ("s·ρ", |m| m.s * m.rho),
+        ("−PR of v", |m| -m.participation),
+        ("ρ", |m| m.rho),
+        ("s/√λ", |m| m.s / m.lambda.sqrt()),
+        ("λ", |m| m.lambda),
+    ];
+    let others = others.into_iter().map(|(name, of)| score(name, Box::new(of)));
+    READERS.iter().enumerate().map(reader).chain(others).collect()
 }
 
-/// All of them, the one that is judged first.
-pub static SCORES: [Score; 10] = [
-    Score { judged: true, ..score("F, means and autocorrelation", |m| m.readers[1]) },
-    score("F, random convolutions", |m| m.readers[2]),
-    score("F, means", |m| m.readers[0]),
-    score("kernel flow, −τ", |m| -m.kernel),
-    Score { rival: true, ..score("s", |m| m.s) },
-    Score { rival: true, ..score("s·ρ", |m| m.s * m.rho) },
-    score("−PR of v", |m| -m.participation),
-    score("ρ", |m| m.rho),
-    score("s/√λ", |m| m.s / m.lambda.sqrt()),
-    score("λ", |m| m.lambda),
-];
-
-/// Readers in the order of [`crate::readers::READERS`].
-const READERS: [&str; 3] = ["means", "autocorrelation", "convolutions"];
+/// Which of [`READERS`] the forecasts are by.
+pub fn forecaster() -> usize {
+    READERS.iter().position(|r| r.name == FORECAST.name).expect("a reader of the ladder")
+}
 
 /// A mode: what is known before training, and when it was discovered.
 #[derive(Clone, Debug)]
@@ -52,8 +62,8 @@ pub struct Mode {
     pub lambda: f64,
     pub rho: f64,
     pub participation: f64,
-    /// F of each reader, NaN where the runs have none.
-    pub readers: [f64; 3],
+    /// F of each of [`READERS`], NaN where the runs have none.
+    pub readers: Vec<f64>,
     /// τ of the kernel flow in time of its own, NaN where the runs have none.
     pub kernel: f64,
     /// τ of the mean curve of all seeds, in steps.
@@ -75,7 +85,7 @@ pub struct Case {
     pub modes: Vec<Mode>,
     /// Mean Spearman correlation between τ of two seeds; NaN for one seed.
     pub ceiling: f64,
-    /// Spearman's correlation of each of [`SCORES`] with −τ.
+    /// Spearman's correlation of each of [`scores`] with −τ.
     pub spearman: Vec<f64>,
 }
 
@@ -186,9 +196,9 @@ impl Study {
 
     /// One line per mode, with a header.
     pub fn table(&self) -> String {
-        let mut text = String::from(
-            "data,network,seeds,agreement,mode,s,lambda,rho,participation,f_means,f_autocorrelation,\
-             f_convolutions,kernel_tau,tau,tau_seeds\n",
+        let readers: String = READERS.iter().map(|r| format!(",f_{}", r.name)).collect();
+        let mut text = format!(
+            "data,network,seeds,agreement,mode,s,lambda,rho,participation{readers},kernel_tau,tau,tau_seeds\n"
         );
         let quoted = |t: &str| format!("\"{}\"", t.replace('"', "\"\""));
         let cell = |v: f64| if v.is_finite() { v.to_string() } else { String::new() };
@@ -281,8 +291,8 @@ fn case(data: String, network: String, runs: &[&Finished]) -> Result<Case> {
         let expected = format!("{count} values of `{name}` in arrays/forecast.npz");
         Err(Error::input(place(first), expected, found.len()))
     };
-    let [means, local, convolutions] = READERS;
-    let (readers, kernel) = ([array(means)?, array(local)?, array(convolutions)?], array("kernel")?);
+    let readers = READERS.iter().map(|r| array(r.name)).collect::<Result<Vec<_>>>()?;
+    let kernel = array("kernel")?;
     let steps = &first.metrics.steps;
     let mode = |i: usize| {
         let m = &first.summary.modes[i];
@@ -296,7 +306,7 @@ fn case(data: String, network: String, runs: &[&Finished]) -> Result<Case> {
             lambda: m.lambda,
             rho: m.rho,
             participation: m.participation,
-            readers: [readers[0][i], readers[1][i], readers[2][i]],
+            readers: readers.iter().map(|f| f[i]).collect(),
             kernel: kernel[i],
             tau: tau(&mean),
             taus: curves.iter().map(|c| tau(c)).collect(),
@@ -304,13 +314,13 @@ fn case(data: String, network: String, runs: &[&Finished]) -> Result<Case> {
     };
     let modes: Vec<Mode> = (0..count).map(mode).collect();
     let early: Vec<f64> = modes.iter().map(|m| -m.tau).collect();
-    let of = |score: &Score| spearman(&modes.iter().map(score.of).collect::<Vec<_>>(), &early);
+    let of = |score: &Score| spearman(&modes.iter().map(&score.of).collect::<Vec<_>>(), &early);
     Ok(Case {
         data,
         network,
         seeds: runs.len(),
         ceiling: agreement(&modes),
-        spearman: SCORES.iter().map(of).collect(),
+        spearman: scores().iter().map(of).collect(),
         modes,
     })
 }
@@ -342,7 +352,7 @@ pub mod tests {
                 lambda: 1.0 / (1.0 + i as f64),
                 rho: 10.0 + (i as f64 * 2.0).sin(),
                 participation: 20.0 + i as f64,
-                readers: [0.2 * s, 1.0 / tau, 0.4 * s],
+                readers: vec![0.2 * s, 1.0 / tau, 0.4 * s],
                 kernel: tau * 0.03 * if i == 1 { 3.0 } else { 1.0 },
                 tau: *tau,
                 taus: vec![*tau, 1.1 * tau],
@@ -350,13 +360,13 @@ pub mod tests {
         };
         let modes: Vec<Mode> = taus.iter().enumerate().map(mode).collect();
         let early: Vec<f64> = modes.iter().map(|m| -m.tau).collect();
-        let of = |score: &Score| spearman(&modes.iter().map(score.of).collect::<Vec<_>>(), &early);
+        let of = |score: &Score| spearman(&modes.iter().map(&score.of).collect::<Vec<_>>(), &early);
         Case {
             data: data.to_owned(),
             network: "resnet8".to_owned(),
             seeds: 2,
             ceiling: agreement(&modes),
-            spearman: SCORES.iter().map(of).collect(),
+            spearman: scores().iter().map(of).collect(),
             modes,
         }
     }
@@ -374,12 +384,12 @@ pub mod tests {
         assert_eq!(study.sets(), 3);
         assert!((study.mean(|c| c.ceiling) - 1.0).abs() < 1e-12);
         // The score that is judged is 1/τ here: always right. s is wrong once: ranks 2 1 3 4: 0.8.
-        assert!((study.mean(|c| c.spearman[0]) - 1.0).abs() < 1e-12);
+        assert!((study.mean(|c| c.spearman[forecaster()]) - 1.0).abs() < 1e-12);
         assert!((study.mean(|c| c.spearman[4]) - (1.0 + 0.9 + 1.0) / 3.0).abs() < 1e-12);
         let [low, high] = study.interval(|c| c.spearman[4]);
         assert!((low - 0.9).abs() < 1e-12 && (high - 1.0).abs() < 1e-12, "{low} {high}");
         // One difference of three is not 0: half of the flips are as large.
-        let (better, p) = study.better(0, 4);
+        let (better, p) = study.better(forecaster(), 4);
         assert!((better - 0.1 / 3.0).abs() < 1e-12 && (p - 0.5).abs() < 1e-12, "{better} {p}");
         // One mode of four is off by 3 after scaling by the median.
         assert_eq!(study.within(2.0), Some(0.75));

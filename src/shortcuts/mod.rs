@@ -28,8 +28,8 @@
 //! of L2 norm 1 planted in one class, in all of it or in 30 %, to see what is found. In that study
 //! (of a prototype in Python, by another decoder) 3 of 206 untouched subsets raised an alarm, and
 //! nearly all planted cues came first. By this code 3 of 120 other subsets did (the largest score
-//! 1.16), and planted cues came first with an alarm in all of 12 to 14 draws of each kind in all
-//! of a class, in at least 10 of 12 (tint) in 30 % of it.
+//! 1.16), and planted cues came first with an alarm in all of 18 to 20 draws of each kind in all
+//! of a class, in at least 16 of 18 (tint) in 30 % of it.
 //!
 //! # What it cannot do
 //! - A brightness that is multiplied, in 30 % of a class, is not found; waves of fewer than 2.5

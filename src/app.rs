@@ -10,6 +10,8 @@ mod expected;
 mod figure;
 mod forecast;
 #[cfg(feature = "torch")]
+mod gpu_check;
+#[cfg(feature = "torch")]
 mod images;
 mod inspect;
 mod memory;
@@ -45,8 +47,10 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Train(args) => train::run(&args),
         #[cfg(feature = "torch")]
         Command::Evaluate(args) => evaluate::run(&args),
+        #[cfg(feature = "torch")]
+        Command::GpuCheck(args) => gpu_check::run(&args),
         #[cfg(not(feature = "torch"))]
-        Command::Train(_) | Command::Evaluate(_) => {
+        Command::Train(_) | Command::Evaluate(_) | Command::GpuCheck(_) => {
             anyhow::bail!("this domfreq was built without libtorch (feature `torch`): it runs no networks")
         }
         Command::Audit(args) => audit::run(&args),

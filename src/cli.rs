@@ -45,6 +45,8 @@ pub enum Command {
     Figure(FigureArgs),
     /// What libtorch, CUDA, threads and SIMD were found here, and what is missing
     Doctor(DoctorArgs),
+    /// Whether a device computes what the CPU computes, and how fast
+    GpuCheck(GpuCheckArgs),
     /// Completions for a shell, on stdout
     Completions {
         /// Which shell
@@ -609,6 +611,32 @@ pub enum Figure {
 /// `domfreq doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `domfreq gpu-check`.
+#[derive(Debug, Args)]
+pub struct GpuCheckArgs {
+    /// cpu, cuda or cuda:N
+    #[arg(long, default_value = "cuda")]
+    pub device: String,
+    /// Threads, all cores where 0
+    #[arg(long, default_value_t = 0)]
+    pub threads: usize,
+    /// Seconds for each speed; 0 measures none
+    #[arg(long, value_name = "S", default_value_t = 5.0)]
+    pub seconds: f64,
+    /// Networks to compare; one of each family where none is named
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    pub only: Vec<ModelKind>,
+    /// Speeds of PyTorch on the same device, as benches/peers/resnet.py prints them
+    #[arg(long, value_name = "FILE")]
+    pub peer: Option<PathBuf>,
+    /// Also write the outcome as JSON
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
     /// Print one JSON object on stdout
     #[arg(long)]
     pub json: bool,

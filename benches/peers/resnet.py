@@ -12,6 +12,9 @@ change the time. Families:
   resnet20-eval-500   and batch 500
   resnet18-train      on CUDA only: torchvision's with a stem for CIFAR, batch 512, in
                       bfloat16 (autocast)
+  resnet18-224-train  and with its own stem on 224 x 224 pixels, batch 256; so
+  resnet50-224-train  ResNet-50, and
+  resnet50-224-eval   its evaluation
 
 Memory formats are PyTorch's: contiguous (NCHW) and channels_last (NHWC). Folded: the
 norms multiplied into the convolutions in front of them, which evaluation allows.
@@ -105,10 +108,10 @@ class Folded(Evaluate):
         self.model = fold(self.model.eval()).to(memory_format=self.format)
 
 
-def batches(size, seed, classes=10, count=4):
+def batches(size, seed, side, classes=10, count=4):
     g = torch.Generator().manual_seed(seed)
     return [
-        (torch.randn(size, 3, 32, 32, generator=g), torch.randint(classes, (size,), generator=g))
+        (torch.randn(size, 3, side, side, generator=g), torch.randint(classes, (size,), generator=g))
         for _ in range(count)
     ]
 
@@ -121,14 +124,14 @@ def families(args):
         torch.manual_seed(args.seed)
         return make()
 
-    def ways(kind, make, size, **more):
-        return lambda **how: kind(model(make), batches(size, args.seed), device, **more, **how)
+    def ways(kind, make, size, side=32, **more):
+        return lambda **how: kind(model(make), batches(size, args.seed, side), device, **more, **how)
 
     def resnet20():
         return nets.CifarResNet(20, "A")
 
-    def resnet18():
-        return nets.imagenet(18, classes=10, stem="cifar")
+    def imagenet(layers, stem):
+        return lambda: nets.imagenet(layers, classes=10, stem=stem)
 
     train = ways(Train, resnet20, 128)
     out = {
@@ -151,11 +154,17 @@ def families(args):
             family["channels_last, folded, compiled"] = lambda f=folded: f(channels_last=True, compiled=True)
         out[f"resnet20-eval-{size}"] = family
     if cuda:
-        big = ways(Train, resnet18, 512, channels_last=True, bf16=True)
-        out["resnet18-train"] = {
-            "bf16, channels_last": lambda: big(),
-            "bf16, channels_last, compiled": lambda: big(compiled=True),
-        }
+        half = {"channels_last": True, "bf16": True}
+        for family, big in {
+            "resnet18-train": ways(Train, imagenet(18, "cifar"), 512, **half),
+            "resnet18-224-train": ways(Train, imagenet(18, "imagenet"), 256, 224, **half),
+            "resnet50-224-train": ways(Train, imagenet(50, "imagenet"), 256, 224, **half),
+            "resnet50-224-eval": ways(Folded, imagenet(50, "imagenet"), 256, 224, **half),
+        }.items():
+            out[family] = {
+                "bf16, channels_last": lambda big=big: big(),
+                "bf16, channels_last, compiled": lambda big=big: big(compiled=True),
+            }
     return out
 
 

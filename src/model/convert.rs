@@ -27,6 +27,16 @@ pub fn tensor<T: Element, D: Dimension>(
     copy().map_err(|e| Error::Device(format!("cannot copy {shape:?} values to {device:?}: {e}")))
 }
 
+/// `values` as a tensor `[n]` on `device`, without waiting for what the device is doing.
+///
+/// # Errors
+/// [`Error::Device`] when the device has no room for it.
+pub fn indices<T: tch::kind::Element>(values: &[T], device: Device) -> Result<Tensor> {
+    let here = Tensor::f_from_slice(values)?;
+    // The driver has taken its copy of pageable memory when this comes back.
+    Ok(here.f_to_device_(device, here.kind(), true, false)?)
+}
+
 /// A copy of `tensor` in double precision, shape kept.
 ///
 /// # Errors

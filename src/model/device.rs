@@ -5,6 +5,7 @@
 //! driver is present, and registers itself. (Linked as usual, `--as-needed`
 //! drops it and CUDA is missing without a word.)
 
+use std::ffi::c_void;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -12,23 +13,118 @@ use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 use tch::{Cuda, Device, Kind};
 
 use crate::error::{Error, Result};
-use crate::run::config::Dtype;
+use crate::run::config::{Dtype, MachineConfig};
 
 /// What weights of a network of this precision are kept in.
 pub fn kind(dtype: Dtype) -> Kind {
     if dtype == Dtype::F64 { Kind::Double } else { Kind::Float }
 }
 
-/// Says whether CUDA may multiply in TF32 (10 bits of mantissa). To be called
-/// before [`select`]: libtorch reads these variables when it is first used.
-pub fn allow_tf32(allowed: bool) {
-    let (name, value) =
-        if allowed { ("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "1") } else { ("NVIDIA_TF32_OVERRIDE", "0") };
-    if std::env::var_os(name).is_none() {
-        // SAFETY: called once, at the start of a run, before threads that read the
-        // environment are doing anything.
-        unsafe { std::env::set_var(name, value) };
+/// How CUDA computes in a run so configured.
+pub fn arithmetic(config: &MachineConfig) -> Arithmetic {
+    Arithmetic { tf32: config.tf32, deterministic: config.deterministic }
+}
+
+/// How CUDA computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arithmetic {
+    /// Convolutions and products of single precision may be made in TF32 (10 bits of mantissa).
+    pub tf32: bool,
+    /// The same bits each time; otherwise the fastest way, tried out for each new shape.
+    pub deterministic: bool,
+}
+
+impl Default for Arithmetic {
+    fn default() -> Self {
+        Self { tf32: false, deterministic: true }
     }
+}
+
+impl Arithmetic {
+    // Libraries read these variables when they are first used.
+    fn announce(self) {
+        let set = |name: &str, value: &str| {
+            if std::env::var_os(name).is_none() {
+                // SAFETY: called at the start of a command, before threads that read
+                // the environment are doing anything.
+                unsafe { std::env::set_var(name, value) };
+            }
+        };
+        if self.tf32 {
+            set("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "1");
+        } else {
+            set("NVIDIA_TF32_OVERRIDE", "0");
+        }
+        if self.deterministic {
+            set("CUBLAS_WORKSPACE_CONFIG", ":4096:8");
+        }
+    }
+
+    /// Tells libtorch.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where libtorch cannot be told.
+    pub fn apply(self) -> Result<()> {
+        Cuda::cudnn_set_benchmark(!self.deterministic);
+        // tch has no names for these, libtorch has. With warnings only: where an
+        // operation has no deterministic way, it is made in the one there is.
+        context(c"_ZN2at7Context21setDeterministicCuDNNEb", &[self.deterministic])?;
+        context(c"_ZN2at7Context26setDeterministicAlgorithmsEbb", &[self.deterministic, true])?;
+        // Memory that nobody reads before it is written needs no filling.
+        context(c"_ZN2at7Context39setDeterministicFillUninitializedMemoryEb", &[false])
+    }
+}
+
+// Calls a member function of libtorch's global context that takes booleans.
+fn context(name: &std::ffi::CStr, values: &[bool]) -> Result<()> {
+    let lacking = |e| Error::Device(format!("libtorch of another version: no {name:?}: {e}"));
+    let libtorch = Library::this();
+    // SAFETY: the names are those of `at::Context& at::globalContext()` and of
+    // `void at::Context::set…(bool[, bool])`, none of them virtual; on the platforms
+    // that libtorch is built for with these names, `this` is the first argument, and
+    // an argument that is not looked at does no harm.
+    unsafe {
+        let global = libtorch
+            .get::<unsafe extern "C" fn() -> *mut c_void>(c"_ZN2at13globalContextEv".to_bytes_with_nul())
+            .map_err(lacking)?;
+        let set = libtorch
+            .get::<unsafe extern "C" fn(*mut c_void, bool, bool)>(name.to_bytes_with_nul())
+            .map_err(lacking)?;
+        set(global(), values[0], values.get(1).copied().unwrap_or(false));
+    }
+    Ok(())
+}
+
+/// What the driver calls CUDA device `index`, such as `NVIDIA H100 80GB HBM3`.
+pub fn name(index: usize) -> Option<String> {
+    type Get = unsafe extern "C" fn(*mut i32, i32) -> i32;
+    type Name = unsafe extern "C" fn(*mut u8, i32, i32) -> i32;
+    let mut text = [0_u8; 256];
+    // SAFETY: the driver's own functions of these names and signatures; the second
+    // writes at most as many bytes as it is told, the last of them zero.
+    let code = unsafe {
+        let driver = Library::open(Some("libcuda.so.1"), RTLD_NOW).ok()?;
+        let get = driver.get::<Get>(b"cuDeviceGet\0").ok()?;
+        let name = driver.get::<Name>(b"cuDeviceGetName\0").ok()?;
+        let mut device = 0;
+        let found = get(&raw mut device, i32::try_from(index).ok()?);
+        if found == 0 { name(text.as_mut_ptr(), 256, device) } else { found }
+    };
+    let text = std::ffi::CStr::from_bytes_until_nul(&text).ok()?.to_str().ok()?;
+    (code == 0).then(|| text.to_owned())
+}
+
+/// Bytes in use on the current CUDA device, by whomever, and bytes it has; None without CUDA.
+pub fn memory() -> Option<(u64, u64)> {
+    type Info = unsafe extern "C" fn(*mut usize, *mut usize) -> i32;
+    let (mut free, mut total) = (0, 0);
+    // SAFETY: the driver's own function of this name and signature, which writes two numbers.
+    let code = unsafe {
+        let driver = Library::open(Some("libcuda.so.1"), RTLD_NOW).ok()?;
+        let info = driver.get::<Info>(b"cuMemGetInfo_v2\0").ok()?;
+        info(&raw mut free, &raw mut total)
+    };
+    (code == 0).then(|| ((total - free) as u64, total as u64))
 }
 
 /// Loads libtorch's CUDA backend, once; the number of devices, or the reason
@@ -60,37 +156,39 @@ fn load_cuda() -> std::result::Result<i64, String> {
     }
 }
 
-/// The device named `auto`, `cpu`, `cuda` or `cuda:N`, and a line that says what was chosen.
+/// The device named `auto`, `cpu`, `cuda` or `cuda:N`, which computes by `arithmetic`
+/// where it is CUDA, and a line that says what was chosen.
 ///
 /// # Errors
 /// [`Error::Device`] with the loader's reason when CUDA is asked for and not to
 /// be had; [`Error::Input`] for another name.
-pub fn select(name: &str) -> Result<(Device, String)> {
-    let describe = |index: usize, n: i64| format!("CUDA device {index} of {n}");
-    match name {
-        "cpu" => Ok((Device::Cpu, "CPU".to_owned())),
-        "auto" => Ok(match cuda() {
-            Ok(n) => (Device::Cuda(0), describe(0, n)),
-            Err(why) => (Device::Cpu, format!("CPU (auto: no CUDA, {why})")),
-        }),
+pub fn select(name: &str, arithmetic: Arithmetic) -> Result<(Device, String)> {
+    let named = match name {
+        "cpu" => return Ok((Device::Cpu, "CPU".to_owned())),
+        "auto" => None,
         _ => {
             let index = match name.strip_prefix("cuda") {
                 Some("") => Some(0),
                 Some(rest) => rest.strip_prefix(':').and_then(|i| i.parse::<usize>().ok()),
                 None => None,
             };
-            let index = index.ok_or_else(|| {
-                Error::input("device", "auto, cpu, cuda or cuda:N", format_args!("`{name}`"))
-            })?;
-            let n = cuda().map_err(|why| Error::Device(format!("device `{name}`: no CUDA: {why}")))?;
-            if index as i64 >= n {
-                return Err(Error::Device(format!(
-                    "device `{name}`: there are {n} devices, numbered from 0"
-                )));
-            }
-            Ok((Device::Cuda(index), describe(index, n)))
+            let unknown = || Error::input("device", "auto, cpu, cuda or cuda:N", format_args!("`{name}`"));
+            Some(index.ok_or_else(unknown)?)
         }
+    };
+    arithmetic.announce();
+    let n = match (cuda(), named) {
+        (Ok(n), _) => n,
+        (Err(why), None) => return Ok((Device::Cpu, format!("CPU (auto: no CUDA, {why})"))),
+        (Err(why), Some(_)) => return Err(Error::Device(format!("device `{name}`: no CUDA: {why}"))),
+    };
+    let index = named.unwrap_or(0);
+    if index as i64 >= n {
+        return Err(Error::Device(format!("device `{name}`: there are {n} devices, numbered from 0")));
     }
+    arithmetic.apply()?;
+    let called = self::name(index).map_or_else(String::new, |name| format!(", {name}"));
+    Ok((Device::Cuda(index), format!("CUDA device {index} of {n}{called}")))
 }
 
 /// Directory of the libtorch that this process has loaded.
@@ -119,17 +217,24 @@ mod tests {
 
     #[test]
     fn names_are_checked_and_missing_cuda_is_explained() {
-        assert_eq!(select("cpu").unwrap().0, Device::Cpu);
-        assert!(select("gpu").unwrap_err().to_string().contains("auto, cpu, cuda"));
-        assert!(select("cuda:x").is_err());
+        assert_eq!(select("cpu", Arithmetic::default()).unwrap().0, Device::Cpu);
+        assert!(select("gpu", Arithmetic::default()).unwrap_err().to_string().contains("auto, cpu, cuda"));
+        assert!(select("cuda:x", Arithmetic::default()).is_err());
         match cuda() {
-            Ok(n) => assert!(select(&format!("cuda:{n}")).is_err()),
+            Ok(n) => assert!(select(&format!("cuda:{n}"), Arithmetic::default()).is_err()),
             Err(why) => {
-                let message = select("cuda").unwrap_err().to_string();
+                let message = select("cuda", Arithmetic::default()).unwrap_err().to_string();
                 assert!(message.contains(&why) && why.len() > 20, "{message}");
-                assert!(select("auto").unwrap().1.contains("no CUDA"));
+                assert!(select("auto", Arithmetic::default()).unwrap().1.contains("no CUDA"));
             }
         }
+    }
+
+    #[test]
+    fn libtorch_can_be_told_to_repeat_itself() {
+        // CPUs do so anyway; what is asked here is whether the names are there.
+        Arithmetic::default().apply().unwrap();
+        assert!(context(c"_ZN2at7Context7nothingEb", &[true]).is_err());
     }
 
     #[test]

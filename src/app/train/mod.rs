@@ -24,8 +24,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let config = configuration(args)?;
     let threads = use_threads(config.run.threads)?;
     tch::set_num_threads(i32::try_from(threads)?);
-    device::allow_tf32(config.run.tf32);
-    let (device, described) = device::select(&config.run.device)?;
+    let (device, described) = device::select(&config.run.device, device::arithmetic(&config.run))?;
     let machine = Machine { device, described, threads };
     if config.model.kind.is_linear() {
         linear::run(args, config.linear()?, &machine)

@@ -371,6 +371,8 @@ pub struct MachineConfig {
     pub channels_last: bool,
     /// Let CUDA multiply in TF32: faster, 10 bits of mantissa.
     pub tf32: bool,
+    /// Let CUDA take only ways that give the same bits each time; otherwise the fastest.
+    pub deterministic: bool,
 }
 
 impl Default for MachineConfig {
@@ -382,6 +384,7 @@ impl Default for MachineConfig {
             threads: 0,
             channels_last: true,
             tf32: false,
+            deterministic: true,
         }
     }
 }
@@ -684,7 +687,7 @@ mod tests {
         augment.flip=true eval.split=test eval.limit=13 eval.every=2 eval.patience=3 probe.when=log
         probe.count=14 probe.every=0.5 probe.samples=15 probe.jacobians=0 checkpoint.every=4
         checkpoint.keep=5 checkpoint.best=false run.seed=16 run.device=cpu run.dtype=bf16 run.threads=2
-        run.channels_last=false run.tf32=true"#;
+        run.channels_last=false run.tf32=true run.deterministic=false"#;
 
     fn assigned(assignment: &str) -> Result<RunConfig> {
         let mut config = RunConfig::default();

@@ -100,6 +100,13 @@ impl Images {
         self.len() == 0
     }
 
+    /// How many are sent through the layers at a time where CPUs take `chunk`: GPUs
+    /// are busy with many small ones only.
+    pub fn at_a_time(&self, chunk: usize) -> usize {
+        let [_, h, w] = self.shape;
+        if self.pixels.device().is_cuda() && h * w <= 64 * 64 { 8 * chunk } else { chunk }
+    }
+
     /// The images of these rows as they are, normalised: `[B, c, h, w]`.
     ///
     /// # Errors
@@ -125,14 +132,13 @@ impl Images {
         let (top, left) = (offsets(), offsets());
         let flipped: Vec<bool> = rows.iter().map(|_| flip && rng.random()).collect();
         let device = self.pixels.device();
-        let ([_, h, w], on) =
-            (self.shape, |values: &[i64]| Tensor::f_from_slice(values)?.f_to_device(device));
+        let ([_, h, w], on) = (self.shape, |values: &[i64]| convert::indices(values, device));
         // All windows [N, c, 2p+1, 2p+1, h, w], without a copy; one is taken of each image.
         let windows = self.pixels.f_unfold(2, h, 1)?.f_unfold(3, w, 1)?;
         let picked = [Some(self.index(rows)?), None, Some(on(&top)?), Some(on(&left)?)];
         let mut images = windows.f_index(&picked)?;
         if flip {
-            let mask = Tensor::f_from_slice(&flipped)?.f_to_device(device)?.f_reshape([-1, 1, 1, 1])?;
+            let mask = convert::indices(&flipped, device)?.f_reshape([-1, 1, 1, 1])?;
             images = images.f_flip([3])?.f_where_self(&mask, &images)?;
         }
         self.normalised(&images)
@@ -140,7 +146,7 @@ impl Images {
 
     fn index(&self, rows: &[usize]) -> Result<Tensor> {
         let rows: Vec<i64> = rows.iter().map(|&i| i as i64).collect();
-        Ok(Tensor::f_from_slice(&rows)?.f_to_device(self.pixels.device())?)
+        convert::indices(&rows, self.pixels.device())
     }
 
     fn normalised(&self, pixels: &Tensor) -> Result<Tensor> {

@@ -103,7 +103,7 @@ impl Targets {
 
     fn of(&self, rows: &[usize]) -> Result<(Tensor, Option<Tensor>)> {
         let rows: Vec<i64> = rows.iter().map(|&i| i as i64).collect();
-        let rows = Tensor::f_from_slice(&rows)?.f_to_device(self.y.device())?;
+        let rows = convert::indices(&rows, self.y.device())?;
         let labels = self.labels.as_ref().map(|l| l.f_index_select(0, &rows)).transpose()?;
         Ok((self.y.f_index_select(0, &rows)?, labels))
     }
@@ -340,7 +340,7 @@ pub fn evaluate(
 ) -> Result<(f64, Option<f64>)> {
     let _no_grad = tch::no_grad_guard();
     let (mut loss, mut right) = (0.0, None);
-    for rows in rows.chunks(CHUNK) {
+    for rows in rows.chunks(images.at_a_time(CHUNK)) {
         let logits = net.forward(&images.plain(rows)?, &Pass::eval(half))?;
         loss += f64::try_from(targets.loss(&logits, rows, false)?)? * rows.len() as f64;
         if let Some(more) = targets.right(&logits, rows)? {

@@ -91,7 +91,7 @@ impl Optimiser {
         // `addcmul` with a factor that is a tensor rounds once, as PyTorch's `add`
         // with one that is a number, which tch does not have.
         let like = |value: f64, t: &Tensor| -> Result<Tensor> {
-            Ok(Tensor::from(value).f_to_kind(t.kind())?.f_to_device(t.device())?)
+            Ok(Tensor::f_full([0; 0], value, (t.kind(), t.device()))?)
         };
         let Some(first) = self.parameters.first().map(|p| p.tensor.shallow_clone()) else { return Ok(()) };
         let (descent, decay) = (like(-eta, &first)?, like(self.decay, &first)?);

@@ -29,7 +29,7 @@ DATA       ?=
 DATA_FLAGS ?=
 
 FIGS       := fig-stages fig-speed fig-dominance fig-natural fig-depth fig-order fig-resnet fig-forecast fig-audit
-.PHONY: help setup build test test-core doc bench clean figures study-forecast $(FIGS)
+.PHONY: help setup build test test-core doc bench gpu-check clean figures study-forecast $(FIGS)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -81,6 +81,21 @@ $(BENCH_ENV):
 
 bench: $(READY) $(BENCH_ENV) ## speed, each with its Python peer's in the same run
 	$(CARGO) bench --locked --bench spectrum --bench theory --bench training --bench resnet --bench audit
+
+# On a machine with a GPU on which nothing need be built: BIN=PATH is a binary made
+# elsewhere; PyTorch, where $(PYTHON) has it, lends its CUDA libraries and is the peer.
+DEVICE     ?= cuda
+TORCH_LIB   = $$($(PYTHON) -c 'import os, torch; print(os.path.join(os.path.dirname(torch.__file__), "lib"))')
+LENT        = LD_LIBRARY_PATH=$(TORCH_LIB):$$LD_LIBRARY_PATH $(BIN)
+
+gpu-check: $(if $(filter file,$(origin BIN)),build) ## does the GPU compute what the CPU computes, and how fast [BIN=PATH DATA=SPEC]
+	@mkdir -p $(FIGURES) $(RUNS)
+	$(PYTHON) benches/peers/resnet.py --device $(DEVICE) --only train --budget 5 > $(FIGURES)/gpu-peer.json
+	$(LENT) gpu-check --device $(DEVICE) --peer $(FIGURES)/gpu-peer.json --out $(FIGURES)/gpu-check.json
+	$(LENT) train --model resnet50 --data shapes:count=128 --size 224 --steps 4 --batch 32 --jacobians 0 \
+	  --probe-samples 64 --device $(DEVICE) --out $(RUNS)/gpu-resnet50 --force > /dev/null
+	time $(LENT) audit $(RUNS)/gpu-resnet50 --limit 100 --only heatmap --quick --device $(DEVICE) --out $(RUNS)/gpu-audit --force > /dev/null
+	$(if $(DATA),$(LENT) train --config assets/config/cifar10-resnet18-cuda.toml --data "$(DATA)" --device $(DEVICE) --out $(RUNS)/gpu-resnet18 --force)
 
 # --- figures ------------------------------------------------------------------
 

@@ -449,10 +449,10 @@ pub struct DeepArgs {
     /// Number of looks [default: 30]
     #[arg(long, value_name = "N")]
     pub looks: Option<u64>,
-    /// Training images that are looked at [default: a twentieth, 256 to 2,048]
+    /// Training images that are looked at [default: 4,000, or all]
     #[arg(long, value_name = "N")]
     pub probe_samples: Option<usize>,
-    /// How many of these for Jacobians [default: a sixteenth]
+    /// How many of these for Jacobians [default: a sixteenth, at most 128]
     #[arg(long, value_name = "N")]
     pub jacobians: Option<usize>,
     /// Epochs between two checkpoints [default: 1]

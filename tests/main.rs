@@ -1,7 +1,7 @@
 //! The binary as a user meets it. Index: `audit` (reports), `inspect` (numbers, JSON, pictures), `shortcuts` (cues of a data set),
 //! `predict` (forecasts), `bad_input` (one clear error each), `train` (run
 //! directories of linear networks), `resnet` (those of deep ones) and `figures`
-//! (these need feature `torch`), `readme` (its commands
+//! (these need feature `torch`), `gpu` (the CPU's half of `gpu-check`), `readme` (its commands
 //! run), `golden_flow` (the gradient flow is SciPy's), `golden_architectures`,
 //! `golden_resnet`, `golden_descent`, `golden_heatmap` and `golden_stimuli` (networks,
 //! training and what audits measure are PyTorch's), `golden_weights` and `weights`
@@ -29,6 +29,8 @@ mod golden_heatmap;
 #[cfg(feature = "torch")]
 #[path = "golden/resnet/test.rs"]
 mod golden_resnet;
+#[cfg(feature = "torch")]
+mod gpu;
 mod inspect;
 #[cfg(feature = "torch")]
 mod kill;

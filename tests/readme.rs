@@ -33,7 +33,9 @@ fn domfreq_commands_run() {
     for command in all {
         // Without libtorch there is no training, and no run to draw.
         if cfg!(not(feature = "torch"))
-            && [" train ", " figure ", " evaluate ", " audit "].iter().any(|c| command.contains(c))
+            && [" train ", " figure ", " evaluate ", " audit ", " gpu-check "]
+                .iter()
+                .any(|c| command.contains(c))
         {
             continue;
         }

@@ -288,7 +288,8 @@ mod shown {
 
     impl Shown {
         fn new(stored: &Stored, args: &AuditArgs) -> Result<Self> {
-            let (device, _) = device::select(args.device.as_deref().unwrap_or("auto"), device::Arithmetic::default())?;
+            let (device, _) =
+                device::select(args.device.as_deref().unwrap_or("auto"), device::Arithmetic::default())?;
             tch::set_num_threads(i32::try_from(rayon::current_num_threads())?);
             let which = Which {
                 labels: !args.no_labels,

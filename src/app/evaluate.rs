@@ -42,7 +42,8 @@ struct Report {
 pub fn run(args: &EvaluateArgs) -> Result<()> {
     let threads = use_threads(args.threads.unwrap_or(0))?;
     tch::set_num_threads(i32::try_from(threads)?);
-    let (device, _) = device::select(args.device.as_deref().unwrap_or("auto"), device::Arithmetic::default())?;
+    let (device, _) =
+        device::select(args.device.as_deref().unwrap_or("auto"), device::Arithmetic::default())?;
     args.shown.check("evaluate", args.source.is_dir())?;
     let stored = Stored::open(&args.source, &args.shown, false)?;
     let weights = stored.place.display().to_string();

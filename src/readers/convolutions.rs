@@ -1,8 +1,10 @@
 //! Random convolutions: what the first layer of an untrained network sees.
 //!
-//! 256 kernels of 5×5 weights in each channel, drawn once from N(0, 2/(25 c)); each is
-//! convolved with the image (circular, at every second pixel), rectified and averaged
-//! over the image.
+//! 256 kernels of 5×5 weights in each channel, drawn once from N(0, 2/(25 c)), and as
+//! many biases from N(0, 1); each is convolved with the image (circular, at every second
+//! pixel), rectified and averaged over the image. Without biases all but the mean of
+//! what a kernel puts out would be blind to the sign of the image, as
+//! max(r, 0) = (r + |r|)/2.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par};
@@ -27,6 +29,7 @@ struct Convolutions {
     shape: [usize; 3],
     /// `[256, c·25]`.
     kernels: Mat<f32>,
+    biases: Vec<f32>,
 }
 
 impl Convolutions {
@@ -35,7 +38,8 @@ impl Convolutions {
         let scale = (2.0 / weights as f32).sqrt();
         let mut rng = seed::rng(0, "readers/convolutions", 0);
         let kernels = Mat::from_fn(KERNELS, weights, |_, _| scale * rng.sample::<f32, _>(StandardNormal));
-        Self { shape, kernels }
+        let biases = (0..KERNELS).map(|_| rng.sample(StandardNormal)).collect();
+        Self { shape, kernels, biases }
     }
 
     // The pixels that each place sees `[places, c·25]`.
@@ -68,8 +72,8 @@ impl Features for Convolutions {
         let patches = MatRef::from_row_major_slice(&patches, places, weights);
         let mut seen = Mat::<f32>::zeros(places, KERNELS);
         matmul(seen.as_mut(), Accum::Replace, patches, self.kernels.transpose(), 1.0, Par::Seq);
-        for (k, out) in out.iter_mut().enumerate() {
-            *out = seen.col(k).iter().map(|v| f64::from(v.max(0.0))).sum::<f64>() / places as f64;
+        for ((k, bias), out) in self.biases.iter().enumerate().zip(out) {
+            *out = seen.col(k).iter().map(|v| f64::from((v + bias).max(0.0))).sum::<f64>() / places as f64;
         }
     }
 }
@@ -91,7 +95,7 @@ mod tests {
             for k in [0, 17, 255] {
                 let (mut sum, mut places) = (0.0, 0);
                 for (y, x0) in (0..h).step_by(2).flat_map(|y| (0..w).step_by(2).map(move |x| (y, x))) {
-                    let mut seen = 0.0f64;
+                    let mut seen = f64::from(reader.biases[k]);
                     for at in 0..c * 25 {
                         let (plane, dy, dx) = (at / 25, at / 5 % 5, at % 5);
                         let pixel = x[(plane * h + (y + dy) % h) * w + (x0 + dx) % w];

@@ -4,8 +4,8 @@ use ndarray::Array4;
 use rand::Rng;
 use tch::{Device, Kind};
 
-use crate::data::prepare::{Normalize, prepare};
 use crate::data::Samples;
+use crate::data::prepare::{Normalize, prepare};
 use crate::error::Result;
 use crate::field::{ImageSet, Provenance, Targets as Labels};
 use crate::model::deep::{Architecture, Deep};
@@ -31,7 +31,8 @@ impl Material {
             f32::from((rng.random::<u8>() / 2) + wave as u8) / 255.0
         });
         let names = (0..CLASSES).map(|i| i.to_string()).collect();
-        let set = ImageSet { images, targets: Labels::Classes { labels, names }, source: Provenance::default() };
+        let set =
+            ImageSet { images, targets: Labels::Classes { labels, names }, source: Provenance::default() };
         let pixels = Pixels::new(set.images.view());
         Ok(Self { samples: prepare(set, Normalize::Channel, true)?, pixels })
     }
@@ -52,7 +53,7 @@ impl Way {
         let mut config = RunConfig::default();
         config.model.kind = self.model;
         config.train.batch = Some(self.batch);
-        config.train.eta = Some(0.02);
+        config.train.eta = Some(1e-3);
         config.run.dtype = self.dtype;
         if self.augment {
             config.augment = AugmentConfig { crop: 4, flip: true };

@@ -117,7 +117,12 @@ pub fn run(args: &GpuCheckArgs) -> Result<()> {
         print(table(&report, device).as_bytes())?;
     }
     let failed: Vec<_> = report.checks.iter().filter(|c| !c.passed).map(|c| c.what.as_str()).collect();
-    anyhow::ensure!(failed.is_empty(), "{described}: off by more than its bound: {}", failed.join("; "), described = report.device);
+    anyhow::ensure!(
+        failed.is_empty(),
+        "{described}: off by more than its bound: {}",
+        failed.join("; "),
+        described = report.device
+    );
     Ok(())
 }
 
@@ -151,7 +156,8 @@ fn table(report: &Report, device: Device) -> String {
         };
         let bytes = bytes.map_or_else(String::new, |b| format!("{:.1} GiB", b as f64 / f64::from(1 << 30)));
         let range = format!("{least:.0}–{most:.0}");
-        let _ = writeln!(text, "{what:width$}  {images_per_s:8.0}  {range:>18}  {peer:>8}  {ratio:>5}  {bytes}");
+        let _ =
+            writeln!(text, "{what:width$}  {images_per_s:8.0}  {range:>18}  {peer:>8}  {ratio:>5}  {bytes}");
     }
     text
 }

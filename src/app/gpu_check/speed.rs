@@ -33,10 +33,26 @@ enum Timed {
 }
 
 fn work(cuda: bool) -> Vec<Work> {
-    let small = Way { model: ModelKind::Resnet20, stem: Stem::Cifar, dtype: Dtype::F32, batch: 128, augment: false };
-    let of = |what, family, way, side, images, kind| Work { what, family, way, side, images, kind, deterministic: true };
+    let small =
+        Way { model: ModelKind::Resnet20, stem: Stem::Cifar, dtype: Dtype::F32, batch: 128, augment: false };
+    let of = |what, family, way, side, images, kind| Work {
+        what,
+        family,
+        way,
+        side,
+        images,
+        kind,
+        deterministic: true,
+    };
     let mut all = vec![
-        of("resnet20, 32², f32, training, batch 128", Some("resnet20-train"), small, 32, 2_048, Timed::Training),
+        of(
+            "resnet20, 32², f32, training, batch 128",
+            Some("resnet20-train"),
+            small,
+            32,
+            2_048,
+            Timed::Training,
+        ),
         of("resnet20, 32², f32, evaluation", Some("resnet20-eval-500"), small, 32, 4_096, Timed::Evaluation),
         of("resnet20, 32², f32, a look at 4,000, 31 Jacobians", None, small, 32, 4_000, Timed::Look),
     ];
@@ -48,20 +64,55 @@ fn work(cuda: bool) -> Vec<Work> {
     let r18_224 = Way { stem: Stem::Imagenet, batch: 256, ..r18 };
     let r50 = Way { model: ModelKind::Resnet50, batch: 256, ..r18_224 };
     all.extend([
-        of("resnet18, 32², bf16, training, batch 512", Some("resnet18-train"), r18, 32, 4_096, Timed::Training),
+        of(
+            "resnet18, 32², bf16, training, batch 512",
+            Some("resnet18-train"),
+            r18,
+            32,
+            4_096,
+            Timed::Training,
+        ),
         Work {
             deterministic: false,
             ..of("the same, run.deterministic = false", None, r18, 32, 4_096, Timed::Training)
         },
-        of("resnet18, 32², bf16, with crops and flips", None, Way { augment: true, ..r18 }, 32, 4_096, Timed::Training),
-        of("resnet18, 224², bf16, training, batch 256", Some("resnet18-224-train"), r18_224, 224, 512, Timed::Training),
-        of("resnet50, 224², bf16, training, batch 256", Some("resnet50-224-train"), r50, 224, 512, Timed::Training),
+        of(
+            "resnet18, 32², bf16, with crops and flips",
+            None,
+            Way { augment: true, ..r18 },
+            32,
+            4_096,
+            Timed::Training,
+        ),
+        of(
+            "resnet18, 224², bf16, training, batch 256",
+            Some("resnet18-224-train"),
+            r18_224,
+            224,
+            512,
+            Timed::Training,
+        ),
+        of(
+            "resnet50, 224², bf16, training, batch 256",
+            Some("resnet50-224-train"),
+            r50,
+            224,
+            512,
+            Timed::Training,
+        ),
         Work {
             deterministic: false,
             ..of("the same, run.deterministic = false", None, r50, 224, 512, Timed::Training)
         },
         of("resnet50, 224², bf16, evaluation", Some("resnet50-224-eval"), r50, 224, 512, Timed::Evaluation),
-        of("resnet50, 224², f32, evaluation", None, Way { dtype: Dtype::F32, ..r50 }, 224, 512, Timed::Evaluation),
+        of(
+            "resnet50, 224², f32, evaluation",
+            None,
+            Way { dtype: Dtype::F32, ..r50 },
+            224,
+            512,
+            Timed::Evaluation,
+        ),
     ]);
     all
 }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::figure::runs::Finished;
 use crate::readers::{FORECAST, READERS, Reader};
 use crate::run::RunConfig;
-use crate::run::config::LossKind;
+use crate::run::config::{LossKind, MachineConfig, MeasureConfig};
 use crate::run::summary::shares;
 use crate::seed;
 use crate::stats::{discovery_time, middle95, quantile, spearman};
@@ -257,9 +257,9 @@ fn network(config: &RunConfig) -> String {
 
 fn but_seed(config: &RunConfig) -> String {
     let mut config = config.clone();
-    config.run.seed = 0;
-    config.run.device = String::new();
-    config.run.threads = 0;
+    // What changes no answer of the network may differ: where it ran, what was forecast.
+    config.run = MachineConfig { seed: 0, device: String::new(), threads: 0, ..config.run };
+    config.measure = MeasureConfig::default();
     config.to_toml()
 }
 
@@ -283,7 +283,8 @@ fn case(data: String, network: String, runs: &[&Finished]) -> Result<Case> {
         }
     }
     let array = |name: &str| -> Result<Vec<f64>> {
-        let found = first.dir.forecast(name)?;
+        let found = runs.iter().map(|run| run.dir.forecast(name)).find(|f| !matches!(f, Ok(None)));
+        let found = found.transpose()?.flatten();
         let found = found.map_or_else(|| vec![f64::NAN; count], |f| f.into_iter().collect());
         if found.len() == count {
             return Ok(found);

@@ -203,6 +203,7 @@ YOURS       = --limit+10000
 study-forecast: STUDY_SETS  = rgb=$(DATA)+$(YOURS) grey=$(DATA)+$(YOURS)+--grey \
   half-a=$(DATA)+$(YOURS)+--classes+0,1,2,3,4 half-b=$(DATA)+$(YOURS)+--classes+5,6,7,8,9 \
   white=filtered:by=white$(COMMA)over=$(DATA)+$(YOURS) high=filtered:by=highpass$(COMMA)over=$(DATA)+$(YOURS) \
+  low=filtered:by=lowpass$(COMMA)over=$(DATA)+$(YOURS) scramble=filtered:by=scramble$(COMMA)over=$(DATA)+$(YOURS) \
   cue=planted:cue=cosine$(COMMA)over=$(DATA)+$(YOURS)
 study-forecast: STUDY_NETS  = resnet8=--model+resnet8 resnet8-mse=--model+resnet8+--loss+mse resnet20=--model+resnet20 \
   cnn=--model+cnn+--channels+32+--layers+3+--kernel+3 cnn-plain=--model+cnn+--channels+32+--layers+3+--kernel+3+--norm+false

@@ -17,6 +17,7 @@
 //! 0, beside its interval) it does not say the order either. Autocorrelation is blind to
 //! the sign of an image: on leaves without their low frequencies, whose strongest mode is
 //! one of polarity, its order is no better than chance, that of random convolutions is good.
+//! How good each order was on forms of CIFAR-10 is in `assets/study`.
 
 use ndarray::{Array2, Axis};
 use rand::Rng;

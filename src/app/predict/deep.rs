@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use serde::Serialize;
 
+use super::study;
 use crate::app::expected::{self, Expected, Kernel};
 use crate::app::{notes, prepared, print};
 use crate::cli::PredictArgs;
@@ -242,5 +243,6 @@ fn table(report: &Report) -> String {
         }
         text.push('\n');
     }
-    text
+    let readers: Vec<_> = report.readers.iter().map(|r| r.name).collect();
+    text + "\n" + &study::reliability(&readers, report.kernel.is_some())
 }

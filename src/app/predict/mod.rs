@@ -2,6 +2,7 @@
 
 mod deep;
 mod linear;
+mod study;
 
 use anyhow::Result;
 use serde::Serialize;

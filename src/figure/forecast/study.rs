@@ -353,7 +353,9 @@ pub mod tests {
                 lambda: 1.0 / (1.0 + i as f64),
                 rho: 10.0 + (i as f64 * 2.0).sin(),
                 participation: 20.0 + i as f64,
-                readers: vec![0.2 * s, 1.0 / tau, 0.4 * s],
+                readers: (0..READERS.len())
+                    .map(|at| if at == forecaster() { 1.0 / tau } else { 0.2 * s * (1.0 + at as f64) })
+                    .collect(),
                 kernel: tau * 0.03 * if i == 1 { 3.0 } else { 1.0 },
                 tau: *tau,
                 taus: vec![*tau, 1.1 * tau],
@@ -397,7 +399,7 @@ pub mod tests {
         let lines: Vec<_> = study.table().lines().map(str::to_owned).collect();
         assert_eq!(lines.len(), 17);
         let columns = lines[0].split(',').count();
-        assert!(lines[1].starts_with("\"a\",\"resnet8\",2,1,1,1,1,10,20,0.2,0.1,0.4,"), "{}", lines[1]);
+        assert!(lines[1].starts_with("\"a\",\"resnet8\",2,1,1,1,1,10,20,0.2,0.4,0.1,"), "{}", lines[1]);
         assert!(
             lines[1].ends_with(",10,10.00 11.00") && lines.iter().all(|l| l.split(',').count() == columns)
         );

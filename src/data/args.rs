@@ -299,7 +299,7 @@ fn number<T: FromStr + PartialOrd>(text: &str, range: &RangeInclusive<T>) -> Opt
 mod tests {
     use super::*;
     use crate::data::spec::{KINDS, Kind};
-    use crate::data::{conflict, cosines, leaves, shapes, spread, textures};
+    use crate::data::{conflict, cosines, leaves, shapes, shortcut, spread, textures};
     use ndarray::s;
     use proptest::prelude::*;
     use rand::Rng;
@@ -398,13 +398,14 @@ mod tests {
 
     #[test]
     fn sets_do_not_depend_on_threads_and_start_with_the_shorter() {
-        let sets: [(Load, &str); 6] = [
+        let sets: [(Load, &str); 7] = [
             (cosines::load, "noise=1,size=6x9,classes=3"),
             (spread::load, "noise=1,size=6x9,frequencies=1/2/3"),
             (shapes::load, "size=9x6,channels=3,classes=3"),
             (leaves::load, "size=6x9,channels=3,classes=3"),
             (textures::load, "size=9x6,classes=3,phase=random"),
             (conflict::load, "size=12x9,classes=3,agree=0.5"),
+            (shortcut::load, "size=12x9,classes=3,noise=1"),
         ];
         for (load, args) in sets {
             let made = |threads: usize, count: usize, seed: u64| {

@@ -23,6 +23,7 @@ pub mod planted;
 pub mod prepare;
 pub mod select;
 pub mod shapes;
+pub mod shortcut;
 pub mod spec;
 pub mod spread;
 #[cfg(test)]

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::decode::render;
 use super::select::{at_least, least, select_least, select_real};
 use super::{
-    Options, cifar, conflict, cosines, filtered, folder, idx, leaves, npz, parquet, planted, shapes, spread,
-    textures,
+    Options, cifar, conflict, cosines, filtered, folder, idx, leaves, npz, parquet, planted, shapes,
+    shortcut, spread, textures,
 };
 use crate::error::{Error, Result};
 use crate::field::{ImageSet, Targets};
@@ -49,13 +49,14 @@ pub struct Kind {
 type Load = fn(&str, &Options) -> Result<ImageSet>;
 
 /// Every kind, those made here first: the registry.
-pub(super) const KINDS: [&Kind; 13] = [
+pub(super) const KINDS: [&Kind; 14] = [
     &cosines::KIND,
     &spread::KIND,
     &shapes::KIND,
     &leaves::KIND,
     &textures::KIND,
     &conflict::KIND,
+    &shortcut::KIND,
     &parquet::KIND,
     &cifar::KIND,
     &idx::KIND,

@@ -121,7 +121,7 @@ fn shares(number: usize, decay: f64) -> Vec<f64> {
 
 // Σ b cos(2π f·p + φ) over (f, b, φ). Through the spectrum, since the sums
 // would take as long as the number of frequencies times that of pixels.
-fn sum_of_cosines(
+pub(super) fn sum_of_cosines(
     waves: impl Iterator<Item = (Frequency, f64, f64)>,
     height: usize,
     width: usize,

@@ -89,6 +89,7 @@ pub mod moments;
 mod naive;
 pub(crate) mod ode;
 pub mod reader;
+pub mod shares;
 pub mod stationary;
 pub(crate) mod subspace;
 

@@ -1,0 +1,82 @@
+//! With which frequencies a mode will be learned, expected over Gaussian weights.
+//!
+//! Mode theory ([`super::mode_theory`]) without the actual weights: entries of Ŵ2 and ŵ are
+//! independent with variance ε² (they are drawn with standard deviation ε and the DFT is
+//! unitary), so that of P_k and Q_k the mean is M ε², and a network of M kernels has of
+//! frequency k at the internal time τ
+//!
+//! ```text
+//! a_k(τ) = λ √n |v̂(k)| M ε² sinh(2 κ_k τ),   κ_k = √n |v̂(k)|,   Σ_k a_k(τ) = a(τ)
+//! ```
+//!
+//! At the end a = s, which gives τ, and with it the shares a_k/s. A fully connected network
+//! has κ = 1 for all: a_k/s = |v̂(k)|², the mode's own spectrum.
+//!
+//! The assumptions are those of mode theory, and that the mean over weights is what one
+//! draw gives: good where many frequencies or kernels take part, and for small ε, where the
+//! draw enters by its logarithm.
+
+/// Shares of the energies `|v̂(k)|²` (one per entry of the full plane of `n` pixels, zeros
+/// may be left out) in what a network of one convolution layer with `kernels` kernels of
+/// the images' size answers when it has learned the mode; from weights of standard
+/// deviation `epsilon`. `s` and `lambda` are those of the mode. The shares sum to 1.
+pub fn at_the_end(energies: &[f64], n: usize, s: f64, lambda: f64, kernels: usize, epsilon: f64) -> Vec<f64> {
+    let root = (n as f64).sqrt();
+    let start = lambda * root * kernels as f64 * epsilon.powi(2);
+    let parts = |tau: f64| -> Vec<f64> {
+        energies.iter().map(|e| start * e.sqrt() * (2.0 * root * e.sqrt() * tau).sinh()).collect()
+    };
+    let learned = |tau: f64| parts(tau).iter().sum::<f64>() >= s;
+    // The strongest frequency alone is there by then.
+    let strongest = energies.iter().fold(0f64, |m, e| m.max(e.sqrt()));
+    let mut end = (s / (start * strongest)).asinh() / (2.0 * root * strongest);
+    let mut begin = 0.0;
+    for _ in 0..200 {
+        let middle = 0.5 * (begin + end);
+        if learned(middle) {
+            end = middle;
+        } else {
+            begin = middle;
+        }
+    }
+    let found = parts(end);
+    let sum: f64 = found.iter().sum();
+    found.iter().map(|a| a / sum).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use approx::assert_relative_eq;
+
+    #[test]
+    fn equal_energies_share_equally() {
+        for share in at_the_end(&[0.25; 4], 64, 1.5, 3.0, 2, 1e-4) {
+            assert_relative_eq!(share, 0.25, max_relative = 1e-12);
+        }
+    }
+
+    #[test]
+    fn two_entries_by_hand() {
+        // n = 4, λ √n M ε² = 1e-6, |v̂| = 0.8 and 0.6: sinh(3.2 τ), sinh(2.4 τ) with
+        // 0.8 sinh(3.2 τ) + 0.6 sinh(2.4 τ) = 1e6 s.
+        let shares = at_the_end(&[0.64, 0.36], 4, 1.0, 0.5, 1, 1e-3);
+        let tau = (1..4_000_000u32)
+            .map(|i| f64::from(i) * 2e-6)
+            .find(|t| 0.8 * (3.2 * t).sinh() + 0.6 * (2.4 * t).sinh() >= 1e6)
+            .unwrap();
+        let (a, b) = (0.8 * (3.2 * tau).sinh(), 0.6 * (2.4 * tau).sinh());
+        assert_relative_eq!(shares[0], a / (a + b), max_relative = 1e-5);
+        assert!((shares[0] + shares[1] - 1.0).abs() < 1e-12);
+        // From large weights the mode is learned at once, with its spectrum.
+        let large = at_the_end(&[0.64, 0.36], 4, 1.0, 0.5, 1, 1e3);
+        assert_relative_eq!(large[0], 0.64, max_relative = 1e-3);
+    }
+
+    #[test]
+    fn smaller_weights_leave_less_to_the_weaker() {
+        let weaker: Vec<f64> =
+            [1e-1, 1e-3, 1e-6].iter().map(|e| at_the_end(&[0.6, 0.4], 256, 1.0, 2.0, 1, *e)[1]).collect();
+        assert!(weaker[0] > weaker[1] && weaker[1] > weaker[2] && weaker[0] < 0.4, "{weaker:?}");
+    }
+}

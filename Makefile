@@ -28,7 +28,7 @@ COMMA      := ,
 DATA       ?=
 DATA_FLAGS ?=
 
-FIGS       := fig-stages fig-speed fig-dominance fig-natural fig-depth fig-order fig-resnet fig-forecast fig-audit
+FIGS       := fig-stages fig-speed fig-dominance fig-natural fig-depth fig-order fig-resnet fig-forecast fig-shortcut fig-audit
 .PHONY: help setup build test test-core doc bench gpu-check clean figures study-forecast $(FIGS)
 
 help: ## this list
@@ -213,6 +213,23 @@ study-forecast: build ## the study behind it, on DATA=SPEC of ten classes: more 
 	@mkdir -p $(FIGURES)
 	$(call study,study)
 	$(BIN) figure forecast $(RUNS)/study/* --out $(FIGURES)/study-forecast.png
+
+# Cues of so many frequencies, and of these amplitudes relative to the content.
+CUES        = 1 2 4 8 16 32
+AMPLITUDES  = 0.25 0.354 0.5 0.707 1 1.414 2 2.828 4
+ON_CUES     = --center false --batch 64 --eta 0.02 --epochs 5 --jacobians 0 --eval test --theory none
+
+fig-shortcut: build ## when networks take a cue instead of the content: over its amplitude and concentration
+	@mkdir -p $(FIGURES)
+	for m in $(CUES); do for a in $(AMPLITUDES); do \
+	  cue=shortcut:cue=$$m$(COMMA)amplitude=$$a; \
+	  for net in fcnn lcnn; do \
+	    $(call train,shortcut,shortcut/$$net-$$m-$$a,--model $$net --data $$cue); \
+	  done; \
+	  $(BIN) train --model resnet8 --data $$cue$(COMMA)noise=0.5$(COMMA)count=512 $(ON_CUES) \
+	    --out $(RUNS)/shortcut/resnet8-$$m-$$a --force > /dev/null; \
+	done; done
+	$(BIN) figure shortcut $(RUNS)/shortcut/* --out $(FIGURES)/shortcut.png
 
 AUDITED     = $(RUNS)/audited$(ALSO)
 

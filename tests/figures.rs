@@ -83,9 +83,33 @@ fn all_figures_and_the_page_that_shows_them() {
     let note = draw(dir, "figure order nf nl fcnn-1e-4 lcnn-1e-4 --out f/order.png");
     assert!(verdict(&note, "Spearman")["value"].as_f64().unwrap() > 0.9);
 
+    let mut all = Vec::new();
+    for cue in [1, 6] {
+        for amplitude in ["0.5", "1", "2"] {
+            let data = format!("shortcut:size=8,content=2,cue={cue},amplitude={amplitude}");
+            for net in ["fcnn", "lcnn"] {
+                all.push(format!("sc-{net}-{cue}-{amplitude}"));
+                let flags = format!("--data {data} --model {net} --scale 1e-4 --steps 3000 --every 50");
+                train(dir, all.last().unwrap(), &flags);
+            }
+            all.push(format!("sc-resnet8-{cue}-{amplitude}"));
+            let more = "--center false --epochs 1 --batch 32 --eta 0.02 --jacobians 0 --eval test";
+            train(dir, all.last().unwrap(), &format!("--data {data},noise=0.3 --model resnet8 {more}"));
+        }
+    }
+    let note = draw(dir, &format!("figure shortcut {} --out f/shortcut.png", all.join(" ")));
+    assert_eq!(verdict(&note, "share of 4 columns")["pass"], true);
+    // The spread cue has to be stronger for a convolution, and for it alone.
+    let takes_over = |net: &str, cue: u32| {
+        let what = format!("{net}: amplitude at which the cue takes over, {cue} frequencies");
+        verdict(&note, &what)["value"].as_f64().unwrap()
+    };
+    assert!(takes_over("LCNN", 6) > 1.5 * takes_over("LCNN", 1), "{note}");
+    assert!((takes_over("FCNN", 6) / takes_over("FCNN", 1) - 1.0).abs() < 0.1, "{note}");
+
     ok(dir, &["figure", "index", "f"]);
     let page = fs::read_to_string(dir.join("f/index.html")).unwrap();
-    for name in ["speed", "dominance", "natural", "depth", "order"] {
+    for name in ["speed", "dominance", "natural", "depth", "order", "shortcut"] {
         assert!(page.contains(&format!("{name}.png")), "{name}");
     }
 }
@@ -104,6 +128,7 @@ fn runs_that_do_not_fit_a_figure_are_named() {
         &["--mode", "99"],
     );
     fails(tmp.path(), &["figure", "order", "absent", "--out", "x.png"], &["absent"]);
+    fails(tmp.path(), &["figure", "shortcut", "l", "--out", "x.png"], &["`shortcut`", "leaves"]);
     fails(tmp.path(), &["figure", "index", "l"], &["l", "none"]);
     // Nothing was discovered in 50 steps: no point to draw.
     fails(tmp.path(), &["figure", "order", "l", "f", "--out", "x.png"], &["expected"]);

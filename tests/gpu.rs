@@ -38,7 +38,7 @@ fn bad_input_is_named() {
         fails(tmp.path(), &[&["gpu-check", "--device", "cpu"], more].concat(), what);
     };
     check(&["--only", "vgg19"], &["--only", "resnet20", "vgg19"]);
-    check(&["--seconds", "-1"], &["--seconds", "0 or more", "-1"]);
+    check(&["--seconds=-1"], &["--seconds", "0 or more", "-1"]);
     check(&["--peer", "none.json"], &["none.json"]);
     std::fs::write(tmp.path().join("other.json"), "{}").unwrap();
     check(&["--peer", "other.json"], &["other.json", "benches/peers/resnet.py"]);

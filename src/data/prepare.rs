@@ -8,7 +8,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, parallel::prelude::*};
+use ndarray::{Array1, Array2, ArrayView2, ArrayView4, Axis, parallel::prelude::*};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -100,6 +100,20 @@ pub struct Samples {
 }
 
 impl Samples {
+    /// Images `[N, c, h, w]` of another set of this size, centred and scaled as these:
+    /// `[N, d]`.
+    pub fn alike(&self, images: ArrayView4<f32>) -> Array2<f32> {
+        let plane = self.shape[1] * self.shape[2];
+        let mut x =
+            images.to_shape((images.dim().0, self.offset.len())).expect("images of this size").into_owned();
+        for mut row in x.rows_mut() {
+            for (i, (value, offset)) in row.iter_mut().zip(&self.offset).enumerate() {
+                *value = ((f64::from(*value) - offset) / self.scale[i / plane]) as f32;
+            }
+        }
+        x
+    }
+
     /// Number of samples P.
     pub fn len(&self) -> usize {
         self.x.nrows()

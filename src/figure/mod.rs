@@ -15,6 +15,7 @@ mod natural;
 mod order;
 mod resnet;
 mod runs;
+mod shortcut;
 mod speed;
 mod stages;
 mod templates;
@@ -74,6 +75,9 @@ figures! {
     Resnet: resnet(resnet::Args),
     /// How well scores of the data foretell the order in deep networks, over data sets and seeds
     Forecast: forecast(forecast::Args),
+    /// Whether networks take a cue instead of the content, over amplitude and concentration of the cue: runs on
+    /// the source `shortcut`
+    Shortcut: shortcut(runs::Runs),
     /// An overview of an audit: kernels, heat map, filtered images
     Audit: audit(audit::Args),
 }

@@ -158,23 +158,57 @@ pub fn out_of_fold(phi: ArrayView2<f64>, y: ArrayView2<f64>, seed: u64) -> Resul
     Ok(Answers { y: back, penalty, folds })
 }
 
+/// Answers `[Q, K]` to images with the features `others` `[Q, p]`, by a fit to all of
+/// `phi` `[P, p]` and `y` `[P, K]` with the penalty that is best out of fold.
+///
+/// # Errors
+/// As [`out_of_fold`], and for another number of features.
+pub fn answers_to(
+    others: ArrayView2<f64>,
+    phi: ArrayView2<f64>,
+    y: ArrayView2<f64>,
+    seed: u64,
+) -> Result<Array2<f64>> {
+    if others.ncols() != phi.ncols() {
+        let expected = format!("{} features of each image", phi.ncols());
+        return Err(Error::input("images of a reader", expected, others.ncols()));
+    }
+    let Answers { penalty, .. } = out_of_fold(phi, y, seed)?;
+    let columns = varying(phi)?;
+    Ok(Fit::new(&Sums::new(scaled(phi, &columns).view(), y))?
+        .answers(scaled(others, &columns).view(), penalty))
+}
+
 // Columns of mean 0 and variance 1; those that do not vary are left out.
 fn standardised(phi: ArrayView2<f64>) -> Result<Array2<f64>> {
+    Ok(scaled(phi, &varying(phi)?))
+}
+
+/// A column, its mean and its standard deviation.
+type Column = (usize, f64, f64);
+
+fn scaled(phi: ArrayView2<f64>, columns: &[Column]) -> Array2<f64> {
+    let mut out = Array2::zeros((phi.nrows(), columns.len()));
+    for (mut out, &(at, mean, scale)) in out.columns_mut().into_iter().zip(columns) {
+        out.assign(&phi.column(at).mapv(|v| (v - mean) / scale));
+    }
+    out
+}
+
+// The columns that vary.
+fn varying(phi: ArrayView2<f64>) -> Result<Vec<Column>> {
     if let Some(((i, j), v)) = phi.indexed_iter().find(|(_, v)| !v.is_finite()) {
         return Err(Error::input(format!("feature {j} of image {i}"), "a finite number", v));
     }
     let n = phi.nrows() as f64;
-    let columns = phi.columns().into_iter().filter_map(|column| {
+    let columns = phi.columns().into_iter().enumerate().filter_map(|(at, column)| {
         let mean = column.sum() / n;
         let scale = column.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
         let size = column.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
         // Rounding is no variance.
-        (scale.sqrt() > 1e-12 * size).then(|| column.mapv(|v| (v - mean) / scale.sqrt()))
+        (scale.sqrt() > 1e-12 * size).then(|| (at, mean, scale.sqrt()))
     });
-    let columns: Vec<Array1<f64>> = columns.collect();
-    let mut out = Array2::zeros((phi.nrows(), columns.len()));
-    out.columns_mut().into_iter().zip(&columns).for_each(|(mut out, column)| out.assign(column));
-    Ok(out)
+    Ok(columns.collect())
 }
 
 #[cfg(test)]
@@ -232,6 +266,16 @@ mod tests {
         assert_eq!(found.penalty, 1e-4);
         let error = (&found.y - &linear).mapv(f64::abs).fold(0.0, |m: f64, e| m.max(*e));
         assert!(error < 0.01, "{error}");
+    }
+
+    #[test]
+    fn other_images_are_answered_by_the_fit_to_all() {
+        let (phi, others) = (drawn(300, 4, "test/phi") * 3.0 - 1.0, drawn(7, 4, "test/others"));
+        let map = drawn(4, 2, "test/map");
+        let found = answers_to(others.view(), phi.view(), (phi.dot(&map) + 2.0).view(), 0).unwrap();
+        let error = (&found - &(others.dot(&map) + 2.0)).mapv(f64::abs).fold(0.0, |m: f64, e| m.max(*e));
+        assert!(error < 0.01, "{error}");
+        assert!(answers_to(others.slice(s![.., ..3]), phi.view(), phi.view(), 0).is_err());
     }
 
     #[test]

@@ -28,7 +28,7 @@ COMMA      := ,
 DATA       ?=
 DATA_FLAGS ?=
 
-FIGS       := fig-stages fig-speed fig-dominance fig-natural fig-depth fig-order fig-resnet fig-forecast fig-shortcut fig-audit
+FIGS       := fig-stages fig-speed fig-dominance fig-natural fig-depth fig-order fig-resnet fig-forecast fig-shortcut fig-texture fig-audit
 .PHONY: help setup build test test-core doc bench gpu-check clean figures study-forecast $(FIGS)
 
 help: ## this list
@@ -230,6 +230,24 @@ fig-shortcut: build ## when networks take a cue instead of the content: over its
 	    --out $(RUNS)/shortcut/resnet8-$$m-$$a --force > /dev/null; \
 	done; done
 	$(BIN) figure shortcut $(RUNS)/shortcut/* --out $(FIGURES)/shortcut.png
+
+# Textures of so many octaves, their phases kept or drawn anew for each image; shapes
+# in one place and one size, so that linear networks can read them.
+OCTAVES     = 0 0.5 1 2 3 4
+SHAPES      = classes=2$(COMMA)size=24$(COMMA)count=1000$(COMMA)agree=1/0$(COMMA)turn=no$(COMMA)shift=0$(COMMA)radius=0.4/0.4
+TEXTURES    = frequencies=0.15/0.3$(COMMA)contrast=0.2$(COMMA)step=0.15$(COMMA)noise=0.1
+
+fig-texture: build ## shape or texture: over the width of the textures' spectra, with phases kept and scrambled
+	@mkdir -p $(FIGURES)
+	for phases in kept scrambled; do for width in $(OCTAVES); do \
+	  data=conflict:$(SHAPES)$(COMMA)$(TEXTURES)$(COMMA)width=$$width$(COMMA)phases=$$phases; \
+	  for net in fcnn lcnn; do \
+	    $(call train,texture,texture/$$net-$$phases-$$width,--model $$net --data $$data); \
+	  done; \
+	  $(BIN) train --model resnet8 --data $$data $(ON_CUES) --out $(RUNS)/texture/resnet8-$$phases-$$width \
+	    --force > /dev/null; \
+	done; done
+	$(BIN) figure texture $(RUNS)/texture/* --out $(FIGURES)/texture.png
 
 AUDITED     = $(RUNS)/audited$(ALSO)
 

@@ -155,9 +155,26 @@ pub fn middle95(values: &[f64]) -> [f64; 2] {
     [0.025, 0.975].map(|q| quantile(values, q))
 }
 
+/// Area under the ROC curve: the probability that a positive score is above a negative one, ties
+/// counting one half. Negative scores ascend.
+pub fn auc(positive: &[f64], negative: &[f64]) -> f64 {
+    let above = |s: &f64| {
+        let (below, at_most) = (negative.partition_point(|n| n < s), negative.partition_point(|n| n <= s));
+        (below + at_most) as f64 / 2.0
+    };
+    positive.iter().map(above).sum::<f64>() / (positive.len() * negative.len()) as f64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn areas_under_the_roc_curve_by_hand() {
+        // Of 2·3 pairs 4 are in order and one is a tie.
+        assert_eq!(auc(&[0.2, 0.9], &[0.1, 0.2, 0.3]), 4.5 / 6.0);
+        assert_eq!((auc(&[1.0], &[0.0]), auc(&[0.0], &[1.0])), (1.0, 0.0));
+    }
 
     #[test]
     fn intervals_are_wilsons() {

@@ -107,9 +107,34 @@ fn all_figures_and_the_page_that_shows_them() {
     assert!(takes_over("LCNN", 6) > 1.5 * takes_over("LCNN", 1), "{note}");
     assert!((takes_over("FCNN", 6) / takes_over("FCNN", 1) - 1.0).abs() < 0.1, "{note}");
 
+    let mut all = Vec::new();
+    for width in ["0", "4"] {
+        let data = format!(
+            "conflict:classes=2,size=16,count=200,agree=1/0,turn=no,shift=0,radius=0.4/0.4,frequencies=0.2/0.35,\
+             width={width},contrast=0.2,step=0.15,noise=0.1"
+        );
+        for net in ["fcnn", "lcnn"] {
+            all.push(format!("tx-{net}-{width}"));
+            let flags = format!("--data {data} --model {net} --scale 1e-4 --steps 2500 --every 50");
+            train(dir, all.last().unwrap(), &flags);
+        }
+    }
+    let more = "--center false --epochs 1 --batch 32 --eta 0.02 --jacobians 0 --eval test";
+    train(
+        dir,
+        "tx-resnet8",
+        &format!("--data conflict:classes=2,size=16,count=200,agree=1/0 --model resnet8 {more}"),
+    );
+    let note = draw(dir, &format!("figure texture {} tx-resnet8 --out f/texture.png", all.join(" ")));
+    let bias = |what: &str| verdict(&note, what)["value"].as_f64().unwrap();
+    // More energy in the texture: it is what a fully connected network answers by.
+    assert!(bias("FCNN, phases kept: shape bias, textures of 4 octaves") < 0.2, "{note}");
+    assert!(bias("LCNN, phases kept: shape bias, textures of 0 octaves") < 0.2, "{note}");
+    assert_eq!(verdict(&note, "LCNN, phases kept: shape bias: mean distance")["pass"], true);
+
     ok(dir, &["figure", "index", "f"]);
     let page = fs::read_to_string(dir.join("f/index.html")).unwrap();
-    for name in ["speed", "dominance", "natural", "depth", "order", "shortcut"] {
+    for name in ["speed", "dominance", "natural", "depth", "order", "shortcut", "texture"] {
         assert!(page.contains(&format!("{name}.png")), "{name}");
     }
 }
@@ -129,6 +154,7 @@ fn runs_that_do_not_fit_a_figure_are_named() {
     );
     fails(tmp.path(), &["figure", "order", "absent", "--out", "x.png"], &["absent"]);
     fails(tmp.path(), &["figure", "shortcut", "l", "--out", "x.png"], &["`shortcut`", "leaves"]);
+    fails(tmp.path(), &["figure", "texture", "l", "--out", "x.png"], &["`conflict`", "leaves"]);
     fails(tmp.path(), &["figure", "index", "l"], &["l", "none"]);
     // Nothing was discovered in 50 steps: no point to draw.
     fails(tmp.path(), &["figure", "order", "l", "f", "--out", "x.png"], &["expected"]);

@@ -29,8 +29,9 @@
 //!
 //! Image i has the shape i mod K. With probability `agree` it has the texture of the same
 //! index, otherwise one of the others, all as probable. `label` says which of the two is the
-//! target; the images are the same. To train, and then to ask what was learned:
-//! `conflict:agree=1` and `conflict:agree=0` (in which the two always differ) with [`labels`].
+//! target; the images are the same. To train, and to ask on the way what is learned:
+//! `conflict:agree=1/0`, of which other splits than "train" have images in which the two
+//! always differ; [`labels`] are those of both.
 //!
 //! | key | default | meaning |
 //! |---|---|---|
@@ -39,7 +40,7 @@
 //! | `count` | 4000 | number of images; shapes are interleaved |
 //! | `channels` | 1 | 1, or 3 that are alike but for the noise |
 //! | `label` | `shape` | `shape` or `texture` |
-//! | `agree` | 1 | probability that texture and shape have the same index |
+//! | `agree` | 1 | probability that texture and shape have the same index; two values: in the split "train", and in others |
 //! | `frequencies` | 0.08/…/0.35 | centres f_k in cycles per pixel, one per class, up to 0.5; by default in equal ratios, from one cycle per shorter side where that is more than 0.08 |
 //! | `width` | 0.5 | of the bands, in octaves, 0 to 10 |
 //! | `fan` | 180 | of the directions, in degrees, above 0 and up to 180 (all); not with `width=0` |
@@ -94,6 +95,31 @@ pub struct Labels {
     pub texture: Vec<u32>,
 }
 
+/// What such a set is made of, as far as figures ask.
+#[derive(Clone, Copy, Debug)]
+pub struct Design {
+    /// K.
+    pub classes: usize,
+    /// Of the textures' spectra, in octaves; 0 is one frequency.
+    pub width: f64,
+    /// Whether a texture is the same pattern in all images.
+    pub kept: bool,
+}
+
+impl Design {
+    /// Of the source that `spec` names.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for another source, and as [`load`].
+    pub fn of(spec: &Spec) -> Result<Self> {
+        if spec.kind().name != KIND.name {
+            return Err(Error::input("--data", "`conflict`, whose images have two labels", spec));
+        }
+        let Conflict { classes, width, phases, .. } = Conflict::read(spec.argument())?;
+        Ok(Self { classes, width, kept: phases == Phases::Kept })
+    }
+}
+
 struct Conflict {
     args: Args,
     classes: usize,
@@ -101,7 +127,8 @@ struct Conflict {
     count: usize,
     channels: usize,
     label: Label,
-    agree: f64,
+    /// In training, and in other splits.
+    agree: [f64; 2],
     frequencies: Vec<f64>,
     width: f64,
     fan: f64,
@@ -148,7 +175,12 @@ impl Conflict {
         let count = args.usize("count", COUNT, 4000)?;
         let channels = args.choice("channels", [("1", 1), ("3", 3)])?;
         let label = args.choice("label", [("shape", Label::Shape), ("texture", Label::Texture)])?;
-        let agree = args.f64("agree", 0.0..=1.0, 1.0)?;
+        let agree = match args.f64_list("agree", 0.0..=1.0)?.as_deref() {
+            None => [1.0; 2],
+            Some([both]) => [*both; 2],
+            Some([train, others]) => [*train, *others],
+            Some(more) => return Err(args.error("agree", "one probability, or two", more.len())),
+        };
         let frequencies = args.f64_list("frequencies", 1e-3..=0.5)?;
         let width = args.f64("width", 0.0..=10.0, 0.5)?;
         // Of one frequency there is nothing to spread: the keys stay unknown.
@@ -213,8 +245,8 @@ impl Conflict {
     }
 
     // The texture of an image: its first draw.
-    fn texture(&self, rng: &mut ChaCha8Rng, shape: usize) -> usize {
-        if rng.random::<f64>() < self.agree {
+    fn texture(&self, rng: &mut ChaCha8Rng, shape: usize, options: &Options) -> usize {
+        if rng.random::<f64>() < self.agree[usize::from(options.split != "train")] {
             shape
         } else {
             (shape + rng.random_range(1..self.classes)) % self.classes
@@ -224,7 +256,7 @@ impl Conflict {
     // Of all images, before any are chosen.
     fn labels(&self, options: &Options) -> Labels {
         let shape = |i: usize| i % self.classes;
-        let texture = |i: usize| self.texture(&mut self.args.stream(options, i), shape(i)) as u32;
+        let texture = |i: usize| self.texture(&mut self.args.stream(options, i), shape(i), options) as u32;
         Labels {
             shape: (0..self.count).map(|i| shape(i) as u32).collect(),
             texture: (0..self.count).map(texture).collect(),
@@ -291,7 +323,7 @@ impl Conflict {
             .collect();
         let names = self.names();
         let mut set = self.args.make(options, shape, names.clone(), |rng, shape, pixels| {
-            let texture = self.texture(rng, shape);
+            let texture = self.texture(rng, shape, options);
             let (coverage, swap) = self.pose.draw(rng, ALL[shape].1, height, width);
             let coverage = blurred(&coverage, height, width, self.edge);
             let own = (self.phases == Phases::Scrambled).then(|| filters[texture].draw(rng));
@@ -358,6 +390,19 @@ mod tests {
         }
         // The same pattern in all images of a class.
         assert_eq!(set.images.slice(s![0, .., .., ..]), set.images.slice(s![2, .., .., ..]));
+    }
+
+    #[test]
+    fn textures_can_agree_in_training_and_conflict_elsewhere() {
+        let spec: Spec = "conflict:count=40,size=8,agree=1/0,width=0.7".parse().unwrap();
+        let labels =
+            |split: &str| labels(&spec, &Options { split: split.to_owned(), ..Options::default() }).unwrap();
+        let (train, test) = (labels("train"), labels("test"));
+        assert_eq!(train.shape, train.texture);
+        assert!(test.shape.iter().zip(&test.texture).all(|(shape, texture)| shape != texture));
+        let design = Design::of(&spec).unwrap();
+        assert!((design.classes, design.width, design.kept) == (4, 0.7, true));
+        assert!(Design::of(&"leaves".parse().unwrap()).is_err());
     }
 
     #[test]
@@ -475,6 +520,7 @@ mod tests {
             ("classes=9", "2..=8"),
             ("label=colour", "one of `shape`, `texture`"),
             ("agree=1.5", "key `agree`"),
+            ("agree=1/0/1", "one probability, or two"),
             ("frequencies=0.1/0.2", "4 values, one per class"),
             ("width=0,fan=30", "key `fan`: expected one of"),
             ("size=2", "key `frequencies`: expected a band with a frequency"),

@@ -341,6 +341,16 @@ mod tests {
     }
 
     #[test]
+    fn other_images_are_prepared_alike() {
+        let images = ramp(6, 2, 3, 2);
+        let s = prepare(set(images.clone(), vec![0, 1, 0, 1, 0, 1], 2), Normalize::Channel, true).unwrap();
+        let again = s.alike(images.view());
+        assert!((&again - &s.x).iter().all(|d| d.abs() < 1e-6));
+        let moved = s.alike((images + 0.5).view());
+        assert!((moved[[3, 7]] - s.x[[3, 7]] - 0.5 / s.scale[1] as f32).abs() < 1e-5);
+    }
+
+    #[test]
     fn blank_images_and_too_many_outputs_are_errors() {
         let blank =
             prepare(set(Array4::from_elem((4, 1, 2, 2), 0.3), vec![0, 1, 0, 1], 2), Normalize::Global, true);

@@ -4,6 +4,7 @@
 //! A new figure is a file with `draw`, and a line in the table below.
 
 mod audit;
+mod conflicting;
 mod curves;
 mod depth;
 mod dominance;
@@ -19,6 +20,7 @@ mod shortcut;
 mod speed;
 mod stages;
 mod templates;
+mod texture;
 mod verdict;
 
 use std::path::Path;
@@ -78,6 +80,8 @@ figures! {
     /// Whether networks take a cue instead of the content, over amplitude and concentration of the cue: runs on
     /// the source `shortcut`
     Shortcut: shortcut(runs::Runs),
+    /// Shape or texture, over the width of the textures' spectra: runs on the source `conflict` with agree=1/0
+    Texture: texture(runs::Runs),
     /// An overview of an audit: kernels, heat map, filtered images
     Audit: audit(audit::Args),
 }

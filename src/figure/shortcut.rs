@@ -6,18 +6,16 @@ use std::path::Path;
 
 use ndarray::{Array2, ArrayView3};
 
+use super::conflicting::{Conflicting, accuracy};
 use super::curves::{MEASURED, THEORY};
 use super::runs::{Finished, Runs};
 use super::verdict::Note;
 use crate::data::shortcut::Design;
-use crate::data::{self, Options, prepare};
 use crate::error::{Error, Result};
 use crate::plot::{
     Axis, Block, DPI, FULL, Heat, INK, Key, Layer, Marker, PALETTE, PAPER, Panel, Pen, REST, Sign, Stroke,
     mix, picture,
 };
-use crate::readers::{FORECAST, ridge};
-use crate::run::Table;
 use crate::run::config::ModelKind;
 use crate::theory::shares::{Start, shares};
 
@@ -105,10 +103,10 @@ impl<'a> Seen<'a> {
             let [content, cue] = parts.last().map_or([f64::NAN; 2], |(_, parts)| *parts);
             cue / (content + cue)
         } else {
-            1.0 - seen.accuracy()?.last().map_or(f64::NAN, |(_, accuracy)| *accuracy)
+            1.0 - accuracy(run)?.last().map_or(f64::NAN, |(_, accuracy)| *accuracy)
         };
         if !run.config.model.kind.is_linear() {
-            seen.expected = 1.0 - seen.accuracy_of_reader()?;
+            seen.expected = 1.0 - Conflicting::new(run)?.by_reader()?;
         }
         Ok(seen)
     }
@@ -139,38 +137,6 @@ impl<'a> Seen<'a> {
             Ok((step as f64, [part(&content), part(&cue)]))
         };
         steps.into_iter().map(at).collect()
-    }
-
-    // Of the linear reader of features by which the order of deep networks is forecast, fitted
-    // to the training images, on images whose cue is of another class.
-    fn accuracy_of_reader(&self) -> Result<f64> {
-        let config = &self.run.config;
-        let options = config.data.options();
-        let samples =
-            prepare(data::load(&config.data.spec, &options)?, config.data.normalize(), config.data.center())?;
-        let split = config.eval.split.clone().unwrap_or_else(|| "test".to_owned());
-        let set = data::load(&config.data.spec, &Options { split, ..options })?;
-        let features = |x: Array2<f32>| FORECAST.features(x.view(), samples.shape);
-        let (phi, others) = (features(samples.x.clone()), features(samples.alike(set.images.view())));
-        let answers = ridge::answers_to(others.view(), phi.view(), samples.y.view(), config.run.seed)?;
-        let asked = set.targets.matrix();
-        let right = answers.outer_iter().zip(asked.outer_iter()).filter(|(answer, asked)| {
-            // Two classes.
-            (answer[0] > answer[1]) == (asked[0] > asked[1])
-        });
-        Ok(right.count() as f64 / answers.nrows() as f64)
-    }
-
-    // Of a deep network: step, and accuracy on images whose cue is of another class.
-    fn accuracy(&self) -> Result<Vec<(f64, f64)>> {
-        let path = self.run.dir.eval();
-        let table = Table::read(&path)?;
-        let (steps, accuracy) = (table.column("step")?, table.column("accuracy")?);
-        if steps.is_empty() {
-            let expected = "evaluations on a split with conflicting cues (--eval test)";
-            return Err(Error::input(path.display(), expected, "none"));
-        }
-        Ok(steps.iter().copied().zip(accuracy.iter().copied()).collect())
     }
 }
 
@@ -344,7 +310,7 @@ fn over_training(seen: &[Seen], planes: &[Plane]) -> anyhow::Result<Vec<Course>>
             Course { title, subtitle, x: "gradient-descent step", y: "part of a/s", measured, theory }
         } else {
             let measured =
-                s.accuracy()?.into_iter().map(|(step, right)| (step, [right, 1.0 - right])).collect();
+                accuracy(s.run)?.into_iter().map(|(step, right)| (step, [right, 1.0 - right])).collect();
             let (x, y) = ("update, conflicting images", "share of answers");
             Course { title, subtitle, x, y, measured, theory: Vec::new() }
         });

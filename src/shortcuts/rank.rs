@@ -230,7 +230,7 @@ fn judged(
     ties: bool,
 ) -> Entry {
     let (positive, negative) = roc::divided(scores, labels, class);
-    let accuracy = roc::auc(&positive, &negative);
+    let accuracy = crate::stats::auc(&positive, &negative);
     let (hits, rate) = if ties {
         let share = |scores: &[f64]| scores.iter().filter(|&&s| s > 0.5).count() as f64 / scores.len() as f64;
         (share(&positive), share(&negative))

@@ -278,7 +278,7 @@ mod tests {
         let carriers: Vec<usize> = (0..n).map(|i| usize::from(carries(i))).collect();
         for score in &scores {
             let (positive, negative) = roc::divided(&score.column(0).to_vec(), &carriers, 1);
-            assert!(roc::auc(&positive, &negative) > 0.99);
+            assert!(crate::stats::auc(&positive, &negative) > 0.99);
         }
         let part = |score: &Array2<f64>| ratios(score.view(), &labels, 0.19);
         let (first, last) = (part(&scores[0]), part(&scores[1]));

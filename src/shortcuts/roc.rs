@@ -1,6 +1,8 @@
 //! How well one score tells a class from the rest.
 
 use crate::stats::Z95;
+#[cfg(test)]
+use crate::stats::auc;
 
 /// Share of `positive` above the score that a share `fpr` of `negative` is above. Negative
 /// scores ascend.
@@ -8,16 +10,6 @@ pub(super) fn tpr(positive: &[f64], negative: &[f64], fpr: f64) -> f64 {
     let at = (negative.len() as f64 * (1.0 - fpr)).ceil() as usize;
     let Some(&threshold) = negative.get(at.max(1) - 1) else { return f64::NAN };
     positive.iter().filter(|&&s| s > threshold).count() as f64 / positive.len() as f64
-}
-
-/// Area under the curve: the probability that a positive score is above a negative one, ties
-/// counting one half. Negative scores ascend.
-pub(super) fn auc(positive: &[f64], negative: &[f64]) -> f64 {
-    let above = |s: &f64| {
-        let (below, at_most) = (negative.partition_point(|n| n < s), negative.partition_point(|n| n <= s));
-        (below + at_most) as f64 / 2.0
-    };
-    positive.iter().map(above).sum::<f64>() / (positive.len() * negative.len()) as f64
 }
 
 /// 95 % interval of an area: Hanley & McNeil, "The meaning and use of the area under a receiver

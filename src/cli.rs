@@ -162,7 +162,7 @@ pub struct ShortcutsArgs {
     /// Print one JSON object on stdout
     #[arg(long)]
     pub json: bool,
-    /// Also write shortcuts.json
+    /// Also write shortcuts.json, and shortcuts.png to look at what was found
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Seed of the folds of a fit, and of the images it is made on where there are more than 20,000
@@ -625,7 +625,7 @@ pub struct GpuCheckArgs {
     /// Threads, all cores where 0
     #[arg(long, default_value_t = 0)]
     pub threads: usize,
-    /// Seconds for each speed; 0 measures none
+    /// Seconds for each speed, about (five blocks of 20 updates at least); 0 measures none
     #[arg(long, value_name = "S", default_value_t = 5.0)]
     pub seconds: f64,
     /// Networks to compare; one of each family where none is named

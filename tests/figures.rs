@@ -110,7 +110,7 @@ fn all_figures_and_the_page_that_shows_them() {
     let mut all = Vec::new();
     for width in ["0", "4"] {
         let data = format!(
-            "conflict:classes=2,size=16,count=200,agree=1/0,turn=no,shift=0,radius=0.4/0.4,frequencies=0.2/0.35,\
+            "conflict:classes=2,size=24,count=400,agree=1/0,turn=no,shift=0,radius=0.4/0.4,frequencies=0.15/0.3,\
              width={width},contrast=0.2,step=0.15,noise=0.1"
         );
         for net in ["fcnn", "lcnn"] {
@@ -130,6 +130,8 @@ fn all_figures_and_the_page_that_shows_them() {
     // More energy in the texture: it is what a fully connected network answers by.
     assert!(bias("FCNN, phases kept: shape bias, textures of 4 octaves") < 0.2, "{note}");
     assert!(bias("LCNN, phases kept: shape bias, textures of 0 octaves") < 0.2, "{note}");
+    // A convolutional one answers by the shape where the texture is spread.
+    assert!(bias("LCNN, phases kept: shape bias, textures of 4 octaves") > 0.8, "{note}");
     assert_eq!(verdict(&note, "LCNN, phases kept: shape bias: mean distance")["pass"], true);
 
     ok(dir, &["figure", "index", "f"]);
@@ -155,6 +157,29 @@ fn runs_that_do_not_fit_a_figure_are_named() {
     fails(tmp.path(), &["figure", "order", "absent", "--out", "x.png"], &["absent"]);
     fails(tmp.path(), &["figure", "shortcut", "l", "--out", "x.png"], &["`shortcut`", "leaves"]);
     fails(tmp.path(), &["figure", "texture", "l", "--out", "x.png"], &["`conflict`", "leaves"]);
+    // Designs that the figures would misread.
+    let short = "--steps 20 --model fcnn";
+    for (data, figure, parts) in [
+        ("shortcut:size=8,content=2 --size 6", "shortcut", ["images [1, 8, 8]", "[1, 6, 6]"]),
+        (
+            "shortcut:size=8,content=2,as=conflict",
+            "shortcut",
+            ["conflict in that of evaluation", "as=conflict"],
+        ),
+        ("shortcut:size=8,content=2,classes=3", "shortcut", ["two classes", "3"]),
+        ("shortcut:size=8,content=2 --center false", "shortcut", ["one mode", "2"]),
+        ("shortcut:size=8,content=2", "shortcut", ["learned the mode", "a/s = 0.00"]),
+        ("conflict:size=8,count=40,classes=2", "texture", ["agree=1/0", "evaluated on another"]),
+        (
+            "conflict:size=8,count=40,classes=2,agree=1/0,label=texture",
+            "texture",
+            ["label=shape", "label=texture"],
+        ),
+        ("conflict:size=8,count=40,agree=1/0", "texture", ["two classes", "agree=1/0"]),
+    ] {
+        train(tmp.path(), "misread", &format!("--data {data} {short}"));
+        fails(tmp.path(), &["figure", figure, "misread", "--out", "x.png"], &parts);
+    }
     fails(tmp.path(), &["figure", "index", "l"], &["l", "none"]);
     // Nothing was discovered in 50 steps: no point to draw.
     fails(tmp.path(), &["figure", "order", "l", "f", "--out", "x.png"], &["expected"]);

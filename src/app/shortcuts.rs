@@ -10,6 +10,7 @@ use crate::cli::ShortcutsArgs;
 use crate::data::{self, Spec};
 use crate::disk;
 use crate::error::{Error, shown};
+use crate::figure::cues;
 use crate::progress::say;
 use crate::run::config::DataConfig;
 use crate::shortcuts::{self, Entry, Options, Report};
@@ -53,6 +54,7 @@ pub fn run(args: &ShortcutsArgs) -> Result<()> {
     if let Some(dir) = &args.out {
         disk::create_dir(dir)?;
         disk::write_bytes(&dir.join("shortcuts.json"), serde_json::to_string_pretty(&whole)?.as_bytes())?;
+        cues::draw(&set, &report, &dir.join("shortcuts.png"))?;
     }
     if args.json { print_json(&whole) } else { print(table(&whole).as_bytes()) }
 }

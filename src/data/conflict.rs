@@ -104,6 +104,10 @@ pub struct Design {
     pub width: f64,
     /// Whether a texture is the same pattern in all images.
     pub kept: bool,
+    /// Whether the target is the shape.
+    pub shape_is_label: bool,
+    /// Probability that texture and shape have the same index: in training, in other splits.
+    pub agree: [f64; 2],
 }
 
 impl Design {
@@ -115,8 +119,9 @@ impl Design {
         if spec.kind().name != KIND.name {
             return Err(Error::input("--data", "`conflict`, whose images have two labels", spec));
         }
-        let Conflict { classes, width, phases, .. } = Conflict::read(spec.argument())?;
-        Ok(Self { classes, width, kept: phases == Phases::Kept })
+        let Conflict { classes, width, phases, label, agree, .. } = Conflict::read(spec.argument())?;
+        let (kept, shape_is_label) = (phases == Phases::Kept, label == Label::Shape);
+        Ok(Self { classes, width, kept, shape_is_label, agree })
     }
 }
 
@@ -156,9 +161,7 @@ pub fn load(args: &str, options: &Options) -> Result<ImageSet> {
 /// # Errors
 /// A source that is not `conflict`; otherwise as [`Spec::load`].
 pub fn labels(spec: &Spec, options: &Options) -> Result<Labels> {
-    if spec.kind().name != KIND.name {
-        return Err(Error::input("--data", "`conflict`, whose images have two labels", spec));
-    }
+    Design::of(spec)?;
     let conflict = Conflict::read(spec.argument())?;
     let all = conflict.labels(options);
     let least = conflict.classes.min(least(options));

@@ -102,16 +102,24 @@ pub struct Samples {
 impl Samples {
     /// Images `[N, c, h, w]` of another set of this size, centred and scaled as these:
     /// `[N, d]`.
-    pub fn alike(&self, images: ArrayView4<f32>) -> Array2<f32> {
-        let plane = self.shape[1] * self.shape[2];
-        let mut x =
-            images.to_shape((images.dim().0, self.offset.len())).expect("images of this size").into_owned();
+    ///
+    /// # Errors
+    /// [`Error::Input`] for images of another size.
+    pub fn alike(&self, images: ArrayView4<f32>) -> Result<Array2<f32>> {
+        let (count, c, h, w) = images.dim();
+        if [c, h, w] != self.shape {
+            let expected = format!("images {:?} as the training set has them", self.shape);
+            return Err(Error::input("images", expected, format_args!("{:?}", [c, h, w])));
+        }
+        let mut x = Array2::from_shape_fn((count, c * h * w), |(i, at)| {
+            images[[i, at / (h * w), at / w % h, at % w]]
+        });
         for mut row in x.rows_mut() {
-            for (i, (value, offset)) in row.iter_mut().zip(&self.offset).enumerate() {
-                *value = ((f64::from(*value) - offset) / self.scale[i / plane]) as f32;
+            for (at, (value, offset)) in row.iter_mut().zip(&self.offset).enumerate() {
+                *value = ((f64::from(*value) - offset) / self.scale[at / (h * w)]) as f32;
             }
         }
-        x
+        Ok(x)
     }
 
     /// Number of samples P.
@@ -344,10 +352,11 @@ mod tests {
     fn other_images_are_prepared_alike() {
         let images = ramp(6, 2, 3, 2);
         let s = prepare(set(images.clone(), vec![0, 1, 0, 1, 0, 1], 2), Normalize::Channel, true).unwrap();
-        let again = s.alike(images.view());
+        let again = s.alike(images.view()).unwrap();
         assert!((&again - &s.x).iter().all(|d| d.abs() < 1e-6));
-        let moved = s.alike((images + 0.5).view());
+        let moved = s.alike((images + 0.5).view()).unwrap();
         assert!((moved[[3, 7]] - s.x[[3, 7]] - 0.5 / s.scale[1] as f32).abs() < 1e-5);
+        assert!(s.alike(ramp(2, 2, 2, 3).view()).unwrap_err().to_string().contains("[2, 3, 2]"));
     }
 
     #[test]

@@ -96,6 +96,22 @@ impl Design {
         Err(Error::input("--data", "`shortcut`, whose images have a content and a cue", spec))
     }
 
+    /// `[c, h, w]` of the images.
+    pub fn shape(&self) -> [usize; 3] {
+        [1, self.size.0, self.size.1]
+    }
+
+    /// Whether images of this split have the cues of their own classes (true), of others
+    /// (false), or none.
+    pub fn agrees(&self, split: &str) -> Option<bool> {
+        match self.form {
+            Form::Auto => Some(split == "train"),
+            Form::Cue => Some(true),
+            Form::Conflict => Some(false),
+            Form::Clean => None,
+        }
+    }
+
     fn read(args: &str) -> Result<Self> {
         let mut args = Args::parse("shortcut", args)?;
         let classes = args.usize("classes", 2..=8, 2)?;
@@ -143,17 +159,12 @@ impl Design {
 
     fn make(&self, options: &Options) -> Result<ImageSet> {
         let Parts { content, cue } = self.parts(options.seed);
-        let form = match self.form {
-            Form::Auto if options.split == "train" => Form::Cue,
-            Form::Auto => Form::Conflict,
-            form => form,
-        };
+        let agrees = self.agrees(&options.split);
         let image = |k: usize| {
             let mut image = content.index_axis(ndarray::Axis(0), k).to_owned();
-            match form {
-                Form::Clean => {}
-                Form::Conflict => image += &cue.index_axis(ndarray::Axis(0), (k + 1) % self.classes),
-                Form::Auto | Form::Cue => image += &cue.index_axis(ndarray::Axis(0), k),
+            if let Some(agrees) = agrees {
+                let of = if agrees { k } else { (k + 1) % self.classes };
+                image += &cue.index_axis(ndarray::Axis(0), of);
             }
             image.into_raw_vec_and_offset().0
         };

@@ -7,7 +7,9 @@ use crate::data::{self, Options, Samples, prepare};
 use crate::error::{Error, Result};
 use crate::readers::{FORECAST, ridge};
 use crate::run::Table;
+use crate::run::config::{InitKind, Kernel, ModelKind};
 use crate::stats::auc;
+use crate::theory::linear::Padding;
 
 /// The training images of a run, and those of the split that it was, or would have been,
 /// evaluated on.
@@ -27,11 +29,10 @@ impl Conflicting {
     pub fn new(run: &Finished) -> Result<Self> {
         let (data, options) = (&run.config.data, run.config.data.options());
         let samples = prepare(data::load(&data.spec, &options)?, data.normalize(), data.center())?;
-        let split = run.config.eval.split.clone().unwrap_or_else(|| "test".to_owned());
-        let set = data::load(&data.spec, &Options { split, ..options })?;
+        let set = data::load(&data.spec, &Options { split: split(run), ..options })?;
         let asked = set.targets.matrix();
         let classes = asked.outer_iter().map(|row| largest(row.iter().map(|v| f64::from(*v)))).collect();
-        Ok(Self { x: samples.alike(set.images.view()), samples, classes, seed: run.config.run.seed })
+        Ok(Self { x: samples.alike(set.images.view())?, samples, classes, seed: run.config.run.seed })
     }
 
     /// Share of these images that the reader by which the order of deep networks is forecast
@@ -67,6 +68,33 @@ impl Conflicting {
         let right = right.filter(|(answer, class)| largest(answer.iter().copied()) == **class).count();
         right as f64 / self.classes.len() as f64
     }
+}
+
+/// The split that a run was evaluated on, "test" where there was none.
+pub fn split(run: &Finished) -> String {
+    run.config.eval.split.clone().unwrap_or_else(|| "test".to_owned())
+}
+
+/// Whether mode theory knows the run: an FCNN, or one layer of full circular kernels, begun
+/// with Gaussian weights.
+pub fn has_theory(run: &Finished) -> bool {
+    let model = &run.config.model;
+    let full = model.layers == 1 && model.kernel == Kernel::Full && model.padding() == Padding::Circular;
+    let gaussian = matches!(run.config.init.kind, None | Some(InitKind::Gaussian));
+    run.is(ModelKind::Fcnn) || (run.is(ModelKind::Lcnn) && full && gaussian)
+}
+
+/// One mode is what two centred classes have.
+///
+/// # Errors
+/// [`Error::Input`] for a linear run of more.
+pub fn one_mode(run: &Finished) -> Result<()> {
+    let modes = run.summary.modes.len();
+    if modes == 1 {
+        return Ok(());
+    }
+    let found = format!("{modes} (two centred classes have one)");
+    Err(Error::input(run.place(), "one mode", found))
 }
 
 fn largest(values: impl Iterator<Item = f64>) -> usize {

@@ -5,6 +5,7 @@
 
 mod audit;
 mod conflicting;
+pub mod cues;
 mod curves;
 mod depth;
 mod dominance;

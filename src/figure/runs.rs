@@ -57,6 +57,11 @@ impl Finished {
         self.config.model.kind.to_string().to_uppercase()
     }
 
+    /// The run directory, for errors.
+    pub fn place(&self) -> String {
+        self.dir.root().display().to_string()
+    }
+
     /// What the data are called, without the folder they are in.
     pub fn data(&self) -> String {
         self.config.data.spec.short()
@@ -74,6 +79,19 @@ impl Finished {
         });
         StagePanel { title, steps: self.metrics.steps.clone(), curves: curves.collect(), log_x }
     }
+}
+
+/// The networks of `runs`, the linear ones first.
+pub(super) fn kinds(runs: &[Finished]) -> Vec<ModelKind> {
+    let mut kinds: Vec<ModelKind> = runs.iter().map(|run| run.config.model.kind).collect();
+    kinds.sort_by_key(|kind| (*kind != ModelKind::Fcnn, *kind != ModelKind::Lcnn, kind.to_string()));
+    kinds.dedup();
+    kinds
+}
+
+/// What a network is called: linear ones by their abbreviation.
+pub(super) fn called(kind: ModelKind) -> String {
+    if kind.is_linear() { kind.to_string().to_uppercase() } else { kind.to_string() }
 }
 
 /// A theory as legends name it: "mode" alone stands for the modes.

@@ -6,10 +6,11 @@ use std::path::Path;
 
 use ndarray::{Array2, ArrayView3};
 
-use super::conflicting::{Conflicting, accuracy};
+use super::conflicting::{self, Conflicting, accuracy, has_theory};
 use super::curves::{MEASURED, THEORY};
-use super::runs::{Finished, Runs};
+use super::runs::{self, Finished, Runs};
 use super::verdict::Note;
+use crate::data::Normalize;
 use crate::data::shortcut::Design;
 use crate::error::{Error, Result};
 use crate::plot::{
@@ -21,6 +22,8 @@ use crate::theory::shares::{Start, shares};
 
 /// Columns whose boundary is to be where it is predicted, to a step of the grid.
 const FOUND: f64 = 0.9;
+/// a/s of a run that has learned the mode.
+const LEARNED: f64 = 0.5;
 
 pub(super) fn draw(args: &Runs) -> anyhow::Result<Note> {
     let runs = Finished::all(&args.runs)?;
@@ -28,21 +31,15 @@ pub(super) fn draw(args: &Runs) -> anyhow::Result<Note> {
     let content = seen[0].design.content;
     if let Some(other) = seen.iter().find(|s| s.design.content != content) {
         let expected = format!("contents of {content} frequencies, as in the first run");
-        return Err(Error::input(other.place(), expected, other.design.content).into());
+        return Err(Error::input(other.run.place(), expected, other.design.content).into());
     }
-    let mut kinds: Vec<ModelKind> = Vec::new();
-    for kind in seen.iter().map(|s| s.run.config.model.kind) {
-        if !kinds.contains(&kind) {
-            kinds.push(kind);
-        }
-    }
-    kinds.sort_by_key(|kind| (*kind != ModelKind::Fcnn, *kind != ModelKind::Lcnn, kind.to_string()));
+    let kinds = runs::kinds(&runs);
     let planes = kinds.iter().map(|kind| Plane::new(*kind, &seen)).collect::<Result<Vec<_>>>()?;
     let below = over_training(&seen, &planes)?;
     save(&planes, below, &args.out)?;
 
     let mut note = Note::new(
-        8,
+        10,
         "Which cue a network takes",
         "Images of two classes whose content (a few low frequencies) and cue (of amplitude A relative to the \
          content, spread over 1 to many frequencies) both tell the class. Colours: how much of the trained network's \
@@ -93,26 +90,35 @@ struct Seen<'a> {
 impl<'a> Seen<'a> {
     fn new(run: &'a Finished) -> anyhow::Result<Self> {
         let design = Design::of(&run.config.data.spec)?;
+        let (place, linear) = (run.place(), run.config.model.kind.is_linear());
         if design.classes != 2 {
-            let place = run.dir.root().display();
-            return Err(Error::input(place, "two classes, of one mode", design.classes).into());
+            return Err(Error::input(place, "two classes", design.classes).into());
+        }
+        if run.dir.shape()? != design.shape() {
+            let expected = format!("images {:?} as `shortcut` makes them", design.shape());
+            return Err(Error::input(place, expected, format!("{:?}", run.dir.shape()?)).into());
+        }
+        let split = conflicting::split(run);
+        let agrees = [&run.config.data.split, &split].map(|split| design.agrees(split));
+        if agrees != [Some(true), Some(false)] {
+            let expected = "cues that agree in the split of training, and conflict in that of evaluation";
+            return Err(Error::input(place, expected, format!("`{}`, {split}", run.config.data.spec)).into());
         }
         let mut seen = Self { run, design, share: f64::NAN, expected: f64::NAN };
-        seen.share = if run.config.model.kind.is_linear() {
+        if linear {
+            conflicting::one_mode(run)?;
             let parts = seen.parts()?;
             let [content, cue] = parts.last().map_or([f64::NAN; 2], |(_, parts)| *parts);
-            cue / (content + cue)
+            if (content + cue).is_nan() || content + cue < LEARNED {
+                let found = format!("a/s = {:.2} in the last snapshot", content + cue);
+                return Err(Error::input(place, "a run that has learned the mode", found).into());
+            }
+            seen.share = cue / (content + cue);
         } else {
-            1.0 - accuracy(run)?.last().map_or(f64::NAN, |(_, accuracy)| *accuracy)
-        };
-        if !run.config.model.kind.is_linear() {
+            seen.share = 1.0 - accuracy(run)?.last().map_or(f64::NAN, |(_, accuracy)| *accuracy);
             seen.expected = 1.0 - Conflicting::new(run)?.by_reader()?;
         }
         Ok(seen)
-    }
-
-    fn place(&self) -> String {
-        self.run.dir.root().display().to_string()
     }
 
     // Of a linear network: step, and what content and cue have of a/s.
@@ -164,19 +170,19 @@ impl Plane {
         amplitudes.sort_by(f64::total_cmp);
         amplitudes.dedup();
         let mut shares = Array2::from_elem((amplitudes.len(), cues.len()), f64::NAN);
+        let mut by_reader = shares.clone();
         for s in &seen {
+            if alike(s.run) != alike(seen[0].run) {
+                let expected =
+                    format!("scale, kernels and preparation of images as in {}", seen[0].run.place());
+                return Err(Error::input(s.run.place(), expected, "others"));
+            }
             let row = amplitudes.iter().position(|a| *a == s.design.amplitude).expect("one of them");
             let column = cues.iter().position(|c| *c == s.design.cue).expect("one of them");
             if !shares[[row, column]].is_nan() {
-                return Err(Error::input(s.place(), "one run of each network and cue", "another"));
+                return Err(Error::input(s.run.place(), "one run of each network and cue", "another"));
             }
-            shares[[row, column]] = s.share;
-        }
-        let mut by_reader = shares.clone();
-        for s in &seen {
-            let row = amplitudes.iter().position(|a| *a == s.design.amplitude).expect("one of them");
-            let column = cues.iter().position(|c| *c == s.design.cue).expect("one of them");
-            by_reader[[row, column]] = s.expected;
+            (shares[[row, column]], by_reader[[row, column]]) = (s.share, s.expected);
         }
         let crossings = |all: &Array2<f64>| -> Vec<Option<f64>> {
             all.columns().into_iter().map(|c| crossing(&amplitudes, &c.to_vec())).collect()
@@ -184,8 +190,9 @@ impl Plane {
         let boundary = crossings(&shares);
         let expected = match kind {
             ModelKind::Fcnn => vec![1.0; cues.len()],
-            ModelKind::Lcnn if seen[0].run.config.model.layers == 1 => {
-                cues.iter().map(|cue| expected_boundary(seen[0], *cue)).collect()
+            ModelKind::Lcnn if has_theory(seen[0].run) => {
+                let boundary = |cue: &usize| expected_boundary(seen[0], *cue);
+                cues.iter().map(boundary).collect::<Result<_>>()?
             }
             kind if kind.is_linear() => Vec::new(),
             _ => crossings(&by_reader).into_iter().map(|a| a.unwrap_or(f64::NAN)).collect(),
@@ -194,8 +201,7 @@ impl Plane {
     }
 
     fn name(&self) -> String {
-        let name = self.kind.to_string();
-        if self.kind.is_linear() { name.to_uppercase() } else { name }
+        runs::called(self.kind)
     }
 
     // How far each boundary is from where it is expected, in steps of the grid; infinite
@@ -227,9 +233,15 @@ fn energies(content: usize, cue: usize, amplitude: f64) -> Vec<f64> {
 }
 
 fn start(seen: &Seen) -> Start {
-    let model = &seen.run.config.model;
-    let [_, h, w] = seen.run.dir.shape().unwrap_or([1, 1, 1]);
-    Start { n: h * w, kernels: model.channels, epsilon: seen.run.config.init.scale }
+    let [_, h, w] = seen.design.shape();
+    Start { n: h * w, kernels: seen.run.config.model.channels, epsilon: seen.run.config.init.scale }
+}
+
+// What has to be the same in all runs of a plane.
+fn alike(run: &Finished) -> impl PartialEq {
+    let (model, data) = (&run.config.model, &run.config.data);
+    let kernels = (model.channels, model.layers, model.kernel, model.padding());
+    (kernels, run.config.init.scale.to_bits(), data.normalize(), data.center())
 }
 
 // What content and cue are expected to have of `a`, as shares.
@@ -239,22 +251,27 @@ fn expected_parts(seen: &Seen, cue: usize, amplitude: f64, a: f64) -> [f64; 2] {
         let square = amplitude.powi(2);
         return [1.0 / (1.0 + square), square / (1.0 + square)];
     }
-    let all =
-        shares(&energies(design.content, cue, amplitude), seen.run.summary.modes[0].lambda, a, start(seen));
+    let lambda = seen.run.summary.modes[0].lambda;
+    let all = shares(&energies(design.content, cue, amplitude), lambda, a, start(seen));
     let content: f64 = all[..4 * design.content].iter().sum();
     [content, 1.0 - content]
 }
 
 // The amplitude at which half of the learned mode is expected to be the cue's. Strength and
-// variance of the mode enter by their logarithms; those of `seen` stand for all.
-fn expected_boundary(seen: &Seen, cue: usize) -> f64 {
+// variance of the mode are those of `seen`: the same for all amplitudes, as images are divided
+// by the standard deviation of all.
+fn expected_boundary(seen: &Seen, cue: usize) -> Result<f64> {
+    if seen.run.config.data.normalize() != Normalize::Global {
+        let found = seen.run.config.data.normalize();
+        return Err(Error::input(seen.run.place(), "data.normalize = \"global\"", found));
+    }
     let (mut low, mut high) = (1e-3f64.ln(), 1e3f64.ln());
     for _ in 0..60 {
         let middle = 0.5 * (low + high);
         let [_, share] = expected_parts(seen, cue, middle.exp(), seen.run.summary.modes[0].s);
         if share > 0.5 { high = middle } else { low = middle }
     }
-    (0.5 * (low + high)).exp()
+    Ok((0.5 * (low + high)).exp())
 }
 
 /// Content and cue over the steps.

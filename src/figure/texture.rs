@@ -8,7 +8,7 @@ use rustfft::num_complex::Complex;
 
 use super::conflicting::{self, Conflicting};
 use super::curves::{MEASURED, THEORY, colours};
-use super::runs::{Finished, Runs};
+use super::runs::{self, Finished, Runs};
 use super::verdict::Note;
 use crate::data::conflict::Design;
 use crate::error::{Error, Result};
@@ -25,31 +25,39 @@ pub(super) fn draw(args: &Runs) -> anyhow::Result<Note> {
     let mut points = Vec::new();
     for run in &runs {
         let design = Design::of(&run.config.data.spec)?;
-        if design.classes != 2 {
-            let place = run.dir.root().display();
-            return Err(
-                Error::input(place, "two classes (what is not shape is texture)", design.classes).into()
-            );
+        let data = &run.config.data;
+        let expected = match &design {
+            Design { classes: 3.., .. } => "two classes (what is not shape is texture)",
+            Design { shape_is_label: false, .. } => "label=shape",
+            Design { agree: [1.0, 0.0], .. }
+                if data.split == "train" && conflicting::split(run) != "train" =>
+            {
+                ""
+            }
+            _ => "agree=1/0, trained on the split \"train\" and evaluated on another",
+        };
+        if !expected.is_empty() {
+            let found = format!("`{}`, {} and {}", data.spec, data.split, conflicting::split(run));
+            return Err(Error::input(run.place(), expected, found).into());
+        }
+        if run.config.model.kind.is_linear() {
+            conflicting::one_mode(run)?;
         }
         points.push(Point::new(run, &design)?);
     }
     points.sort_by(|a, b| a.width.total_cmp(&b.width));
-    let mut kinds: Vec<ModelKind> = Vec::new();
-    for kind in points.iter().map(|p| p.kind) {
-        if !kinds.contains(&kind) {
-            kinds.push(kind);
-        }
-    }
-    kinds.sort_by_key(|kind| (*kind != ModelKind::Fcnn, *kind != ModelKind::Lcnn, kind.to_string()));
+    let kinds = runs::kinds(&runs);
     save(&points, &kinds, &args.out)?;
 
     let mut note = Note::new(
-        9,
+        11,
         "Shape or texture",
-        "Networks trained on images whose shape and texture tell the class alike; share of images with the shape \
-         of one class and the texture of the other that they answer by the shape (shape bias, Geirhos et al. 2019). Over \
-         the width of the textures' spectra: linear networks when they have discovered the mode, the ResNet after \
-         training (solid), and what was expected before: by the spectrum of the mode or by a linear reader of random \
+        "Networks trained on images whose shape and texture tell the class alike, and asked about images with the \
+         shape of one class and the texture of the other. Shape bias: of deep networks the share that they answer by the \
+         shape (Geirhos et al. 2019); of linear ones the area under the ROC curve of their answers (1: ordered by the \
+         shapes, 0: by the textures), as images without conflicts fix no threshold between these. Over the width of the \
+         textures' spectra: linear networks at half-time of the mode (or at the end, where it is not reached), the others \
+         after training (solid), and what was expected before: by the spectrum of the mode or by a linear reader of random \
          convolutions (dashed). With phases drawn anew for each image a texture has no mean, and linear networks \
          cannot read it. Below: over training, for the narrowest and the widest spectra.",
     );
@@ -58,7 +66,7 @@ pub(super) fn draw(args: &Runs) -> anyhow::Result<Note> {
             let of: Vec<&Point> = points.iter().filter(|p| p.kind == *kind && p.kept == kept).collect();
             let (Some(first), Some(last)) = (of.first(), of.last()) else { continue };
             let phases = if kept { "kept" } else { "scrambled" };
-            let what = format!("{}, phases {phases}: shape bias", name(*kind));
+            let what = format!("{}, phases {phases}: shape bias", runs::called(*kind));
             note.states(format!("{what}, textures of {} octaves", first.width), first.bias);
             note.states(format!("{what}, textures of {} octaves", last.width), last.bias);
             let off = of.iter().map(|p| (p.bias - p.expected).abs()).sum::<f64>() / of.len() as f64;
@@ -74,10 +82,6 @@ pub(super) fn draw(args: &Runs) -> anyhow::Result<Note> {
 
 /// Mean distance of shape biases of linear networks from those expected.
 const CLOSE: f64 = 0.1;
-
-fn name(kind: ModelKind) -> String {
-    if kind.is_linear() { kind.to_string().to_uppercase() } else { kind.to_string() }
-}
 
 /// A run.
 struct Point {
@@ -128,10 +132,9 @@ fn expected_templates(run: &Finished) -> anyhow::Result<Array2<f64>> {
         return Ok(v.to_shape((m, rows * w))?.into_owned());
     }
     let [c, h, _] = run.dir.shape()?;
-    if c != 1 || run.config.model.layers != 1 {
-        let place = run.dir.root().display();
-        let found = format!("{c} channels, {} layers", run.config.model.layers);
-        return Err(Error::input(place, "grey images and one convolution layer", found).into());
+    if c != 1 || !conflicting::has_theory(run) {
+        let expected = "grey images, and one layer of full circular kernels begun with Gaussian weights";
+        return Err(Error::input(run.place(), expected, runs::title(&run.config)).into());
     }
     let model = &run.config.model;
     let start = Start { n: h * w, kernels: model.channels, epsilon: run.config.init.scale };
@@ -164,9 +167,9 @@ fn blocks(points: &[Point], kinds: &[ModelKind]) -> Result<Vec<Block>> {
     let (mut widths, mut courses) = (Vec::new(), Vec::new());
     let letter = |i: usize| char::from(b'a' + (i % 26) as u8);
     for (i, kind) in kinds.iter().enumerate() {
-        let title = format!("({}) {}", letter(i), name(*kind));
+        let title = format!("({}) {}", letter(i), runs::called(*kind));
         let mut panel = Panel::new(title, Scale::linear("width of the spectra (octaves)"), bias_axis());
-        let title = format!("({}) {}, over training", letter(kinds.len() + i), name(*kind));
+        let title = format!("({}) {}, over training", letter(kinds.len() + i), runs::called(*kind));
         let mut course = Panel::new(title, Scale::linear("share of the training"), bias_axis());
         course.subtitle = "textures with kept phases".to_owned();
         for (colour, kept) in [true, false].into_iter().enumerate() {

@@ -45,8 +45,8 @@ impl Arithmetic {
     fn announce(self) {
         let set = |name: &str, value: &str| {
             if std::env::var_os(name).is_none() {
-                // SAFETY: called at the start of a command, before threads that read
-                // the environment are doing anything.
+                // SAFETY: on the thread of the command; those that are there by then wait
+                // for work of ours, which does not read the environment.
                 unsafe { std::env::set_var(name, value) };
             }
         };
@@ -68,29 +68,36 @@ impl Arithmetic {
         Cuda::cudnn_set_benchmark(!self.deterministic);
         // tch has no names for these, libtorch has. With warnings only: where an
         // operation has no deterministic way, it is made in the one there is.
-        context(c"_ZN2at7Context21setDeterministicCuDNNEb", &[self.deterministic])?;
-        context(c"_ZN2at7Context26setDeterministicAlgorithmsEbb", &[self.deterministic, true])?;
+        context(c"_ZN2at7Context21setDeterministicCuDNNEb", Say::One(self.deterministic))?;
+        context(c"_ZN2at7Context26setDeterministicAlgorithmsEbb", Say::Two(self.deterministic, true))?;
         // Memory that nobody reads before it is written needs no filling.
-        context(c"_ZN2at7Context39setDeterministicFillUninitializedMemoryEb", &[false])
+        context(c"_ZN2at7Context39setDeterministicFillUninitializedMemoryEb", Say::One(false))
     }
 }
 
-// Calls a member function of libtorch's global context that takes booleans.
-fn context(name: &std::ffi::CStr, values: &[bool]) -> Result<()> {
+// What a member function of libtorch's global context is told.
+#[derive(Clone, Copy)]
+enum Say {
+    One(bool),
+    Two(bool, bool),
+}
+
+fn context(name: &std::ffi::CStr, say: Say) -> Result<()> {
+    type Global = unsafe extern "C" fn() -> *mut c_void;
+    type One = unsafe extern "C" fn(*mut c_void, bool);
+    type Two = unsafe extern "C" fn(*mut c_void, bool, bool);
     let lacking = |e| Error::Device(format!("libtorch of another version: no {name:?}: {e}"));
-    let libtorch = Library::this();
+    let (libtorch, symbol) = (Library::this(), name.to_bytes_with_nul());
     // SAFETY: the names are those of `at::Context& at::globalContext()` and of
-    // `void at::Context::set…(bool[, bool])`, none of them virtual; on the platforms
-    // that libtorch is built for with these names, `this` is the first argument, and
-    // an argument that is not looked at does no harm.
+    // `void at::Context::set…(bool)` or `(bool, bool)`, as their last letters say, none of
+    // them virtual; where libtorch is built with these names, `this` is the first argument.
     unsafe {
-        let global = libtorch
-            .get::<unsafe extern "C" fn() -> *mut c_void>(c"_ZN2at13globalContextEv".to_bytes_with_nul())
-            .map_err(lacking)?;
-        let set = libtorch
-            .get::<unsafe extern "C" fn(*mut c_void, bool, bool)>(name.to_bytes_with_nul())
-            .map_err(lacking)?;
-        set(global(), values[0], values.get(1).copied().unwrap_or(false));
+        let global =
+            libtorch.get::<Global>(c"_ZN2at13globalContextEv".to_bytes_with_nul()).map_err(lacking)?;
+        match say {
+            Say::One(a) => libtorch.get::<One>(symbol).map_err(lacking)?(global(), a),
+            Say::Two(a, b) => libtorch.get::<Two>(symbol).map_err(lacking)?(global(), a, b),
+        }
     }
     Ok(())
 }
@@ -234,7 +241,7 @@ mod tests {
     fn libtorch_can_be_told_to_repeat_itself() {
         // CPUs do so anyway; what is asked here is whether the names are there.
         Arithmetic::default().apply().unwrap();
-        assert!(context(c"_ZN2at7Context7nothingEb", &[true]).is_err());
+        assert!(context(c"_ZN2at7Context7nothingEb", Say::One(true)).is_err());
     }
 
     #[test]

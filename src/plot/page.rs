@@ -7,7 +7,7 @@ use super::canvas::render;
 use super::legend::{self, Key, arrange};
 use super::panel::{Panel, Placed};
 use super::png::Picture;
-use super::style::{FROM_CORNER, MARGIN, TITLE, TITLE_LINE, blue_white_red, bold, viridis};
+use super::style::{FROM_CORNER, MARGIN, TITLE, TITLE_LINE, blue_white_red, bold, grey, viridis};
 use super::text::fit;
 use super::tiles::{BAR, Bar, KEY_HEIGHT, Look, Table, Tiles, check_tiles, draw_bar};
 use crate::error::Result;
@@ -137,6 +137,7 @@ pub fn picture(blocks: &[Block], width: f64) -> Result<Picture> {
                         let x = MARGIN + pitch * i as f64 + 0.5 * (pitch - BAR.0).max(0.0);
                         draw_bar(canvas, (x, top), &bar.label, &bar.marks, |u| match bar.look {
                             Look::Signed => blue_white_red(2.0 * u - 1.0),
+                            Look::Grey => grey(u),
                             Look::Decades(_) => viridis(u),
                         })?;
                     }

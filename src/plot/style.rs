@@ -67,6 +67,12 @@ pub fn viridis(t: f64) -> RGBColor {
     RGBColor(r, g, b)
 }
 
+/// Black at 0, white at 1.
+pub fn grey(t: f64) -> RGBColor {
+    let level = (255.0 * t.clamp(0.0, 1.0)).round() as u8;
+    RGBColor(level, level, level)
+}
+
 /// ColorBrewer's RdBu, reversed: −1 is dark blue, 0 white, 1 dark red; clamped.
 /// Safe for red-green blindness.
 pub fn blue_white_red(t: f64) -> RGBColor {

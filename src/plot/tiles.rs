@@ -7,7 +7,7 @@ use plotters::style::text_anchor::{HPos, VPos};
 use super::canvas::{Canvas, text_width};
 use super::style::{
     BELOW, FROM_CORNER, INK, LABEL, LEFT_OF, LINE, MARGIN, QUIET, SMALL, TITLE_LINE, blue_white_red, bold,
-    letters, pt, viridis,
+    grey, letters, pt, viridis,
 };
 use super::text::{fit, fit_apart};
 use crate::error::{Error, Result};
@@ -17,6 +17,8 @@ use crate::error::{Error, Result};
 pub enum Look {
     /// Blue below 0, red above, white at 0, by the largest absolute value.
     Signed,
+    /// From black at 0 to white at 1.
+    Grey,
     /// Viridis by the logarithm over so many decades below the largest value.
     Decades(i32),
 }
@@ -43,6 +45,7 @@ impl Tile {
                 let largest = low.abs().max(high.abs());
                 self.image.map(|&v| blue_white_red(if largest > 0.0 { v / largest } else { 0.0 }))
             }
+            Look::Grey => self.image.map(|&v| grey(v)),
             Look::Decades(decades) => self.image.map(|&v| {
                 let t = 1.0 + (v / high).log10() / f64::from(decades.max(1));
                 viridis(if v > 0.0 && t.is_finite() { t } else { 0.0 })

@@ -2,7 +2,8 @@
 //!
 //! 256 kernels of 5×5 weights in each channel, drawn once from N(0, 2/(25 c)), and as
 //! many biases from N(0, 1); each is convolved with the image (circular, at every second
-//! pixel), rectified and averaged over the image. Without biases all but the mean of
+//! pixel), rectified and averaged over the image. Biases are of the size of what the kernels
+//! put out where pixels have unit variance, as prepared images have by default. Without biases all but the mean of
 //! what a kernel puts out would be blind to the sign of the image, as
 //! max(r, 0) = (r + |r|)/2.
 

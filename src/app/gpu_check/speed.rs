@@ -162,7 +162,8 @@ fn speed(work: &Work, device: Device, seconds: f64) -> Result<Speed> {
         images_per_s: times[times.len() / 2],
         range: [times[0], times[times.len() - 1]],
         peer: None,
-        bytes: if device.is_cuda() { device::memory().map(|(used, _)| used) } else { None },
+        // The driver is asked about the device that is current, the first.
+        bytes: if device == Device::Cuda(0) { device::memory().map(|(used, _)| used) } else { None },
     })
 }
 

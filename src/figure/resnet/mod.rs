@@ -78,8 +78,8 @@ pub(super) fn draw(args: &Args) -> Result<Note> {
         7,
         "A deep network",
         "A deep nonlinear network on images: strengths of the modes over training (a), when each is discovered \
-         (b: τ, exp of the area above a/s in logarithmic time), and how well scores of the data alone foretell the order (c; F: what a reader of channel means and local \
-         autocorrelation has of a mode). With which frequencies: \
+         (b: τ, exp of the area above a/s in logarithmic time), and how well scores of the data alone foretell the order (c; F: what a linear reader of random convolutions \
+         has of a mode). With which frequencies: \
          participation ratio of the templates u_αᵀE of the mean Jacobian E, beside that of the mode's image \
          (d, h), radial profile of the mean squared Jacobian (e) and centroids of the kernels (f). Accuracy (g) is \
          that of the training samples that are probed, and of samples held out.",

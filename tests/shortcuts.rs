@@ -5,6 +5,7 @@ fn a_planted_patch_comes_first_in_json_table_and_file() {
     let tmp = tempfile::tempdir().unwrap();
     let spec = "planted:cue=patch,at=4/9,classes=1,over=leaves:count=400,classes=4,channels=3,size=20";
     let text = ok(tmp.path(), &["shortcuts", "--data", spec, "--json", "--out", "out"]);
+    assert!(std::fs::metadata(tmp.path().join("out/shortcuts.png")).unwrap().len() > 10_000);
     let report = json(&text);
     assert_eq!((report["images"].as_u64(), report["classes"].as_u64()), (Some(400), Some(4)));
     assert_eq!(report["shape"], serde_json::json!([3, 20, 20]));

@@ -85,8 +85,9 @@ bench: $(READY) $(BENCH_ENV) ## speed, each with its Python peer's in the same r
 # On a machine with a GPU on which nothing need be built: BIN=PATH is a binary made
 # elsewhere; PyTorch, where $(PYTHON) has it, lends its CUDA libraries and is the peer.
 DEVICE     ?= cuda
-TORCH_LIB   = $$($(PYTHON) -c 'import os, torch; print(os.path.join(os.path.dirname(torch.__file__), "lib"))' 2>/dev/null || true)
-LENT        = LD_LIBRARY_PATH=$(TORCH_LIB)$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH} $(BIN)
+TORCH_LIB   = import os, torch; own = os.path.join(os.path.dirname(torch.__file__), "lib"); \
+  print(":".join(filter(None, [own, os.environ.get("LD_LIBRARY_PATH")])))
+LENT        = LD_LIBRARY_PATH=$$($(PYTHON) -c '$(TORCH_LIB)' 2>/dev/null || echo "$${LD_LIBRARY_PATH:-}") $(BIN)
 PEER        = $(FIGURES)/gpu-peer.json
 
 gpu-check: $(if $(filter file,$(origin BIN)),build) ## does the GPU compute what the CPU computes, and how fast [BIN=PATH DATA=SPEC]

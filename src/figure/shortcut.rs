@@ -18,7 +18,7 @@ use crate::plot::{
     mix, picture,
 };
 use crate::run::config::ModelKind;
-use crate::theory::shares::{Start, shares};
+use crate::theory::shares::{GaussianStart, shares};
 
 /// Columns whose boundary is to be where it is predicted, to a step of the grid.
 const FOUND: f64 = 0.9;
@@ -232,9 +232,9 @@ fn energies(content: usize, cue: usize, amplitude: f64) -> Vec<f64> {
     [entry(1.0, content), entry(square, cue)].concat()
 }
 
-fn start(seen: &Seen) -> Start {
+fn start(seen: &Seen) -> GaussianStart {
     let [_, h, w] = seen.design.shape();
-    Start { n: h * w, kernels: seen.run.config.model.channels, epsilon: seen.run.config.init.scale }
+    GaussianStart { n: h * w, kernels: seen.run.config.model.channels, epsilon: seen.run.config.init.scale }
 }
 
 // What has to be the same in all runs of a plane.

@@ -18,7 +18,7 @@ use crate::plot::{
 };
 use crate::run::config::ModelKind;
 use crate::spectrum;
-use crate::theory::shares::{Start, shares};
+use crate::theory::shares::{GaussianStart, shares};
 
 pub(super) fn draw(args: &Runs) -> anyhow::Result<Note> {
     let runs = Finished::all(&args.runs)?;
@@ -137,7 +137,7 @@ fn expected_templates(run: &Finished) -> anyhow::Result<Array2<f64>> {
         return Err(Error::input(run.place(), expected, runs::title(&run.config)).into());
     }
     let model = &run.config.model;
-    let start = Start { n: h * w, kernels: model.channels, epsilon: run.config.init.scale };
+    let start = GaussianStart { n: h * w, kernels: model.channels, epsilon: run.config.init.scale };
     let mut all = Array2::zeros((m, h * w));
     for (a, mut out) in all.outer_iter_mut().enumerate() {
         let mode = &run.summary.modes[a];

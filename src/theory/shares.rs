@@ -19,7 +19,7 @@
 
 /// A network of one convolution layer with kernels of the images' size, before training.
 #[derive(Clone, Copy, Debug)]
-pub struct Start {
+pub struct GaussianStart {
     /// Pixels of an image.
     pub n: usize,
     /// Number M of kernels.
@@ -31,7 +31,7 @@ pub struct Start {
 /// Shares a_k/a of frequencies of energies `|v̂(k)|²` (one per entry of the full plane;
 /// zeros may be left out) in the strength `a` > 0 of a mode of variance `lambda`. They sum
 /// to 1.
-pub fn shares(energies: &[f64], lambda: f64, a: f64, start: Start) -> Vec<f64> {
+pub fn shares(energies: &[f64], lambda: f64, a: f64, start: GaussianStart) -> Vec<f64> {
     let root = (start.n as f64).sqrt();
     let start = lambda * root * start.kernels as f64 * start.epsilon.powi(2);
     let parts = |tau: f64| -> Vec<f64> {
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn equal_energies_share_equally() {
-        for share in shares(&[0.25; 4], 3.0, 1.5, Start { n: 64, kernels: 2, epsilon: 1e-4 }) {
+        for share in shares(&[0.25; 4], 3.0, 1.5, GaussianStart { n: 64, kernels: 2, epsilon: 1e-4 }) {
             assert_relative_eq!(share, 0.25, max_relative = 1e-12);
         }
     }
@@ -71,7 +71,7 @@ mod tests {
     fn two_entries_by_hand() {
         // n = 4, λ √n M ε² = 1e-6, |v̂| = 0.8 and 0.6: sinh(3.2 τ), sinh(2.4 τ) with
         // 0.8 sinh(3.2 τ) + 0.6 sinh(2.4 τ) = 1e6 s.
-        let start = Start { n: 4, kernels: 1, epsilon: 1e-3 };
+        let start = GaussianStart { n: 4, kernels: 1, epsilon: 1e-3 };
         let found = shares(&[0.64, 0.36], 0.5, 1.0, start);
         let tau = (1..4_000_000u32)
             .map(|i| f64::from(i) * 2e-6)
@@ -81,14 +81,14 @@ mod tests {
         assert_relative_eq!(found[0], a / (a + b), max_relative = 1e-5);
         assert!((found[0] + found[1] - 1.0).abs() < 1e-12);
         // From large weights the mode is learned at once, with its spectrum.
-        let large = shares(&[0.64, 0.36], 0.5, 1.0, Start { epsilon: 1e3, ..start });
+        let large = shares(&[0.64, 0.36], 0.5, 1.0, GaussianStart { epsilon: 1e3, ..start });
         assert_relative_eq!(large[0], 0.64, max_relative = 1e-3);
     }
 
     #[test]
     fn smaller_weights_leave_less_to_the_weaker() {
         let weaker = [1e-1, 1e-3, 1e-6]
-            .map(|epsilon| shares(&[0.6, 0.4], 2.0, 1.0, Start { n: 256, kernels: 1, epsilon })[1]);
+            .map(|epsilon| shares(&[0.6, 0.4], 2.0, 1.0, GaussianStart { n: 256, kernels: 1, epsilon })[1]);
         assert!(weaker[0] > weaker[1] && weaker[1] > weaker[2] && weaker[0] < 0.4, "{weaker:?}");
     }
 }

@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::model::device;
 
 /// What is compared, and how far it may be off.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 struct Check {
     what: String,
     /// Relative distance ‖a − b‖/‖b‖ from the CPU in double precision.
@@ -41,7 +41,7 @@ impl Check {
 }
 
 /// Images per second.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 struct Speed {
     what: String,
     /// Name of the same in the report of the peer.

@@ -142,7 +142,7 @@ fn passes(way: &Way, material: &Material, device: Device) -> Result<[Tensor; 3]>
     Ok([seen, logits.detach(), Tensor::f_cat(&flat, 0)?])
 }
 
-// What each parameter was at first and after the updates, on the CPU.
+// By how much the updates move each parameter, on the CPU in double precision.
 fn updates(way: &Way, material: &Material, device: Device) -> Result<Vec<Tensor>> {
     let mut trainer = way.trainer(material, device)?;
     let copy = |net: &Deep| -> Result<Vec<Tensor>> {

@@ -73,6 +73,11 @@ fn print(bytes: &[u8]) -> Result<()> {
     }
 }
 
+/// Version and commit, as reports name them.
+fn version() -> String {
+    format!("domfreq {} ({})", env!("CARGO_PKG_VERSION"), env!("DOMFREQ_COMMIT"))
+}
+
 fn print_json(value: &impl serde::Serialize) -> Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');

@@ -162,10 +162,18 @@ pub struct ShortcutsArgs {
     /// Print one JSON object on stdout
     #[arg(long)]
     pub json: bool,
-    /// Also write shortcuts.json, and shortcuts.png to look at what was found
+    /// A test set: which cues and modes are in one of the two only, what tells one from the other,
+    /// and copies; of a set that is stored in parts the one called "test"
+    #[arg(long, value_name = "SPEC")]
+    pub test: Option<String>,
+    /// Another part of the test set
+    #[arg(long, value_name = "SPLIT", requires = "test")]
+    pub test_split: Option<String>,
+    /// Also write shortcuts.json, shortcuts.png to look at what was found, and report.html with all of it
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Seed of the folds of a fit, and of the images it is made on where there are more than 20,000
+    /// Seed of what is drawn: folds of a fit, groups of images without a class, and the images that
+    /// are read where there are very many
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Threads, all cores where 0

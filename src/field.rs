@@ -40,6 +40,9 @@ pub struct Provenance {
     /// The part that was read; None of a set that is stored in one piece, whichever
     /// part was asked for.
     pub split: Option<String>,
+    /// The size that images were brought to because they were large or of different sizes, and
+    /// none was asked for ([`Options::reduce`](crate::data::Options)).
+    pub reduced: Option<(usize, usize)>,
 }
 
 impl ImageSet {

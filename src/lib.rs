@@ -47,6 +47,7 @@ pub mod error;
 pub mod field;
 pub(crate) mod figure;
 mod html;
+pub mod page;
 #[cfg(feature = "torch")]
 pub mod model;
 pub(crate) mod pickle;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::network::{From, Stored};
 use super::{print, use_threads};
 use crate::audit::layers::{self, Layers, Series};
-use crate::audit::page::Page;
+use crate::page::Page;
 use crate::audit::parts::{LeftOut, Name};
 use crate::audit::report::{self, Audit, Network, OnImages, SCHEMA, Second};
 use crate::cli::AuditArgs;
@@ -36,7 +36,7 @@ pub fn run(args: &AuditArgs) -> Result<()> {
     let of = |stored: &Stored| layers::audit(stored.place.display(), &stored.dict, &options);
     let mut audit = Audit {
         schema: SCHEMA,
-        version: version(),
+        version: super::version(),
         seed: args.seed,
         quick: args.quick,
         layers: of(&first)?,
@@ -108,10 +108,6 @@ fn folder(weights: &[PathBuf]) -> PathBuf {
     };
     let names: Vec<_> = weights.iter().map(name).collect();
     Path::new("audits").join(names.join("-vs-"))
-}
-
-fn version() -> String {
-    format!("domfreq {} ({})", env!("CARGO_PKG_VERSION"), env!("DOMFREQ_COMMIT"))
 }
 
 fn network(stored: &Stored) -> Network {

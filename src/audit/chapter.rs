@@ -3,7 +3,7 @@
 
 use super::Rate;
 use super::csv::Csv;
-use super::page::{Section, Table};
+use crate::page::{Section, Table};
 use crate::plot::Block;
 
 /// A chapter of the report.

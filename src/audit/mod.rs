@@ -17,7 +17,6 @@ mod fingerprint;
 mod gradient;
 pub mod layers;
 mod numbers;
-pub mod page;
 pub mod pair;
 pub mod parts;
 mod pens;

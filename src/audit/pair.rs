@@ -10,7 +10,7 @@ use super::Rate;
 use super::chapter::{Chapter, Picture, Words, minus, percent, section};
 use super::csv::{Cell, Csv};
 use super::numbers::{Beside, Measured, Number};
-use super::page::Table;
+use crate::page::Table;
 use super::parts::LeftOut;
 use super::pens::{MEASURED, OTHER, bars, dotted};
 use super::report::OnImages;

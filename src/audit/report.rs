@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Rate;
 use super::chapter::{self, Chapter, Words, capital, percent};
 use super::layers::{self, Comparison, Layers, Series, comparison, series};
-use super::page::{Convention, Figure, Page};
+use crate::page::{Convention, Figure, Page};
 use super::pair::{self, Pair};
 use super::parts::{Found, LeftOut, Name, Part, Shown};
 use super::pens::draw;

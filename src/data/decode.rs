@@ -99,8 +99,10 @@ pub fn decode_all(
         return Err(Error::input("data set", "images", "none that decode"));
     };
     let size = (first_header.height, first_header.width);
+    let other = good.iter().find(|(_, h)| (h.height, h.width) != size);
     if options.size.is_none()
-        && let Some((other, header)) = good.iter().find(|(_, h)| (h.height, h.width) != size)
+        && options.reduce.is_none()
+        && let Some((other, header)) = other
     {
         return Err(Error::input(
             place(*other),
@@ -110,7 +112,7 @@ pub fn decode_all(
     }
     let fit = Fit::new(options)?;
     let channels = if !options.grey && good.iter().any(|(_, h)| h.colours == 3) { 3 } else { 1 };
-    let out_size = options.size.unwrap_or(size);
+    let (out_size, reduced) = options.sized(good.len(), channels, size, other.is_none());
     let used = |format| good.iter().any(|(_, h)| h.format == format);
     let decoders: Vec<&str> = [(Format::Jpeg, JPEG_DECODER), (Format::Png, PNG_DECODER)]
         .into_iter()
@@ -155,7 +157,13 @@ pub fn decode_all(
     Ok(ImageSet {
         images: array(pixels, [labels.len(), channels, out_size.0, out_size.1])?,
         targets: Targets::Classes { labels, names },
-        source: Provenance { description, decoder: Some(decoders.join(", ")), skipped, split: None },
+        source: Provenance {
+            description,
+            decoder: Some(decoders.join(", ")),
+            skipped,
+            split: None,
+            reduced: reduced.then_some(out_size),
+        },
     })
 }
 
@@ -178,7 +186,8 @@ pub(crate) fn from_bytes<'a>(
         Ok(())
     })?;
     let targets = Targets::Classes { labels: selection.labels, names: selection.names };
-    Ok(ImageSet { images, targets, source: Provenance { description, ..Provenance::default() } })
+    let reduced = options.reduced_to(shape, &images);
+    Ok(ImageSet { images, targets, source: Provenance { description, reduced, ..Provenance::default() } })
 }
 
 /// Builds `[N, C, H, W]` from `count` records: `record(k, planes)` writes the
@@ -196,7 +205,7 @@ pub(crate) fn render(
     check_sides([channels, height, width])?;
     let mean = options.grey && channels > 1;
     let out_channels = if mean { 1 } else { channels };
-    let size = options.size.unwrap_or((height, width));
+    let (size, _) = options.sized(count, out_channels, (height, width), true);
     let fit = Fit::new(options)?;
     let mut pixels = allocate([count, out_channels, size.0, size.1])?;
     let failure = chunks(&mut pixels, count).enumerate().filter_map(|(k, out)| {

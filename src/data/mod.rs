@@ -21,6 +21,7 @@ pub mod outputs;
 pub mod parquet;
 pub mod planted;
 pub mod prepare;
+pub mod reduce;
 pub mod select;
 pub mod shapes;
 pub mod shortcut;
@@ -32,6 +33,7 @@ pub mod textures;
 
 pub use outputs::Outputs;
 pub use prepare::{Normalize, Samples, prepare};
+pub use reduce::Reduce;
 pub use spec::Spec;
 
 use crate::error::Result;
@@ -56,6 +58,8 @@ pub struct Options {
     /// Resize to this shorter side, and cut `size` out of the middle, instead of
     /// resizing both sides.
     pub shorter: Option<usize>,
+    /// Where there is no `size`: to a moderate one, and images of different sizes to one.
+    pub reduce: Option<Reduce>,
     /// Keep only these classes (by name or index), relabelled in this order.
     pub classes: Vec<String>,
     /// Leave out images that do not decode instead of stopping; they are counted.
@@ -76,6 +80,7 @@ impl Default for Options {
             grey: false,
             size: None,
             shorter: None,
+            reduce: None,
             classes: Vec::new(),
             skip_bad: false,
             labels: true,

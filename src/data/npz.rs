@@ -139,10 +139,11 @@ fn read(mut input: Input, options: &Options) -> Result<ImageSet> {
         description += &format!(" and {y}");
     }
     let split = in_parts.then(|| options.split.clone());
+    let reduced = options.reduced_to(axes.map(|(length, _)| length), &pixels);
     Ok(ImageSet {
         images: pixels,
         targets,
-        source: Provenance { description, split, ..Provenance::default() },
+        source: Provenance { description, split, reduced, ..Provenance::default() },
     })
 }
 

@@ -14,7 +14,7 @@ use super::{
     shortcut, spread, textures,
 };
 use crate::error::{Error, Result};
-use crate::field::{ImageSet, Targets};
+use crate::field::{ImageSet, Provenance, Targets};
 
 /// A source of images as the user names it: `parquet:PATH`, `cosines`,
 /// `shapes:ARGUMENTS`, ….
@@ -223,7 +223,9 @@ pub fn finish(set: ImageSet, options: &Options) -> Result<ImageSet> {
             ((0..kept).collect(), Targets::Real(y.slice_move(ndarray::s![..kept, ..])))
         }
     };
-    let same_size = options.shorter.is_none() && options.size.is_none_or(|size| size == (height, width));
+    let out_channels = if options.grey { 1 } else { channels };
+    let (size, _) = options.sized(rows.len(), out_channels, (height, width), true);
+    let same_size = options.shorter.is_none() && size == (height, width);
     let images = if rows.len() == count && same_size && !(options.grey && channels > 1) {
         set.images
     } else {
@@ -235,7 +237,8 @@ pub fn finish(set: ImageSet, options: &Options) -> Result<ImageSet> {
             Ok(())
         })?
     };
-    Ok(ImageSet { images, targets, source: set.source })
+    let reduced = options.reduced_to([channels, height, width], &images).or(set.source.reduced);
+    Ok(ImageSet { images, targets, source: Provenance { reduced, ..set.source } })
 }
 
 // What every set must fulfil, wherever it came from.
@@ -281,7 +284,6 @@ fn check(set: &ImageSet, spec: &Spec, labels: bool) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::field::Provenance;
     use ndarray::{Array2, Array4};
     use proptest::prelude::*;
 

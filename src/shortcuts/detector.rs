@@ -1,5 +1,7 @@
 //! What a detector is: values of every image, of which sums over the classes say all.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use super::image::{Image, spectra};
@@ -18,19 +20,23 @@ pub(super) struct Kind {
     pub name: &'static str,
     /// What it finds.
     pub about: &'static str,
-    pub make: for<'a> fn(&'a Context) -> Box<dyn Detector + 'a>,
+    pub make: fn(&Arc<Context>) -> Box<dyn Detector>,
 }
 
 /// Looks at a class against the others, through sums of per-image values alone.
-pub(super) trait Detector: Sync {
+pub(super) trait Detector: Send + Sync {
     /// Number of values of an image.
     fn len(&self) -> usize;
 
     /// The values of an image.
     fn values(&self, image: &Image, out: &mut [f64]);
 
-    /// The statistic of a class, of those that `total` has, in its alarm levels.
+    /// The statistic of a class, of those that `total` has, in its alarm levels; of `own` the
+    /// squares are not looked at.
     fn ratio(&self, own: &Sums, total: &Sums) -> f64;
+
+    /// The same without the frequencies, the place or the value that it is largest at.
+    fn masked(&self, own: &Sums, total: &Sums) -> f64;
 
     /// What it is that was found in a class, from the sums over every other image of a class,
     /// and the others.
@@ -138,6 +144,16 @@ impl Context {
     /// The largest contrast.
     pub fn largest(&self, planes: &[Contrast]) -> f64 {
         planes.iter().flat_map(|plane| self.searched(plane).map(|i| plane.t[i])).fold(0.0, f64::max)
+    }
+
+    /// The largest contrast without the frequencies that are named, in all planes.
+    pub fn masked(&self, planes: &[Contrast], level: f64) -> f64 {
+        let [_, h, w] = self.shape;
+        let grid = Grid::new(h, w);
+        let found = self.strongest(planes, level);
+        let named = |i: usize| found.frequencies.contains(&grid.frequency(i / w, i % w));
+        let left = |plane| self.searched(plane).filter(|&i| !named(i)).map(|i| plane.t[i]);
+        planes.iter().flat_map(left).fold(0.0, f64::max)
     }
 
     /// In the plane of the largest contrast, of the frequencies that have at least half of it

@@ -7,6 +7,8 @@
 //! [contrast](super::ring::contrast) of Z over planes and frequencies of at least 1.9 cycles per
 //! image, positive side.
 
+use std::sync::Arc;
+
 use rustfft::num_complex::Complex;
 
 use super::detector::{Context, Detector, Finding, Kind};
@@ -15,18 +17,18 @@ use super::ring::{self, Contrast};
 use super::sums::{Sums, class_z};
 
 pub(super) const KIND: Kind =
-    Kind { name: "energy", about: "one frequency", make: |context| Box::new(Energy { context }) };
+    Kind { name: "energy", about: "one frequency", make: |context| Box::new(Energy { context: Arc::clone(context) }) };
 
 const LEVEL: f64 = 5.0;
 /// Standard deviation of E below which a plane has nothing to show.
 const DEAD: f64 = 1e-3;
 const CLIP: (f64, f64) = (-3.0, 6.0);
 
-struct Energy<'a> {
-    context: &'a Context,
+struct Energy {
+    context: Arc<Context>,
 }
 
-impl Energy<'_> {
+impl Energy {
     // Of every plane.
     fn contrasts(&self, own: &Sums, total: &Sums) -> Vec<Contrast> {
         let [_, h, w] = self.context.shape;
@@ -50,7 +52,7 @@ impl Energy<'_> {
     }
 }
 
-impl Detector for Energy<'_> {
+impl Detector for Energy {
     fn len(&self) -> usize {
         self.context.reference.len()
     }
@@ -64,6 +66,10 @@ impl Detector for Energy<'_> {
 
     fn ratio(&self, own: &Sums, total: &Sums) -> f64 {
         self.context.largest(&self.contrasts(own, total)) / LEVEL
+    }
+
+    fn masked(&self, own: &Sums, total: &Sums) -> f64 {
+        self.context.masked(&self.contrasts(own, total), LEVEL) / LEVEL
     }
 
     fn finding(&self, [a, b]: &[Sums; 2], total: &[Sums; 2]) -> Finding<'_> {

@@ -45,7 +45,16 @@ fn spikes(own: &[f64], total: &[f64], count: f64, of: f64) -> Vec<f64> {
     (0..VALUES).map(spike).collect()
 }
 
+fn largest(t: &[f64]) -> usize {
+    (0..t.len()).fold(0, |best, i| if t[i] > t[best] { i } else { best })
+}
+
 impl Ends {
+    fn statistic(&self, t: &[f64]) -> f64 {
+        let most = t.chunks_exact(2 * VALUES).map(|t| t.iter().copied().fold(0.0, f64::max).powi(2));
+        (most.sum::<f64>() * 3.0 / self.shape[0] as f64).sqrt()
+    }
+
     // [c, 2, 256]
     fn all(&self, own: &Sums, total: &Sums) -> Vec<f64> {
         let pairs = own.sum.chunks_exact(VALUES).zip(total.sum.chunks_exact(VALUES));
@@ -70,14 +79,19 @@ impl Detector for Ends {
     }
 
     fn ratio(&self, own: &Sums, total: &Sums) -> f64 {
-        let t = self.all(own, total);
-        let most = t.chunks_exact(2 * VALUES).map(|t| t.iter().copied().fold(0.0, f64::max).powi(2));
-        (most.sum::<f64>() * 3.0 / self.shape[0] as f64).sqrt() / LEVEL
+        self.statistic(&self.all(own, total)) / LEVEL
+    }
+
+    fn masked(&self, own: &Sums, total: &Sums) -> f64 {
+        let mut t = self.all(own, total);
+        let at = largest(&t);
+        t[at] = 0.0;
+        self.statistic(&t) / LEVEL
     }
 
     fn finding(&self, [a, b]: &[Sums; 2], total: &[Sums; 2]) -> Finding<'_> {
         let t = self.all(&Sums::total([a, b]), &Sums::total(total));
-        let at = (0..t.len()).fold(0, |best, i| if t[i] > t[best] { i } else { best });
+        let at = largest(&t);
         let channel = at / (2 * VALUES);
         let colour = if self.shape[0] == 1 { "grey" } else { ["red", "green", "blue"][channel] };
         let end = if (at / VALUES).is_multiple_of(2) { "minimum" } else { "maximum" };

@@ -46,27 +46,29 @@
 //! - AUCs are of the readers' scores by themselves. E, F and H are scored on the images that they
 //!   were chosen on, P and R on others.
 
+mod compare;
 mod detector;
 mod energy;
 mod extremes;
 mod features;
 mod image;
+mod null;
 mod phase;
 mod place;
-mod rank;
 mod reader;
+mod report;
 mod ring;
 mod roc;
+mod search;
 mod set;
 mod sums;
 #[cfg(test)]
 mod tests;
 
-use serde::Serialize;
-
 use crate::error::Result;
 use crate::field::ImageSet;
-use crate::spectrum::Frequency;
+pub use compare::{Comparison, ModeOfBoth, compare};
+pub use report::{Both, Duplicates, Entry, Extreme, Place, Report};
 pub use set::LEAST;
 
 /// What can be chosen.
@@ -75,97 +77,6 @@ pub struct Options {
     /// Of the folds of the reader R, and of the images that it reads where there are more than
     /// 20,000.
     pub seed: u64,
-}
-
-/// What was found in a set.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Report {
-    /// Number of images.
-    pub images: usize,
-    /// Number of classes that have images.
-    pub classes: usize,
-    /// `[c, h, w]` of the images, as they came.
-    pub shape: [usize; 3],
-    /// One entry per class, the highest score first.
-    pub shortcuts: Vec<Entry>,
-    /// How many entries are alarms.
-    pub alarms: usize,
-    /// Images that are there more than once.
-    pub duplicates: Duplicates,
-    /// What should be known of how this was computed.
-    pub notes: Vec<String>,
-}
-
-/// The strongest cue of a class.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Entry {
-    /// The class, by name.
-    pub classes: Vec<String>,
-    /// The reader with the highest ratio.
-    pub reader: &'static str,
-    /// What this reader finds.
-    pub kind: &'static str,
-    /// Frequencies, the strongest first, where E or F is above its level.
-    pub frequencies: Vec<Frequency>,
-    /// Plane of the frequencies: "grey", "red-green" or "yellow-blue".
-    pub colour: Option<&'static str>,
-    /// Where P is above its level.
-    pub place: Option<Place>,
-    /// Where H is above its level, or has the highest ratio.
-    pub extreme: Option<Extreme>,
-    /// Statistic over alarm level, the largest of all readers.
-    pub score: f64,
-    /// Statistic over alarm level of every reader.
-    pub ratios: Vec<(&'static str, f64)>,
-    /// Area under the ROC curve of this reader's score of single images, the class against the
-    /// rest: what the cue alone is worth.
-    pub accuracy: f64,
-    /// 95 % interval of the area (Hanley & McNeil 1982).
-    pub interval: [f64; 2],
-    /// About how many images of the class carry the cue: n_c (TPR − FPR)/(1 − FPR) at a false
-    /// positive rate of 0.01; a lower bound for `extremes`.
-    pub carriers: usize,
-    /// Indices of the 10 images of the class with the highest scores.
-    pub most: Vec<usize>,
-    /// Whether the score is at least 1.
-    pub alarm: bool,
-}
-
-/// A box in pixels of the images as they were looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Place {
-    /// First row.
-    pub row: usize,
-    /// First column.
-    pub col: usize,
-    /// Number of rows.
-    pub height: usize,
-    /// Number of columns.
-    pub width: usize,
-    /// Row and column of the strongest pixel.
-    pub peak: [usize; 2],
-}
-
-/// A value at which unusually many images of a class have the end of a channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Extreme {
-    /// "red", "green", "blue" or "grey".
-    pub channel: &'static str,
-    /// "minimum" or "maximum".
-    pub end: &'static str,
-    /// 0 to 255.
-    pub value: u8,
-}
-
-/// Images that are there more than once, to the bit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Duplicates {
-    /// Images of which there is an earlier one in the same class.
-    pub within: usize,
-    /// Images that are in several classes.
-    pub across: usize,
-    /// Number of different images.
-    pub distinct: usize,
 }
 
 /// Looks for cues in the classes of `set`: images of 1 or 3 channels and at least 12 pixels a
@@ -189,16 +100,6 @@ pub struct Duplicates {
 pub fn search(set: &ImageSet, options: Options) -> Result<Report> {
     let shape = set.shape();
     let set = set::Set::new(set)?;
-    let shortcuts = rank::entries(&set, options.seed)?;
-    let mut notes = set.notes.clone();
-    notes.extend(rank::notes(&set));
-    Ok(Report {
-        images: set.len(),
-        classes: set.names.len(),
-        shape,
-        alarms: shortcuts.iter().filter(|entry| entry.alarm).count(),
-        shortcuts,
-        duplicates: set.duplicates,
-        notes,
-    })
+    let shortcuts = search::Search::new(&set, options.seed)?.entries();
+    Ok(Report::new(&set, shape, shortcuts))
 }

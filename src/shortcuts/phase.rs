@@ -4,6 +4,8 @@
 //! complex [class z](super::sums::complex_z), and the statistic the largest
 //! [contrast](super::ring::contrast) of |Z − ring mean|.
 
+use std::sync::Arc;
+
 use rustfft::num_complex::Complex;
 
 use super::detector::{Context, Detector, Finding, Kind};
@@ -14,24 +16,24 @@ use super::sums::{Sums, complex_z, differences};
 pub(super) const KIND: Kind = Kind {
     name: "phase",
     about: "one frequency, with its phase",
-    make: |context| Box::new(Phase { context }),
+    make: |context| Box::new(Phase { context: Arc::clone(context) }),
 };
 
 const LEVEL: f64 = 4.8;
 const LARGEST: f64 = 2.0;
 
-struct Phase<'a> {
-    context: &'a Context,
+struct Phase {
+    context: Arc<Context>,
 }
 
-impl Phase<'_> {
+impl Phase {
     fn contrasts(&self, own: &Sums, total: &Sums) -> Vec<Contrast> {
         let [_, h, w] = self.context.shape;
         complex_z(own, total).chunks_exact(h * w).map(|z| ring::contrast(z, h, w, false)).collect()
     }
 }
 
-impl Detector for Phase<'_> {
+impl Detector for Phase {
     // All real parts, all imaginary parts.
     fn len(&self) -> usize {
         2 * self.context.reference.len()
@@ -49,6 +51,10 @@ impl Detector for Phase<'_> {
 
     fn ratio(&self, own: &Sums, total: &Sums) -> f64 {
         self.context.largest(&self.contrasts(own, total)) / LEVEL
+    }
+
+    fn masked(&self, own: &Sums, total: &Sums) -> f64 {
+        self.context.masked(&self.contrasts(own, total), LEVEL) / LEVEL
     }
 
     fn finding(&self, [a, b]: &[Sums; 2], total: &[Sums; 2]) -> Finding<'_> {

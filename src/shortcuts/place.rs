@@ -40,6 +40,18 @@ impl At {
     }
 }
 
+// The mean of the largest over 1.5 + the median.
+fn statistic(mut q: Vec<f64>) -> f64 {
+    q.sort_unstable_by(|a, b| b.total_cmp(a));
+    let top = q[..TOP].iter().sum::<f64>() / TOP as f64;
+    top / (1.5 + quantile(&q, 0.5))
+}
+
+// For a class of `count` images.
+fn level(count: f64) -> f64 {
+    LEVEL * (count / IMAGES).powf(0.25).max(1.0)
+}
+
 impl Detector for At {
     fn len(&self) -> usize {
         let [c, h, w] = self.shape;
@@ -59,10 +71,21 @@ impl Detector for At {
     }
 
     fn ratio(&self, own: &Sums, total: &Sums) -> f64 {
-        let mut q = self.q(&class_z(own, total));
-        q.sort_unstable_by(|a, b| b.total_cmp(a));
-        let top = q[..TOP].iter().sum::<f64>() / TOP as f64;
-        top / (1.5 + quantile(&q, 0.5)) / (LEVEL * (own.count / IMAGES).powf(0.25).max(1.0))
+        statistic(self.q(&class_z(own, total))) / level(own.count)
+    }
+
+    fn masked(&self, own: &Sums, total: &Sums) -> f64 {
+        let [_, h, w] = self.shape;
+        let q = self.q(&class_z(own, total));
+        let place = located(&q, h - 2, w - 2);
+        let inside = |i: usize| {
+            let (row, col) = (i / (w - 2) + 1, i % (w - 2) + 1);
+            (place.row..place.row + place.height).contains(&row)
+                && (place.col..place.col + place.width).contains(&col)
+        };
+        let left: Vec<f64> = (0..q.len()).filter(|&i| !inside(i)).map(|i| q[i]).collect();
+        // A place as large as the image leaves nothing.
+        if left.len() < TOP { 0.0 } else { statistic(left) / level(own.count) }
     }
 
     fn finding(&self, halves: &[Sums; 2], totals: &[Sums; 2]) -> Finding<'_> {

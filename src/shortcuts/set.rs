@@ -31,6 +31,8 @@ pub(super) struct Set {
     /// Indices of the images of each class, ascending.
     pub members: Vec<Vec<usize>>,
     pub duplicates: Duplicates,
+    /// Of every image.
+    pub hashes: Vec<u128>,
     pub notes: Vec<String>,
 }
 
@@ -63,7 +65,8 @@ impl Set {
                 found,
             ));
         }
-        let duplicates = duplicates(set, &labels)?;
+        let hashes = hashes(set)?;
+        let duplicates = duplicates(&hashes, &labels);
         if duplicates.distinct == 1 {
             return Err(Error::input("images", "images that differ", "the same image over and over"));
         }
@@ -92,7 +95,7 @@ impl Set {
             notes.push(format!("levels were calibrated on images of 32×32 pixels; these have {h}×{w}"));
         }
         let bytes = bytes(seen, &mut notes);
-        Ok(Self { shape: seen.shape(), bytes, labels, names, members, duplicates, notes })
+        Ok(Self { shape: seen.shape(), bytes, labels, names, members, duplicates, hashes, notes })
     }
 
     pub fn len(&self) -> usize {
@@ -124,12 +127,18 @@ fn present(labels: &[u32], names: &[String], notes: &mut Vec<String>) -> Result<
     Ok((labels, kept.into_iter().map(|class| names[class].clone()).collect()))
 }
 
-fn duplicates(set: &ImageSet, labels: &[usize]) -> Result<Duplicates> {
+fn hashes(set: &ImageSet) -> Result<Vec<u128>> {
     let hashes: Vec<Option<u128>> = set.images.axis_iter(Axis(0)).into_par_iter().map(hash).collect();
+    let known = |(i, hash): (usize, Option<u128>)| {
+        hash.ok_or_else(|| Error::input(format_args!("image {i}"), "finite pixels", "others"))
+    };
+    hashes.into_iter().enumerate().map(known).collect()
+}
+
+fn duplicates(hashes: &[u128], labels: &[usize]) -> Duplicates {
     let mut groups: HashMap<u128, Vec<usize>> = HashMap::new();
-    for (i, hash) in hashes.into_iter().enumerate() {
-        let hash = hash.ok_or_else(|| Error::input(format_args!("image {i}"), "finite pixels", "others"))?;
-        groups.entry(hash).or_default().push(labels[i]);
+    for (hash, &label) in hashes.iter().zip(labels) {
+        groups.entry(*hash).or_default().push(label);
     }
     let mut found = Duplicates { within: 0, across: 0, distinct: groups.len() };
     for mut classes in groups.into_values() {
@@ -141,7 +150,7 @@ fn duplicates(set: &ImageSet, labels: &[usize]) -> Result<Duplicates> {
             found.across += all;
         }
     }
-    Ok(found)
+    found
 }
 
 // None where a pixel is not finite.

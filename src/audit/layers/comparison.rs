@@ -2,7 +2,7 @@
 
 use super::{Change, Comparison, csv};
 use crate::audit::chapter::{Chapter, Picture, Words, cell};
-use crate::audit::page::Table;
+use crate::page::Table;
 use crate::audit::pens::{LEVEL, MEASURED, dotted};
 use crate::plot::{Axis, Block, Layer, Marker, Panel};
 

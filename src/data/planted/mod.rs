@@ -33,7 +33,7 @@
 //! | `norm` | 1 | L2 norm of the change over all c·h·w values, before the result is cut to [0, 1] |
 //! | `classes` | 0 | the classes that have the cue, by name or index, separated by `/`; or `all` |
 //! | `share` | 1 | probability that an image of these classes carries it |
-//! | `as` | `auto` | `cue`, `clean`, `removed` or `conflict`; `auto` is `cue` in the split "train" and `clean` in others |
+//! | `as` | `cue/clean` | `cue`, `clean`, `removed` or `conflict`; two values: in the split "train", and in others |
 //! | `seed` | that of the data | of everything that is drawn here |
 //!
 //! Cues that are what *f* makes of the image x are put in as `x + min(1, norm/‖f(x) − x‖)
@@ -112,12 +112,14 @@ impl Truth {
 /// Which form of a set is asked for.
 #[derive(Clone, Copy, PartialEq)]
 enum Form {
-    Auto,
     Cue,
     Clean,
     Removed,
     Conflict,
 }
+
+const FORMS: [(&str, Form); 4] =
+    [("cue", Form::Cue), ("clean", Form::Clean), ("removed", Form::Removed), ("conflict", Form::Conflict)];
 
 /// What there is to know of the set before a cue can be made.
 struct Context<'a> {
@@ -219,7 +221,8 @@ struct Planted {
     norm: f64,
     classes: Vec<String>,
     share: f64,
-    form: Form,
+    // In the split "train", and in others.
+    forms: [Form; 2],
     seed: Option<u64>,
 }
 
@@ -262,29 +265,27 @@ impl Planted {
         let kind = args.choice("cue", CUES.map(|kind| (kind.name, kind)))?;
         let classes = args.list("classes", "classes", |name| (!name.is_empty()).then(|| name.to_owned()))?;
         let share = args.f64("share", 0.0..=1.0, 1.0)?;
-        let form = args.choice(
-            "as",
-            [
-                ("auto", Form::Auto),
-                ("cue", Form::Cue),
-                ("clean", Form::Clean),
-                ("removed", Form::Removed),
-                ("conflict", Form::Conflict),
-            ],
-        )?;
+        let words = FORMS.map(|(word, _)| format!("`{word}`")).join(", ");
+        let form = |word: &str| FORMS.iter().find(|(name, _)| *name == word).map(|(_, form)| *form);
+        let forms = match args.list("as", &format!("one of {words}"), form)?.as_deref() {
+            None => [Form::Cue, Form::Clean],
+            Some(&[all]) => [all; 2],
+            Some(&[train, others]) => [train, others],
+            Some(more) => return Err(args.error("as", "one form, or two", more.len())),
+        };
         let seed = args.has("seed").then(|| args.usize("seed", 0..=usize::MAX, 0)).transpose()?;
         // Before `norm` is taken: a watermark asks whether it is there.
         let make = (kind.read)(&mut args)?;
         let norm = args.f64("norm", 1e-6..=1e6, 1.0)?;
         args.finish()?;
-        if form == Form::Removed && !kind.removable {
+        if forms.contains(&Form::Removed) && !kind.removable {
             let all: Vec<_> = CUES.iter().filter(|k| k.removable).map(|k| k.name).collect();
             let expected = format!("with `removed` a cue that can be taken out: {}", all.join(", "));
             return Err(args.error("as", expected, format_args!("`{}`", kind.name)));
         }
         let classes = classes.unwrap_or_else(|| vec!["0".to_owned()]);
         let seed = seed.map(|seed| seed as u64);
-        Ok((Self { args, over, kind, norm, classes, share, form, seed }, make))
+        Ok((Self { args, over, kind, norm, classes, share, forms, seed }, make))
     }
 
     // The classes that have the cue, ascending.
@@ -315,7 +316,7 @@ impl Planted {
                 let next = classes.iter().find(|&&other| other > class).or(classes.first())?;
                 (*next != class).then_some(*next)
             }
-            Form::Auto | Form::Clean | Form::Conflict => None,
+            Form::Clean | Form::Conflict => None,
         }
     }
 }
@@ -333,11 +334,7 @@ fn plant(text: &str, options: &Options) -> Result<(ImageSet, Vec<Truth>)> {
         return Err(args.error("over", "a source with pixels in [0, 1]", value));
     }
     let classes = planted.classes(names)?;
-    let form = match planted.form {
-        Form::Auto if options.split == "train" => Form::Cue,
-        Form::Auto => Form::Clean,
-        form => form,
-    };
+    let form = planted.forms[usize::from(options.split != "train")];
     if form == Form::Conflict && !planted.kind.per_class && classes.len() == names.len() {
         let expected = "with `as=conflict` a class that has no cue, as others are to carry it";
         return Err(args.error("classes", expected, "all"));
@@ -391,7 +388,7 @@ fn plant(text: &str, options: &Options) -> Result<(ImageSet, Vec<Truth>)> {
     let place = |i: usize| cue.place(&mut stream("draw", i));
     let all: Vec<&str> = classes.iter().map(|&class| names[class].as_str()).collect();
     let what = match form {
-        Form::Auto | Form::Cue => "planted in",
+        Form::Cue => "planted in",
         Form::Clean => "kept out of",
         Form::Removed => "planted in, and taken out of all images again, in",
         Form::Conflict => "planted in other classes, in conflict, in",

@@ -175,6 +175,8 @@ fn splits_are_planted_clean_or_in_conflict() {
     assert_eq!(carried("cue=tint,as=clean", "train"), [None; 3]);
     assert_eq!(carried("cue=tint,as=cue", "test"), [Some(0), None, None]);
     assert_eq!(carried("cue=tint,as=conflict", "test"), [None, Some(0), Some(0)]);
+    assert_eq!(carried("cue=tint,as=cue/conflict", "test"), [None, Some(0), Some(0)]);
+    assert_eq!(carried("cue=tint,as=cue/conflict", "train"), [Some(0), None, None]);
     assert_eq!(carried("cue=tint,classes=0/2,as=conflict", "test"), [None, Some(2), None]);
     assert_eq!(carried("cue=ar,classes=all", "train"), [Some(0), Some(1), Some(2)]);
     assert_eq!(carried("cue=ar,classes=all,as=conflict", "test"), [Some(1), Some(2), Some(0)]);
@@ -357,7 +359,8 @@ fn bad_arguments_are_named() {
         ("cue=bands,from=0.3,to=0.2", BASE, "around a frequency"),
         ("cue=watermark,norm=1,opacity=0.5", BASE, "`norm` or `opacity`, found both"),
         ("cue=jpeg,quality=0", BASE, "key `quality`"),
-        ("as=maybe", BASE, "one of `auto`, `cue`, `clean`, `removed`, `conflict`"),
+        ("as=maybe", BASE, "one of `cue`, `clean`, `removed`, `conflict`"),
+        ("as=cue/clean/cue", BASE, "one form, or two, found 3"),
         ("cue=brightness", "cosines", "key `over`: expected a source with pixels in [0, 1], found -"),
         ("cue=tint", "nonsense", "key `over`: expected a source of images"),
         ("cue=tint", "shapes:classes=99", "data `shapes:classes=99`"),

@@ -120,6 +120,7 @@ impl DataConfig {
             grey: self.grey,
             size: self.size.map(|s| (s.h, s.w)),
             shorter: self.shorter,
+            reduce: None,
             classes: self.classes.clone(),
             skip_bad: self.skip_bad,
             labels: true,

@@ -9,7 +9,7 @@ use super::{About, Needs, Part, Shown, Words};
 use crate::audit::Reference;
 use crate::audit::chapter::{class_name, percent, short};
 use crate::audit::csv::{Cell, Csv, class, rate};
-use crate::audit::page::Table;
+use crate::page::Table;
 use crate::audit::pens::{SHOWN, dotted, maps};
 use crate::plot::{Axis, Block, Key, Marker, PALETTE, Panel, Pen, Sign, Stroke};
 use crate::spectrum::Grid;

@@ -8,7 +8,7 @@ use super::{About, Needs, Part, Shown, Words};
 use crate::audit::chapter::{cell, listed};
 use crate::audit::csv::{Cell, Csv};
 use crate::audit::gradient::Estimate;
-use crate::audit::page::Table;
+use crate::page::Table;
 use crate::audit::numbers::Measured;
 use crate::audit::pens::{DRAWN, MEASURED, bars};
 use crate::plot::{Axis, Block, INK, Key, Layer, Marker, Panel, Sign};

@@ -1,10 +1,13 @@
 //! From what every reader says to one entry per class.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use super::Entry;
 use super::detector::{Context, DETECTORS, Detector, Finding};
 use super::image::Image;
+use super::null::Null;
 use super::reader::{self, Reading};
 use super::roc;
 use super::set::Set;
@@ -20,54 +23,88 @@ const NAMED: usize = 10;
 /// Classes between which there is no ghost any more.
 const FEWEST: usize = 2;
 
-type Table<'a> = Vec<Box<dyn Detector + 'a>>;
+pub(super) type Table = Vec<Box<dyn Detector>>;
 
-/// Entries of all classes, the highest score first.
-pub(super) fn entries(set: &Set, seed: u64) -> Result<Vec<Entry>> {
-    let context = Context::new(set);
-    let table: Table = DETECTORS.iter().map(|kind| (kind.make)(&context)).collect();
-    let halves = gather(set, &table);
-    let totals: Vec<[Sums; 2]> = (0..table.len())
-        .map(|d| [0, 1].map(|half| Sums::total(halves.iter().map(|class| &class[d][half]))))
-        .collect();
-    let mut ratios = without_ghosts(&table, &halves);
-    let reading = reader::read(set, seed)?;
-    ratios.extend(reading.ratios.iter().cloned());
+/// A set that was looked through.
+pub(super) struct Search<'a> {
+    set: &'a Set,
+    table: Table,
+    /// Sums over both halves of each class, of each detector.
+    halves: Vec<Vec<[Sums; 2]>>,
+    totals: Vec<[Sums; 2]>,
+    null: Null,
+    reading: Reading,
+    /// Statistic over level of every class, of the detectors and then the reader.
+    ratios: Vec<Vec<f64>>,
+}
 
-    let classes = 0..set.names.len();
-    let best: Vec<usize> = classes
-        .clone()
-        .map(|class| {
-            (0..ratios.len()).fold(0, |best, r| if ratios[r][class] > ratios[best][class] { r } else { best })
-        })
-        .collect();
-    // What a detector found; for those that have the best score of a class, images are scored.
-    let finding = |class: usize, d: usize| table[d].finding(&halves[class][d], &totals[d]);
-    let jobs: Vec<Job> = classes
-        .clone()
-        .filter(|&class| best[class] < table.len())
-        .map(|class| Job { detector: best[class], finding: finding(class, best[class]) })
-        .collect();
-    let mut scored = scores(set, &table, &jobs).into_iter();
-    let mut jobs = jobs.into_iter();
-    let mut entries = Vec::with_capacity(set.names.len());
-    for class in classes {
-        let ratio = |r: usize| ratios[r][class];
-        let mut entry = if best[class] < table.len() {
-            let (job, scores) = (jobs.next().expect("one for each"), scored.next().expect("one for each"));
-            let mut entry = judged(set, class, &scores, &set.labels, None, job.finding.ties);
-            if job.finding.extreme.is_some() {
+impl<'a> Search<'a> {
+    pub fn new(set: &'a Set, seed: u64) -> Result<Self> {
+        let context = Arc::new(Context::new(set));
+        let table: Table = DETECTORS.iter().map(|kind| (kind.make)(&context)).collect();
+        let halves = gather(set, &table);
+        let totals: Vec<[Sums; 2]> = (0..table.len())
+            .map(|d| [0, 1].map(|half| Sums::total(halves.iter().map(|class| &class[d][half]))))
+            .collect();
+        let null = Null::new(set, &table, seed);
+        let mut ratios = without_ghosts(&table, &halves, &null);
+        let reading = reader::read(set, seed)?;
+        ratios.extend(reading.ratios.iter().cloned());
+        Ok(Self { set, table, halves, totals, null, reading, ratios })
+    }
+
+    // The reader with the highest ratio.
+    fn best(&self, class: usize) -> usize {
+        let ratio = |r: usize| self.ratios[r][class];
+        (0..self.ratios.len()).fold(0, |best, r| if ratio(r) > ratio(best) { r } else { best })
+    }
+
+    fn finding(&self, class: usize, d: usize) -> Finding<'_> {
+        self.table[d].finding(&self.halves[class][d], &self.totals[d])
+    }
+
+    // Of the classes that a detector has most to say of.
+    fn jobs(&self, classes: impl Iterator<Item = usize>) -> Vec<Job<'_>> {
+        classes
+            .map(|class| (class, self.best(class)))
+            .filter(|&(_, best)| best < self.table.len())
+            .map(|(class, detector)| Job { class, detector, finding: self.finding(class, detector) })
+            .collect()
+    }
+
+    /// Entries of all classes, the highest score first.
+    pub fn entries(&self) -> Vec<Entry> {
+        let jobs = self.jobs(0..self.set.names.len());
+        let scored = scores(self.set, &self.table, &jobs);
+        let scored = |class: usize| jobs.iter().zip(&scored).find(|(job, _)| job.class == class);
+        let mut entries: Vec<Entry> =
+            (0..self.set.names.len()).map(|class| self.entry(class, scored(class))).collect();
+        entries.sort_by(|a, b| b.score.total_cmp(&a.score));
+        entries
+    }
+
+    fn entry(&self, class: usize, scored: Option<(&Job, &Vec<f64>)>) -> Entry {
+        let (set, best) = (self.set, self.best(class));
+        let ratio = |r: usize| self.ratios[r][class];
+        let mut entry = match scored {
+            Some((job, scores)) => {
+                let mut entry = judged(set, class, scores, &set.labels, None, job.finding.ties);
                 entry.extreme = job.finding.extreme;
+                let whole = |halves: &[Sums; 2]| Sums::total(halves);
+                let (own, total) = (whole(&self.halves[class][best]), whole(&self.totals[best]));
+                entry.masked = Some(self.table[best].masked(&own, &total) / self.null.guard(best));
+                entry.p = Some(self.null.p(best, ratio(best) * self.null.guard(best)));
+                entry
             }
-            entry
-        } else {
-            let Reading { images, labels, scores, .. } = &reading;
-            let scores = scores[best[class] - table.len()].column(class).to_vec();
-            judged(set, class, &scores, labels, Some(images), false)
+            None => {
+                let Reading { images, labels, scores, .. } = &self.reading;
+                let scores = scores[best - self.table.len()].column(class).to_vec();
+                judged(set, class, &scores, labels, Some(images), false)
+            }
         };
-        let mut order: Vec<usize> = (0..table.len()).filter(|&d| ratio(d) >= 1.0).collect();
+        let mut order: Vec<usize> = (0..self.table.len()).filter(|&d| ratio(d) >= 1.0).collect();
         order.sort_by(|a, b| ratio(*b).total_cmp(&ratio(*a)));
-        for found in order.into_iter().map(|d| finding(class, d)) {
+        for found in order.into_iter().map(|d| self.finding(class, d)) {
             if entry.frequencies.is_empty() && !found.frequencies.is_empty() {
                 (entry.frequencies, entry.colour) = (found.frequencies, found.colour);
             }
@@ -75,14 +112,56 @@ pub(super) fn entries(set: &Set, seed: u64) -> Result<Vec<Entry>> {
             entry.extreme = entry.extreme.or(found.extreme);
         }
         let names = || DETECTORS.iter().map(|kind| (kind.name, kind.about)).chain(reader::NAMES);
-        (entry.reader, entry.kind) = names().nth(best[class]).expect("as many as ratios");
+        (entry.reader, entry.kind) = names().nth(best).expect("as many as ratios");
         entry.ratios = names().enumerate().map(|(r, (name, _))| (name, ratio(r))).collect();
-        entry.score = ratio(best[class]);
+        entry.score = ratio(best);
         entry.alarm = entry.score >= 1.0;
-        entries.push(entry);
+        entry
     }
-    entries.sort_by(|a, b| b.score.total_cmp(&a.score));
-    Ok(entries)
+
+    /// How well the cue of each class that has an alarm tells this class from the others in
+    /// another set of the same shape that has the class. Detectors score its images by what they
+    /// found here; what the reader finds is its own there.
+    pub fn elsewhere(&self, other: &Search) -> Vec<Elsewhere> {
+        let there = |class: usize| other.set.names.iter().position(|name| *name == self.set.names[class]);
+        let alarms: Vec<usize> = (0..self.set.names.len())
+            .filter(|&class| self.ratios[self.best(class)][class] >= 1.0 && there(class).is_some())
+            .collect();
+        let jobs = self.jobs(alarms.iter().copied());
+        let scored = scores(other.set, &self.table, &jobs);
+        let area = |&class: &usize| {
+            let to = there(class).expect("filtered");
+            let best = self.best(class);
+            let reader = best >= self.table.len();
+            let (positive, negative) = match jobs.iter().zip(&scored).find(|(job, _)| job.class == class) {
+                Some((_, scores)) => roc::divided(scores, &other.set.labels, to),
+                None => {
+                    let Reading { labels, scores, .. } = &other.reading;
+                    let scores = scores[best - self.table.len()].column(to).to_vec();
+                    roc::divided(&scores, labels, to)
+                }
+            };
+            let area = crate::stats::auc(&positive, &negative);
+            Elsewhere {
+                class,
+                area,
+                interval: roc::interval(area, positive.len(), negative.len()),
+                ratio: reader.then(|| other.ratios[best][to]),
+            }
+        };
+        alarms.iter().map(area).collect()
+    }
+}
+
+/// A cue in another set.
+pub(super) struct Elsewhere {
+    pub class: usize,
+    /// Area under the ROC curve there, and its 95 % interval.
+    pub area: f64,
+    pub interval: [f64; 2],
+    /// Of the reader, its statistic there over its level, which does not depend on the number of
+    /// images.
+    pub ratio: Option<f64>,
 }
 
 /// What a reader of the report should know.
@@ -140,13 +219,14 @@ fn gather(set: &Set, table: &Table) -> Vec<Vec<[Sums; 2]>> {
 }
 
 // Ratios of every detector for every class.
-fn without_ghosts(table: &Table, halves: &[Vec<[Sums; 2]>]) -> Vec<Vec<f64>> {
+fn without_ghosts(table: &Table, halves: &[Vec<[Sums; 2]>], null: &Null) -> Vec<Vec<f64>> {
     let whole: Vec<Vec<Sums>> =
         (0..table.len()).map(|d| halves.iter().map(|class| Sums::total(&class[d])).collect()).collect();
     let ratios = |kept: &[usize]| -> Vec<Vec<f64>> {
         let of = |d: usize| {
             let total = Sums::total(kept.iter().map(|&class| &whole[d][class]));
-            kept.par_iter().map(|&class| table[d].ratio(&whole[d][class], &total)).collect()
+            let ratio = |&class: &usize| table[d].ratio(&whole[d][class], &total) / null.guard(d);
+            kept.par_iter().map(ratio).collect()
         };
         (0..table.len()).map(of).collect()
     };
@@ -170,6 +250,7 @@ fn without_ghosts(table: &Table, halves: &[Vec<[Sums; 2]>]) -> Vec<Vec<f64>> {
 }
 
 struct Job<'a> {
+    class: usize,
     detector: usize,
     finding: Finding<'a>,
 }
@@ -251,6 +332,8 @@ fn judged(
         extreme: None,
         score: 0.0,
         ratios: Vec::new(),
+        masked: None,
+        p: None,
         accuracy,
         interval: roc::interval(accuracy, positive.len(), negative.len()),
         carriers: (share * set.members[class].len() as f64).round() as usize,

@@ -82,7 +82,7 @@ impl Figure {
 impl Page {
     /// The page as HTML; all text is escaped.
     pub fn html(&self) -> String {
-        html::page(include_str!("../../assets/templates/report.html"), self)
+        html::page(include_str!("../assets/templates/report.html"), self)
     }
 
     /// Writes the page to `out`, complete or not at all.

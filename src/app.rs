@@ -3,6 +3,7 @@
 //! Results go to stdout, everything else to stderr.
 
 mod audit;
+mod calibrate;
 mod doctor;
 #[cfg(feature = "torch")]
 mod evaluate;
@@ -42,6 +43,7 @@ pub fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Inspect(args) => inspect::run(&args),
         Command::Shortcuts(args) => shortcuts::run(&args),
+        Command::Calibrate(args) => calibrate::run(&args),
         Command::Predict(args) => predict::run(&args),
         #[cfg(feature = "torch")]
         Command::Train(args) => train::run(&args),

@@ -33,6 +33,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Which classes of a data set carry a cue that a network could take instead of their content
     Shortcuts(ShortcutsArgs),
+    /// How many planted cues `shortcuts` finds in your images, and how often it is wrong
+    Calibrate(CalibrateArgs),
     /// Forecast when each mode will be learned, and with which frequencies, without training
     Predict(Box<PredictArgs>),
     /// Train a network and record the discovery of each mode
@@ -174,6 +176,44 @@ pub struct ShortcutsArgs {
     pub out: Option<PathBuf>,
     /// Seed of what is drawn: folds of a fit, groups of images without a class, and the images that
     /// are read where there are very many
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Threads, all cores where 0
+    #[arg(long, default_value_t = 0)]
+    pub threads: usize,
+}
+
+/// `domfreq calibrate`.
+#[derive(Debug, Args)]
+pub struct CalibrateArgs {
+    /// The data set.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Kinds of cues, as `planted:` names them [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "A,B,…")]
+    pub cues: Vec<String>,
+    /// L2 norms of the change of an image, pixels in [0, 1]
+    #[arg(long, value_delimiter = ',', value_name = "A,B,…", default_values_t = [0.5, 1.0, 2.0])]
+    pub norms: Vec<f64>,
+    /// Parts of the class that carry the cue
+    #[arg(long, value_delimiter = ',', value_name = "A,B,…", default_values_t = [1.0, 0.3])]
+    pub shares: Vec<f64>,
+    /// Draws of each kind, norm and part
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub draws: usize,
+    /// Subsets in which nothing is planted
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    pub subsets: usize,
+    /// Images of a subset
+    #[arg(long, value_name = "N", default_value_t = 4000)]
+    pub images: usize,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// Also write calibration.json, and calibration.png with the shares found
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Seed of subsets, classes and cues
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Threads, all cores where 0

@@ -59,15 +59,19 @@ impl ImageSet {
     /// `count` images at even distances, copied; all where there are fewer.
     pub fn thinned(&self, count: usize) -> Self {
         let count = count.min(self.len());
-        let rows: Vec<usize> = (0..count).map(|i| i * self.len() / count).collect();
+        self.part(&(0..count).map(|i| i * self.len() / count).collect::<Vec<_>>())
+    }
+
+    /// The images `rows`, copied.
+    pub fn part(&self, rows: &[usize]) -> Self {
         Self {
-            images: self.images.select(Axis(0), &rows),
+            images: self.images.select(Axis(0), rows),
             targets: match &self.targets {
                 Targets::Classes { labels, names } => {
                     let labels = rows.iter().map(|&row| labels[row]).collect();
                     Targets::Classes { labels, names: names.clone() }
                 }
-                Targets::Real(y) => Targets::Real(y.select(Axis(0), &rows)),
+                Targets::Real(y) => Targets::Real(y.select(Axis(0), rows)),
             },
             source: self.source.clone(),
         }

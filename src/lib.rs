@@ -47,9 +47,9 @@ pub mod error;
 pub mod field;
 pub(crate) mod figure;
 mod html;
-pub mod page;
 #[cfg(feature = "torch")]
 pub mod model;
+pub mod page;
 pub(crate) mod pickle;
 pub(crate) mod plot;
 #[cfg(feature = "torch")]

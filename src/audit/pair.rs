@@ -10,10 +10,10 @@ use super::Rate;
 use super::chapter::{Chapter, Picture, Words, minus, percent, section};
 use super::csv::{Cell, Csv};
 use super::numbers::{Beside, Measured, Number};
-use crate::page::Table;
 use super::parts::LeftOut;
 use super::pens::{MEASURED, OTHER, bars, dotted};
 use super::report::OnImages;
+use crate::page::Table;
 use crate::plot::{Block, Key, Marker, Panel, Pen, Sign};
 use crate::stats::Z95;
 

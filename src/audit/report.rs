@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::Rate;
 use super::chapter::{self, Chapter, Words, capital, percent};
 use super::layers::{self, Comparison, Layers, Series, comparison, series};
-use crate::page::{Convention, Figure, Page};
 use super::pair::{self, Pair};
 use super::parts::{Found, LeftOut, Name, Part, Shown};
 use super::pens::draw;
 use crate::disk;
 use crate::error::{Error, Result};
+use crate::page::{Convention, Figure, Page};
 use crate::weights::Origin;
 
 /// Version of the layout of `audit.json`.

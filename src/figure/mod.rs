@@ -9,6 +9,7 @@ pub mod cues;
 mod curves;
 mod depth;
 mod dominance;
+pub mod doses;
 pub mod expected;
 mod forecast;
 pub mod index;

@@ -19,6 +19,7 @@ use ndarray::{Array1, Array2, Array4, Axis};
 use rand::seq::index::sample;
 use serde::Serialize;
 
+use super::early;
 use super::report::{Both, Entry};
 use super::search::Search;
 use super::set::Set;
@@ -112,7 +113,8 @@ pub fn compare(train: &ImageSet, test: &ImageSet, options: Options) -> Result<Re
         return Err(Error::input("--test", expected, listed(&few(&sets[1].names))));
     }
     let searches = [Search::new(&sets[0], options.seed)?, Search::new(&sets[1], options.seed)?];
-    let entries = searches.each_ref().map(Search::entries);
+    let mut entries = searches.each_ref().map(Search::entries);
+    early::tell(train, &mut entries[0], options.seed)?;
     let mut cues = Vec::new();
     for (at, name) in NAMES.into_iter().enumerate() {
         for found in searches[at].elsewhere(&searches[1 - at]) {
@@ -219,16 +221,11 @@ impl Halves {
     }
 }
 
+// These images, with these classes.
 fn part(set: &ImageSet, rows: &[(usize, usize)], names: &[String]) -> ImageSet {
     let at: Vec<usize> = rows.iter().map(|row| row.0).collect();
-    ImageSet {
-        images: set.images.select(Axis(0), &at),
-        targets: Targets::Classes {
-            labels: rows.iter().map(|row| row.1 as u32).collect(),
-            names: names.to_vec(),
-        },
-        source: set.source.clone(),
-    }
+    let labels = rows.iter().map(|row| row.1 as u32).collect();
+    ImageSet { targets: Targets::Classes { labels, names: names.to_vec() }, ..set.part(&at) }
 }
 
 // Pixels `[N, d]` and class indicators `[N, K]` of these images, less their means.
@@ -287,15 +284,19 @@ fn worth(modes: &Modes, halves: &Halves) -> Vec<[f64; 2]> {
 
 // The images of both sets as two classes.
 fn between(sets: [&ImageSet; 2], seed: u64) -> Result<Entry> {
-    let rows =
-        sets.map(|set| drawn(set.len(), MOST / 2, seed, "shortcuts/between"));
+    let rows = sets.map(|set| drawn(set.len(), MOST / 2, seed, "shortcuts/between"));
     let [c, h, w] = sets[0].shape();
     let mut images = Array4::zeros((rows[0].len() + rows[1].len(), c, h, w));
-    let all = sets.iter().zip(&rows).flat_map(|(set, rows)| rows.iter().map(|&i| set.images.index_axis(Axis(0), i)));
+    let all = sets
+        .iter()
+        .zip(&rows)
+        .flat_map(|(set, rows)| rows.iter().map(|&i| set.images.index_axis(Axis(0), i)));
     images.outer_iter_mut().zip(all).for_each(|(mut out, image)| out.assign(&image));
-    let labels = rows.iter().enumerate().flat_map(|(set, rows)| rows.iter().map(move |_| set as u32)).collect();
+    let labels =
+        rows.iter().enumerate().flat_map(|(set, rows)| rows.iter().map(move |_| set as u32)).collect();
     let names = NAMES.map(str::to_owned).to_vec();
-    let set = ImageSet { images, targets: Targets::Classes { labels, names }, source: sets[0].source.clone() };
+    let set =
+        ImageSet { images, targets: Targets::Classes { labels, names }, source: sets[0].source.clone() };
     let set = Set::new(&set)?;
     let entries = Search::new(&set, seed)?.entries();
     entries.into_iter().next().ok_or_else(|| Error::input("data set", "two classes", "none"))

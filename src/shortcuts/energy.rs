@@ -16,8 +16,11 @@ use super::image::Image;
 use super::ring::{self, Contrast};
 use super::sums::{Sums, class_z};
 
-pub(super) const KIND: Kind =
-    Kind { name: "energy", about: "one frequency", make: |context| Box::new(Energy { context: Arc::clone(context) }) };
+pub(super) const KIND: Kind = Kind {
+    name: "energy",
+    about: "one frequency",
+    make: |context| Box::new(Energy { context: Arc::clone(context) }),
+};
 
 const LEVEL: f64 = 5.0;
 /// Standard deviation of E below which a plane has nothing to show.

@@ -100,6 +100,11 @@ pub struct Entry {
     pub accuracy: f64,
     /// 95 % interval of the area (Hanley & McNeil 1982).
     pub interval: [f64; 2],
+    /// How early a network would tell the class: the share of it that a linear reader of random
+    /// convolutions tells, out of fold (1: all of it). None where it was not asked for.
+    pub told: Option<f64>,
+    /// The median of this over the other classes.
+    pub told_of_others: Option<f64>,
     /// About how many images of the class carry the cue: n_c (TPR − FPR)/(1 − FPR) at a false
     /// positive rate of 0.01; a lower bound for `extremes`.
     pub carriers: usize,

@@ -332,6 +332,8 @@ fn judged(
         extreme: None,
         score: 0.0,
         ratios: Vec::new(),
+        told: None,
+        told_of_others: None,
         masked: None,
         p: None,
         accuracy,

@@ -6,6 +6,7 @@ use super::*;
 use crate::data::planted::{Truth, load_with_truth};
 use crate::data::{self, Spec};
 use crate::field::{Provenance, Targets};
+use crate::spectrum::Frequency;
 
 const LEAVES: &str = "leaves:count=1500,classes=5,channels=3,size=32";
 
@@ -64,6 +65,8 @@ fn a_wave_is_found_with_its_frequency() {
     assert_eq!(first.colour, Some("grey"));
     assert!(first.accuracy > 0.9 && first.carriers > 150, "{first:?}");
     assert_eq!(carriers_named(&report, &truth), 10);
+    // Without that frequency nothing is left of it, and no group of images has as much.
+    assert!(first.masked.unwrap() < 1.0 && first.p == Some(0.005), "{first:?}");
 }
 
 #[test]
@@ -168,7 +171,14 @@ fn sizes_ranges_and_grey_images_are_taken_as_they_come() {
     assert!(small.shortcuts.iter().all(|e| e.score.is_finite()), "{small:?}");
     // The same as whole numbers.
     let large = search(&set(images.mapv(|v| (v * 255.0).round()), 3), Options::default()).unwrap();
-    assert_eq!(small.shortcuts, large.shortcuts);
+    for (a, b) in small.shortcuts.iter().zip(&large.shortcuts) {
+        // The reader of it takes pixels as they come, in single precision.
+        assert!((a.told.unwrap() - b.told.unwrap()).abs() < 1e-5);
+        assert_eq!(
+            Entry { told: None, told_of_others: None, ..a.clone() },
+            Entry { told: None, told_of_others: None, ..b.clone() }
+        );
+    }
     assert!(large.notes.iter().any(|note| note.contains("0 to 255")));
     // Above 64 pixels a side they are reduced.
     let report = search(&set(noise(60, 1, 96, 80), 2), Options::default()).unwrap();
@@ -194,4 +204,66 @@ fn classes_without_images_are_left_out() {
     let report = search(&few, Options::default()).unwrap();
     assert_eq!((report.classes, report.shortcuts.len()), (2, 2));
     assert!(report.notes.iter().any(|note| note.contains("left out: none")));
+}
+
+// Class 0 is brighter by `step`.
+fn bright(seed: u64, step: f32) -> ImageSet {
+    use rand::Rng;
+    let mut rng = crate::seed::rng(seed, "test/shortcuts", 1);
+    let pixels = Array4::from_shape_fn((600, 1, 12, 12), |(i, ..)| {
+        let v = 0.25 + 0.4 * rng.random::<f32>() + if i % 3 == 0 { step } else { 0.0 };
+        (v * 255.0).round() / 255.0
+    });
+    set(pixels, 3)
+}
+
+#[test]
+fn a_mode_of_one_set_is_told_from_one_of_both() {
+    let of = |train: f32, test: f32| {
+        let report = compare(&bright(1, train), &bright(2, test), Options::default()).unwrap();
+        report.comparison.unwrap().modes
+    };
+    let modes = of(0.2, 0.0);
+    assert_eq!((modes.len(), modes[0].set, modes[0].mode, modes[0].only), (1, "train", 1, true), "{modes:?}");
+    assert_eq!(modes[0].frequency, Frequency { row: 0, col: 0 });
+    // u = (2, −1, −1)/√6 and v = 1/12 everywhere: u·Σyx·v = (1/3)(2/√6)·12·0.2 − … = 0.8·√(2/3).
+    let [here, error] = modes[0].here;
+    assert!((here - 0.8 * (2.0f64 / 3.0).sqrt()).abs() < 3.0 * error, "{modes:?}");
+    assert!(modes[0].there[0].abs() < 4.0 * modes[0].there[1], "{modes:?}");
+    let modes = of(0.2, 0.2);
+    assert_eq!(
+        modes.iter().map(|m| (m.set, m.only)).collect::<Vec<_>>(),
+        [("train", false), ("test", false)]
+    );
+}
+
+#[test]
+fn copies_in_a_test_set_and_classes_of_one_set_are_counted() {
+    let train = bright(1, 0.0);
+    let mut test = bright(2, 0.0);
+    // 3 and 4 of their own classes, 5 of another.
+    for (from, to) in [(0, 3), (1, 4), (0, 5)] {
+        let copy = train.images.index_axis(Axis(0), from).to_owned();
+        test.images.slice_mut(s![to, .., .., ..]).assign(&copy);
+    }
+    let Targets::Classes { names, .. } = &mut test.targets else { unreachable!() };
+    names[1] = "other".to_owned();
+    let found = compare(&train, &test, Options::default()).unwrap().comparison.unwrap();
+    // The class of 1 and 4 has another name there.
+    assert_eq!(found.copies, [1, 2]);
+    assert_eq!(found.classes, [vec!["c1".to_owned()], vec!["other".to_owned()]]);
+    assert!(!found.between.alarm && found.images == 600);
+}
+
+#[test]
+fn sets_that_cannot_be_compared_are_one_clear_error() {
+    let (train, other) = (bright(1, 0.1), set(noise(120, 1, 12, 13), 3));
+    let text = |test: &ImageSet| compare(&train, test, Options::default()).unwrap_err().to_string();
+    assert!(text(&other).contains("--test") && text(&other).contains("1×12×13"), "{}", text(&other));
+    let mut foreign = bright(2, 0.1);
+    let Targets::Classes { names, .. } = &mut foreign.targets else { unreachable!() };
+    names.iter_mut().for_each(|name| name.insert(0, 'x'));
+    assert!(text(&foreign).contains("two classes of the training set (c0"), "{}", text(&foreign));
+    let few = set(noise(30, 1, 12, 12), 3);
+    assert!(text(&few).contains("--test: class c0"), "{}", text(&few));
 }

@@ -117,9 +117,11 @@ fn load(spec: &Spec, options: &Options) -> crate::error::Result<ImageSet> {
 // Says that it is the test set that is not right.
 fn of_test(error: Error) -> Error {
     match error {
-        Error::Input { place, expected, found } => {
-            Error::Input { place: format!("--test: {}", place.trim_start_matches("--data: ")), expected, found }
-        }
+        Error::Input { place, expected, found } => Error::Input {
+            place: format!("--test: {}", place.trim_start_matches("--data: ")),
+            expected,
+            found,
+        },
         other => other,
     }
 }

@@ -10,8 +10,10 @@ use crate::page::{Convention, Figure, Page, Section};
 pub fn page(whole: &Whole, picture: &Path) -> Result<Page> {
     let report = whole.report;
     let [c, h, w] = report.shape;
-    let mut subtitle =
-        format!("{}: {} images, {} classes, {c}×{h}×{w}; {}", whole.data, report.images, report.classes, whole.description);
+    let mut subtitle = format!(
+        "{}: {} images, {} classes, {c}×{h}×{w}; {}",
+        whole.data, report.images, report.classes, whole.description
+    );
     if let Some(test) = &whole.test {
         subtitle += &format!("; test set {}: {}", test.data, test.description);
     }
@@ -67,6 +69,11 @@ fn conventions() -> Vec<Convention> {
             "AUC alone",
             "Area under the ROC curve of what was found in single images, the class against the rest, with its 95 % \
              interval: what the cue alone is worth.",
+        ),
+        (
+            "told",
+            "How early a network would tell the class: the share of it that a linear reader of random convolutions \
+             (features as a network with global pooling has first) tells of images it was not fitted to.",
         ),
         ("carriers", "About how many images of the class have it, at a false positive rate of 1 %."),
         ("frequency", "Row and column, in cycles per image; grey, red-green and yellow-blue are opponent planes."),

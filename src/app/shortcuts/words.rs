@@ -51,7 +51,8 @@ pub fn findings(whole: &Whole) -> Vec<String> {
         let modes: Vec<String> =
             both.modes.iter().filter(|m| m.set == set && m.only).map(|m| m.mode.to_string()).collect();
         if !modes.is_empty() {
-            lines.push(format!("modes of {set} that are worth less than half in {other}: {}", listed(&modes)));
+            lines
+                .push(format!("modes of {set} that are worth less than half in {other}: {}", listed(&modes)));
         }
     }
     lines.push(match both.between.alarm {
@@ -86,7 +87,19 @@ fn table(caption: &str, head: &[&str], rows: Vec<Vec<String>>) -> Table {
 }
 
 fn classes(entries: &[Entry]) -> Table {
-    let head = ["rank", "alarm", "class", "reader", "score", "masked", "p", "AUC alone", "carriers", "what, where"];
+    let head = [
+        "rank",
+        "alarm",
+        "class",
+        "reader",
+        "score",
+        "masked",
+        "p",
+        "AUC alone",
+        "told",
+        "carriers",
+        "what, where",
+    ];
     let row = |(rank, entry): (usize, &Entry)| {
         let [low, high] = entry.interval;
         let classes: Vec<String> = entry.classes.iter().map(|name| shown(name)).collect();
@@ -99,6 +112,7 @@ fn classes(entries: &[Entry]) -> Table {
             entry.masked.map_or_else(|| "–".to_owned(), |v| format!("{v:.2}")),
             entry.p.map_or_else(|| "–".to_owned(), |p| format!("{p:.3}")),
             format!("{:.3} [{low:.3}, {high:.3}]", entry.accuracy),
+            entry.told.map_or_else(|| "–".to_owned(), |told| format!("{told:.2}")),
             entry.carriers.to_string(),
             about(entry),
         ]

@@ -4,8 +4,8 @@ use ndarray::Array2;
 
 use super::{Layer as Convolution, Layers, Quantity, csv};
 use crate::audit::chapter::{Chapter, Picture, Words};
-use crate::page::Table;
 use crate::audit::pens::{DRAWN, MEASURED, RADIUS, bars, decades, dotted, measured, title};
+use crate::page::Table;
 use crate::plot::{Axis, Block, Heat, Key, Layer, Look, Marker, Panel, Sign, Tile, Tiles};
 use crate::spectrum::{mirror, shift_to_centre};
 

@@ -2,8 +2,8 @@
 
 use super::{Change, Comparison, csv};
 use crate::audit::chapter::{Chapter, Picture, Words, cell};
-use crate::page::Table;
 use crate::audit::pens::{LEVEL, MEASURED, dotted};
+use crate::page::Table;
 use crate::plot::{Axis, Block, Layer, Marker, Panel};
 
 /// The files of the chapter: its table, its figure.

@@ -213,6 +213,17 @@ const CUES: [&CueKind; 13] = [
     &CueKind { removable: false, ..CueKind::new("jpeg", degraded::jpeg) },
 ];
 
+/// The words of the key `cue`.
+pub const CUE_NAMES: [&str; CUES.len()] = {
+    let mut names = [""; CUES.len()];
+    let mut i = 0;
+    while i < names.len() {
+        names[i] = CUES[i].name;
+        i += 1;
+    }
+    names
+};
+
 /// The arguments that all cues have.
 struct Planted {
     args: Args,

@@ -29,7 +29,7 @@ DATA       ?=
 DATA_FLAGS ?=
 
 FIGS       := fig-stages fig-speed fig-dominance fig-natural fig-depth fig-order fig-resnet fig-forecast fig-shortcut fig-texture fig-audit
-.PHONY: help setup build test test-core doc bench gpu-check clean figures study-forecast $(FIGS)
+.PHONY: help setup build test test-core doc bench gpu-check clean figures study-forecast study-shortcuts $(FIGS)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -253,6 +253,12 @@ fig-texture: build ## shape or texture: over the width of the textures' spectra,
 	    --force > /dev/null; \
 	done; done
 	$(BIN) figure texture $(RUNS)/texture/* --out $(FIGURES)/texture.png
+
+# How good `shortcuts` is on your images: hours.
+study-shortcuts: build ## planted cues found, and false alarms, over norms and parts of a class [DATA=SPEC]
+	$(if $(DATA),,$(error study-shortcuts needs DATA=SPEC, such as DATA=parquet:PATH))
+	@mkdir -p $(FIGURES)
+	$(BIN) calibrate --data "$(DATA)" $(DATA_FLAGS) --norms 0.25,0.5,1,2 --draws 20 --subsets 120 --out $(FIGURES)/shortcuts
 
 AUDITED     = $(RUNS)/audited$(ALSO)
 

@@ -10,7 +10,7 @@ fn main() -> ExitCode {
     match app::run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            if let Some(stopped @ Error::Stopped { .. }) = e.downcast_ref() {
+            if let Some(stopped @ (Error::Stopped { .. } | Error::Interrupted { .. })) = e.downcast_ref() {
                 say(stopped);
                 return ExitCode::from(STOPPED);
             }

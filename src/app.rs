@@ -21,6 +21,7 @@ mod notes;
 mod predict;
 mod shortcuts;
 mod start;
+mod sweep;
 #[cfg(feature = "torch")]
 mod train;
 
@@ -55,6 +56,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Train(_) | Command::Evaluate(_) | Command::GpuCheck(_) => {
             anyhow::bail!("this domfreq was built without libtorch (feature `torch`): it runs no networks")
         }
+        Command::Sweep(command) => sweep::run(&command),
         Command::Audit(args) => audit::run(&args),
         Command::Figure(args) => figure::run(&args.figure),
         Command::Doctor(args) => doctor::run(&args),

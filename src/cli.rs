@@ -39,6 +39,9 @@ pub enum Command {
     Predict(Box<PredictArgs>),
     /// Train a network and record the discovery of each mode
     Train(Box<TrainArgs>),
+    /// Many runs from one file: plan, run, watch and gather them
+    #[command(subcommand)]
+    Sweep(SweepCommand),
     /// Loss and accuracy of a deep network on images, from a run or a file of weights
     Evaluate(Box<EvaluateArgs>),
     /// Which frequencies a network lives on, from a file of weights or a run: a report, tables, figures
@@ -423,6 +426,56 @@ pub struct ShownArgs {
     /// Names of the network's outputs, a line for each in their order: images are then of any of these classes
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     pub outputs: Option<PathBuf>,
+}
+
+/// `domfreq sweep`.
+#[derive(Debug, Subcommand)]
+pub enum SweepCommand {
+    /// Resolve every configuration of a sweep file, and number them
+    Plan(SweepArgs),
+    /// Do the runs that are missing, stopped or killed, several at a time
+    Run(SweepRunArgs),
+    /// What the runs have come to
+    Status(SweepArgs),
+    /// All summaries as one table, and their means over seeds: CSV and Parquet
+    Collect(SweepArgs),
+}
+
+/// A sweep.
+#[derive(Clone, Debug, Args)]
+pub struct SweepArgs {
+    /// A sweep file, which is planned first, or the folder of a planned sweep
+    #[arg(value_name = "FILE|DIR")]
+    pub sweep: PathBuf,
+    /// Folder of the sweep [default: sweeps/<name>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `domfreq sweep run`.
+#[derive(Clone, Debug, Args)]
+pub struct SweepRunArgs {
+    /// Which sweep.
+    #[command(flatten)]
+    pub of: SweepArgs,
+    /// Only the runs with these numbers: 3, 5-8, 20-; comma-separated
+    #[arg(long, value_delimiter = ',', value_name = "A,B-C,…")]
+    pub only: Vec<String>,
+    /// Runs at a time [default: one per GPU named, else as many as cores / --threads]
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Threads of each run; results are the same to the bit for the same number
+    #[arg(long, default_value_t = 1)]
+    pub threads: usize,
+    /// GPUs, by index or UUID, one run at a time on each
+    #[arg(long, value_delimiter = ',', value_name = "A,B,…")]
+    pub gpus: Vec<String>,
+    /// Do failed runs again, from their beginning
+    #[arg(long)]
+    pub retry: bool,
 }
 
 /// `domfreq evaluate`.

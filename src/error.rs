@@ -70,6 +70,12 @@ pub enum Error {
     /// libtorch, or the device asked for, is not usable.
     #[error("{0}")]
     Device(String),
+    /// A sweep was asked to stop, and can be gone on with.
+    #[error("stopped by {signal}; running the sweep again goes on from here")]
+    Interrupted {
+        /// The signal's name.
+        signal: &'static str,
+    },
     /// A run was asked to stop, and can be gone on with.
     #[error("stopped by {signal} after step {step}; the checkpoint is written, `--resume` goes on from it")]
     Stopped {

@@ -61,6 +61,7 @@ pub mod seed;
 pub mod shortcuts;
 pub mod spectrum;
 pub(crate) mod stats;
+pub mod sweep;
 pub mod theory;
 #[cfg(feature = "torch")]
 pub mod train;

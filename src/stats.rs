@@ -8,6 +8,27 @@ use serde::{Deserialize, Serialize};
 /// its quantile 0.975.
 pub const Z95: f64 = 1.959_963_984_540_054;
 
+/// Half the width of a 95 % interval of a mean, in its standard errors: the quantile 0.975 of
+/// Student's t with `df` degrees of freedom (NaN of 0).
+pub fn t95(df: usize) -> f64 {
+    const TABLE: [f64; 30] = [
+        12.706_205, 4.302_653, 3.182_446, 2.776_445, 2.570_582, 2.446_912, 2.364_624, 2.306_004, 2.262_157,
+        2.228_139, 2.200_985, 2.178_813, 2.160_369, 2.144_787, 2.131_450, 2.119_905, 2.109_816, 2.100_922,
+        2.093_024, 2.085_963, 2.079_614, 2.073_873, 2.068_658, 2.063_899, 2.059_539, 2.055_529, 2.051_831,
+        2.048_407, 2.045_230, 2.042_272,
+    ];
+    match df {
+        0 => f64::NAN,
+        1..=30 => TABLE[df - 1],
+        // Cornish & Fisher's expansion: to 1e-5 from here on.
+        _ => {
+            let (z, n) = (Z95, df as f64);
+            z + (z.powi(3) + z) / (4.0 * n)
+                + (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * n * n)
+        }
+    }
+}
+
 /// A share of images.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rate {

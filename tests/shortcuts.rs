@@ -1,4 +1,4 @@
-use crate::support::{fails, json, npz, ok, photos};
+use crate::support::{fails, json, npz, ok, photos, write_png};
 
 #[test]
 fn a_planted_patch_comes_first_in_json_table_and_file() {
@@ -25,6 +25,25 @@ fn a_planted_patch_comes_first_in_json_table_and_file() {
     for part in ["400 images, 4 classes, 3×20×20", "can be told by a cue", "ALARM", "AUC alone", "rows "] {
         assert!(table.contains(part), "{part} in {table}");
     }
+}
+
+#[test]
+fn photos_of_different_sizes_are_brought_to_one() {
+    let tmp = tempfile::tempdir().unwrap();
+    for class in 0..2u32 {
+        for i in 0..24u32 {
+            let file = tmp.path().join(format!("set/c{class}/{i}.png"));
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            // One class has waves, 1 in 4 pixels of it.
+            let wave = move |x: u32| if class == 1 { 60 * u8::from(x % 4 < 2) } else { 0 };
+            write_png(&file, 70 + i, 90 - i, |y, x| ((x * 7 + y * 13 + i * 29) % 97) as u8 + wave(x));
+        }
+    }
+    let report = json(&ok(tmp.path(), &["shortcuts", "--data", "folder:set", "--json"]));
+    assert_eq!(report["shape"], serde_json::json!([1, 64, 64]));
+    assert!(report["notes"].to_string().contains("64×64 pixels"), "{report}");
+    let wide = json(&ok(tmp.path(), &["shortcuts", "--data", "folder:set", "--size", "24x32", "--json"]));
+    assert_eq!(wide["shape"], serde_json::json!([1, 24, 32]));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ndarray::{Array1, Array2, Array3, Array4, ArrayD, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use crate::run::{Look, Manifest, Metrics, RunConfig, Snapshot};
 use crate::spectrum::{self, Energies};
 use crate::theory::Modes;
 
-const MANIFEST: &str = "manifest.json";
+const MANIFEST: &str = super::manifest::FILE;
 const LOCK: &str = ".lock";
 
 /// A run directory, its own for as long as this lives.
@@ -398,11 +399,24 @@ pub struct Layers {
 fn lock(root: &Path) -> Result<File> {
     let path = root.join(LOCK);
     let lock = File::options().create(true).append(true).open(&path).map_err(Error::io(&path, "create"))?;
-    if let Err(TryLockError::WouldBlock) = lock.try_lock() {
-        let expected = "a directory that no other process writes to";
-        return Err(Error::input(root.display(), expected, "a run that is being written"));
+    // Who asks whether it is locked holds it for a moment.
+    for _ in 0..LOOKS {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+            _ => return Ok(lock),
+        }
     }
-    Ok(lock)
+    let expected = "a directory that no other process writes to";
+    Err(Error::input(root.display(), expected, "a run that is being written"))
+}
+
+/// Times that a lock is tried.
+const LOOKS: u32 = 5;
+
+/// Whether a process on this machine writes the run at `root`.
+pub fn is_locked(root: &Path) -> bool {
+    let Ok(lock) = File::options().append(true).open(root.join(LOCK)) else { return false };
+    matches!(lock.try_lock(), Err(TryLockError::WouldBlock))
 }
 
 /// The images that a network uses for the modes.

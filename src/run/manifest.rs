@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::disk;
 use crate::error::{Error, Result};
 
+/// The file's name.
+pub const FILE: &str = "manifest.json";
+
 /// Version of the layout of a run directory.
 pub const SCHEMA: u32 = 1;
 

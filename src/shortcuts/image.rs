@@ -1,5 +1,7 @@
 //! One image, and what several detectors need of it.
 
+use std::cell::OnceCell;
+
 use ndarray::ArrayView2;
 use rustfft::num_complex::Complex;
 
@@ -20,17 +22,23 @@ pub(super) struct Image<'a> {
     pub spectrum: Vec<Complex<f64>>,
     /// L = ln(|C|² + 2e-6) of these.
     pub log: Vec<f64>,
+    excess: OnceCell<(Vec<f64>, Vec<f64>)>,
 }
 
 impl<'a> Image<'a> {
     pub fn new(bytes: &'a [u8], shape: [usize; 3]) -> Self {
         let x: Vec<f32> = bytes.iter().map(|&b| f32::from(b) / 255.0).collect();
         let (spectrum, log) = spectra(bytes, shape);
-        Self { residual: residual(&x, shape), shape, bytes, spectrum, log }
+        Self { residual: residual(&x, shape), shape, bytes, spectrum, log, excess: OnceCell::new() }
     }
 
-    /// D = L − `reference`, 0 at frequency 0, and B, its mean over the ring of every cell.
-    pub fn excess(&self, reference: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    /// D = L − `reference`, 0 at frequency 0, and B, its mean over the ring of every cell. The
+    /// reference is that of the set, the same in every call.
+    pub fn excess(&self, reference: &[f64]) -> &(Vec<f64>, Vec<f64>) {
+        self.excess.get_or_init(|| self.without(reference))
+    }
+
+    fn without(&self, reference: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let [_, h, w] = self.shape;
         let mut d: Vec<f64> = self.log.iter().zip(reference).map(|(l, mu)| l - mu).collect();
         let mut b = vec![0.0; d.len()];

@@ -44,7 +44,7 @@ impl Detector for Phase {
         let (re, im) = out.split_at_mut(b.len());
         for (i, (c, b)) in image.spectrum.iter().zip(b).enumerate() {
             let w = c * (-0.5 * (self.context.reference[i] + b)).exp();
-            let w = w * (LARGEST / w.norm().max(1e-9)).min(1.0);
+            let w = w * (LARGEST / w.norm_sqr().sqrt().max(1e-9)).min(1.0);
             (re[i], im[i]) = (w.re, w.im);
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! r = x − 3×3 mean, s = mean |r| of the image + 0.004, p = clip(r/s, ±1.5) without the pixels at
 //! the edge; q(position) = Σ over colours of [class z](super::sums::class_z)². The statistic is
-//! the mean of the 12 largest q over 1.5 + the median of q. Of grey images q counts three times,
+//! the mean of the 12 largest q (of images larger than 32×32 as large a part of them) over
+//! 1.5 + the median of q. Of grey images q counts three times,
 //! as of images with three equal channels.
 
 use super::Place;
@@ -18,6 +19,8 @@ const LEVEL: f64 = 15.5;
 /// Of a class of more images the level is higher, by the fourth root.
 const IMAGES: f64 = 400.0;
 const TOP: usize = 12;
+/// Positions of images of 32×32, of which this many are the top.
+const OF: f64 = 900.0;
 const LARGEST: f32 = 1.5;
 /// Part of the largest smoothed q that belongs to the place.
 const BOX: f64 = 0.25;
@@ -43,8 +46,8 @@ impl At {
 // The mean of the largest over 1.5 + the median.
 fn statistic(mut q: Vec<f64>) -> f64 {
     q.sort_unstable_by(|a, b| b.total_cmp(a));
-    let top = q[..TOP].iter().sum::<f64>() / TOP as f64;
-    top / (1.5 + quantile(&q, 0.5))
+    let top = TOP.max((TOP as f64 * q.len() as f64 / OF).round() as usize);
+    q[..top].iter().sum::<f64>() / top as f64 / (1.5 + quantile(&q, 0.5))
 }
 
 // For a class of `count` images.

@@ -12,9 +12,14 @@ pub(super) fn mean(plane: &[f64], h: usize, w: usize, out: &mut [f64]) {
 // Sums over the square of side 2r + 1 around every cell.
 fn sums(plane: &[f64], h: usize, w: usize, r: usize) -> Vec<f64> {
     let mut rows = vec![0.0; h * w];
+    // A line with its other end on either side, so that shifts are slices.
+    let mut wide = vec![0.0; w + 2 * r];
     for (line, out) in plane.chunks_exact(w).zip(rows.chunks_exact_mut(w)) {
-        for (x, out) in out.iter_mut().enumerate() {
-            *out = (0..=2 * r).map(|d| line[(x + w + d - r) % w]).sum();
+        wide[r..w + r].copy_from_slice(line);
+        wide[..r].copy_from_slice(&line[w - r..]);
+        wide[w + r..].copy_from_slice(&line[..r]);
+        for d in 0..=2 * r {
+            out.iter_mut().zip(&wide[d..d + w]).for_each(|(out, v)| *out += v);
         }
     }
     let mut all = vec![0.0; h * w];

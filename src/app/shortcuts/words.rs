@@ -28,6 +28,13 @@ pub fn text(whole: &Whole) -> String {
     text
 }
 
+/// Alarms that have a sentence of their own.
+const FIRST: usize = 3;
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", 100.0 * share.max(0.0))
+}
+
 /// The findings, a sentence each.
 pub fn findings(whole: &Whole) -> Vec<String> {
     let report = whole.report;
@@ -35,6 +42,18 @@ pub fn findings(whole: &Whole) -> Vec<String> {
         0 => "no alarm: no class reaches the level of any reader".to_owned(),
         n => format!("{n} of {} classes can be told by a cue (score of 1 or more)", report.classes),
     }];
+    for entry in report.shortcuts.iter().filter(|entry| entry.alarm).take(FIRST) {
+        if let (Some(told), Some(others)) = (entry.told, entry.told_of_others) {
+            let classes: Vec<String> = entry.classes.iter().map(|name| shown(name)).collect();
+            lines.push(format!(
+                "class {}: {} of it is told by random convolutions, as a network has them first; of other classes {} \
+                 (median)",
+                classes.join(", "),
+                percent(told),
+                percent(others)
+            ));
+        }
+    }
     let Some(both) = &report.comparison else { return lines };
     for (set, other, at) in [("train", "test", 0), ("test", "train", 1)] {
         if !both.classes[at].is_empty() {

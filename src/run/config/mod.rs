@@ -601,7 +601,7 @@ impl<I, T> Config<I, T> {
 }
 
 // One line: where, what was expected, what was found, and the nearest known key.
-fn explain(error: &toml::de::Error, text: &str, place: &str) -> Error {
+pub(crate) fn explain(error: &toml::de::Error, text: &str, place: &str) -> Error {
     let mut at = place.to_owned();
     if let Some(span) = error.span() {
         let before = text.get(..span.start).unwrap_or(text);

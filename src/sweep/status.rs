@@ -1,0 +1,131 @@
+//! What the runs of a sweep have come to.
+
+use std::fs;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::plan::{Planned, Sweep};
+use crate::error::Result;
+use crate::run::manifest::{self, Manifest};
+use crate::run::dir::is_locked;
+
+/// What a run has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Its summary is there.
+    Finished,
+    /// A process writes it now.
+    Running,
+    /// Nothing has been made of it yet.
+    Missing,
+    /// Stopped by a signal, or killed: it can be gone on with.
+    Stopped,
+    /// Ended by an error.
+    Failed,
+}
+
+impl State {
+    /// All of them, in the order of reports.
+    pub const ALL: [State; 5] =
+        [State::Finished, State::Running, State::Missing, State::Stopped, State::Failed];
+
+    /// In one word.
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Finished => "finished",
+            State::Running => "running",
+            State::Missing => "missing",
+            State::Stopped => "stopped",
+            State::Failed => "failed",
+        }
+    }
+}
+
+/// A run and what it has come to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Status {
+    /// Its number.
+    pub number: usize,
+    /// Its name.
+    pub name: String,
+    /// What it has come to.
+    pub state: State,
+    /// Why it failed, or what is odd about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Sweep {
+    /// What a run has come to, by its folder alone.
+    ///
+    /// # Errors
+    /// None: what cannot be read is a reason.
+    pub fn state(&self, run: &Planned) -> Status {
+        let dir = self.dir(run);
+        let with = |state, reason: Option<String>| Status {
+            number: run.number,
+            name: run.name.clone(),
+            state,
+            reason,
+        };
+        let failure = || fs::read_to_string(self.failure(run)).ok().map(|text| first_line(&text));
+        let manifest = dir.join(manifest::FILE);
+        if !manifest.exists() {
+            return match failure() {
+                Some(reason) => with(State::Failed, Some(reason)),
+                None => with(State::Missing, None),
+            };
+        }
+        match Manifest::read(&manifest) {
+            Err(e) => with(State::Failed, Some(e.to_string())),
+            Ok(m) => match m.status {
+                manifest::Status::Finished if dir.join("summary.json").exists() => with(State::Finished, None),
+                manifest::Status::Finished => {
+                    with(State::Failed, Some("finished, but its summary.json is gone".to_owned()))
+                }
+                _ if is_locked(&dir) => with(State::Running, None),
+                manifest::Status::Running => with(State::Stopped, Some("killed".to_owned())),
+                manifest::Status::Stopped => with(State::Stopped, m.error.map(|e| first_line(&e))),
+                manifest::Status::Failed => {
+                    with(State::Failed, failure().or_else(|| m.error.map(|e| first_line(&e))))
+                }
+            },
+        }
+    }
+
+    /// What these runs have come to.
+    ///
+    /// # Errors
+    /// None so far.
+    pub fn states(&self, runs: &[&Planned]) -> Result<Vec<Status>> {
+        use rayon::prelude::*;
+        Ok(runs.par_iter().map(|run| self.state(run)).collect())
+    }
+
+    /// Notes why a run failed, or that it did not.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`].
+    pub fn note_failure(&self, run: &Planned, reason: Option<&str>) -> Result<()> {
+        let path = self.failure(run);
+        match reason {
+            Some(reason) => crate::disk::write_bytes(&path, reason.as_bytes()),
+            None => remove(&path),
+        }
+    }
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(crate::Error::Io { path: path.to_path_buf(), action: "remove", reason: e })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}

@@ -435,6 +435,8 @@ pub enum SweepCommand {
     Plan(SweepArgs),
     /// Do the runs that are missing, stopped or killed, several at a time
     Run(SweepRunArgs),
+    /// Give the runs that are missing, stopped or killed to SLURM: job arrays, and a job that gathers
+    Submit(SweepSubmitArgs),
     /// What the runs have come to
     Status(SweepArgs),
     /// All summaries as one table, and their means over seeds: CSV and Parquet
@@ -476,6 +478,62 @@ pub struct SweepRunArgs {
     /// Do failed runs again, from their beginning
     #[arg(long)]
     pub retry: bool,
+}
+
+/// `domfreq sweep submit`.
+#[derive(Clone, Debug, Args)]
+pub struct SweepSubmitArgs {
+    /// Which sweep.
+    #[command(flatten)]
+    pub of: SweepArgs,
+    /// Only the runs with these numbers: 3, 5-8, 20-; comma-separated
+    #[arg(long, value_delimiter = ',', value_name = "A,B-C,…")]
+    pub only: Vec<String>,
+    /// Partition of the tasks
+    #[arg(long)]
+    pub partition: Option<String>,
+    /// Account
+    #[arg(long)]
+    pub account: Option<String>,
+    /// Generic resources of a task, such as gpu:1: its runs share them, one at a time on each GPU
+    #[arg(long)]
+    pub gres: Option<String>,
+    /// Time limit of a task, as sbatch takes it; what does not fit goes on in another
+    #[arg(long)]
+    pub time: Option<String>,
+    /// Memory of a task, such as 8G
+    #[arg(long)]
+    pub mem: Option<String>,
+    /// Anything else for sbatch, such as --sbatch=--qos=night; may be repeated
+    #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
+    pub sbatch: Vec<String>,
+    /// Tasks at a time
+    #[arg(long, value_name = "N")]
+    pub max_parallel: Option<usize>,
+    /// Runs of a task, for runs that are short
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub pack: usize,
+    /// Runs of a task at a time
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub jobs: usize,
+    /// Threads of each run; a task has this times --jobs cores
+    #[arg(long, default_value_t = 1)]
+    pub threads: usize,
+    /// Seconds before the time limit at which runs write a checkpoint, and the task is queued again
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub lead: u64,
+    /// A line before the program is started, such as 'module load cuda'; may be repeated
+    #[arg(long, value_name = "LINE")]
+    pub setup: Vec<String>,
+    /// Folder with a task.sh or a collect.sh of your own (assets/slurm has ours)
+    #[arg(long, value_name = "DIR")]
+    pub templates: Option<PathBuf>,
+    /// Do failed runs again, from their beginning
+    #[arg(long)]
+    pub retry: bool,
+    /// Write the scripts, and submit nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `domfreq evaluate`.

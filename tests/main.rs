@@ -1,4 +1,5 @@
-//! The binary as a user meets it. Index: `audit` (reports), `inspect` (numbers, JSON, pictures), `shortcuts` (cues of a data set),
+//! The binary as a user meets it. Index: `audit` (reports), `inspect` (numbers, JSON, pictures), `shortcuts` (cues of a data set), `sweep` and
+//! `slurm` (many runs, here and on a cluster),
 //! `predict` (forecasts), `bad_input` (one clear error each), `train` (run
 //! directories of linear networks), `resnet` (those of deep ones) and `figures`
 //! (these need feature `torch`), `gpu` (the CPU's half of `gpu-check`), `readme` (its commands
@@ -39,7 +40,11 @@ mod readme;
 #[cfg(feature = "torch")]
 mod resnet;
 mod shortcuts;
+#[cfg(feature = "torch")]
+mod slurm;
 mod support;
+#[cfg(feature = "torch")]
+mod sweep;
 #[cfg(feature = "torch")]
 mod train;
 mod weights;

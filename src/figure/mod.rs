@@ -21,6 +21,7 @@ mod runs;
 mod shortcut;
 mod speed;
 mod stages;
+mod sweep;
 mod templates;
 mod texture;
 mod verdict;
@@ -84,6 +85,8 @@ figures! {
     Shortcut: shortcut(runs::Runs),
     /// Shape or texture, over the width of the textures' spectra: runs on the source `conflict` with agree=1/0
     Texture: texture(runs::Runs),
+    /// What came out of a sweep, over one of its keys: means over seeds, with their intervals
+    Sweep: sweep(sweep::Args),
     /// An overview of an audit: kernels, heat map, filtered images
     Audit: audit(audit::Args),
 }

@@ -75,6 +75,8 @@ impl Heat {
 pub enum Layer {
     /// A line through the points; NaN leaves a gap.
     Line(Vec<(f64, f64)>, Pen),
+    /// An area between two lines, given as (x, low, high); NaN leaves a gap.
+    Band(Vec<(f64, f64, f64)>, RGBColor),
     /// A marker at every point without a NaN.
     Points(Vec<(f64, f64)>, Marker, RGBColor),
     /// A line across the whole panel at this x.
@@ -131,6 +133,14 @@ impl Panel {
                     for (x, y) in placed.filter(|p| !p.0.is_nan() && !p.1.is_nan()) {
                         xs.push(x);
                         ys.push(y);
+                    }
+                }
+                Layer::Band(points, _) => {
+                    range(&place, points.iter().flat_map(|p| [p.0, p.1, p.2]))?;
+                    for (x, low, high) in points {
+                        let (x, low, high) = (self.x.along(*x), self.y.along(*low), self.y.along(*high));
+                        xs.extend((!x.is_nan()).then_some(x));
+                        ys.extend([low, high].into_iter().filter(|y| !x.is_nan() && !y.is_nan()));
                     }
                 }
                 Layer::Bars(bars, thickness, _) => {
@@ -366,6 +376,23 @@ impl<'a> Placed<'a> {
                     let run = if run.is_sorted_by(|a, b| a.0 <= b.0) { thin(&run) } else { run };
                     for piece in self.clipped(&run) {
                         pen.draw(canvas, &piece)?;
+                    }
+                }
+                Ok(())
+            }
+            Layer::Band(points, colour) => {
+                let within = |y: f64| y.clamp(self.top, self.bottom());
+                let placed: Vec<_> = points
+                    .iter()
+                    .map(|&(x, low, high)| (self.at((x, low)), self.at((x, high))))
+                    .collect();
+                for pair in placed.windows(2) {
+                    let [(a, b), (c, d)] = [pair[0], pair[1]];
+                    let corners = [a, b, d, c];
+                    // Beyond the ends of the x axis nothing is drawn; its ends are those of the data.
+                    let there = corners.iter().all(|p| !p.0.is_nan() && !p.1.is_nan());
+                    if there && a.0 >= self.left - 0.5 && c.0 <= self.right() + 0.5 {
+                        canvas.polygon(&corners.map(|(x, y)| (x, within(y))), *colour)?;
                     }
                 }
                 Ok(())

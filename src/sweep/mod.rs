@@ -13,11 +13,13 @@
 //! DIR/runs/NAME/            run directories
 //! DIR/logs/NAME.log         what each said
 //! DIR/failed/NAME.txt       why it failed last
+//! DIR/submits/001.{list,sh,json}  what was given to SLURM ([`slurm`])
 //! ```
 
 pub mod collect;
 pub mod grid;
 pub mod plan;
+pub mod slurm;
 pub mod status;
 
 pub use collect::Collected;

@@ -156,7 +156,7 @@ impl Sweep {
         let Ok(mut entries) = fs::read_dir(&self.root) else { return Ok(()) };
         let other = entries.find_map(|entry| {
             let name = entry.ok()?.file_name();
-            let own = ["configs", "runs", "logs", "failed", FILE].iter().any(|own| name == *own);
+            let own = ["configs", "runs", "logs", "failed", "submits", FILE].iter().any(|own| name == *own);
             (!own && !disk::is_beside(&name)).then_some(name)
         });
         match other {

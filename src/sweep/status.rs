@@ -18,6 +18,8 @@ pub enum State {
     Finished,
     /// A process writes it now.
     Running,
+    /// Waits in a queue of SLURM.
+    Queued,
     /// Nothing has been made of it yet.
     Missing,
     /// Stopped by a signal, or killed: it can be gone on with.
@@ -28,14 +30,15 @@ pub enum State {
 
 impl State {
     /// All of them, in the order of reports.
-    pub const ALL: [State; 5] =
-        [State::Finished, State::Running, State::Missing, State::Stopped, State::Failed];
+    pub const ALL: [State; 6] =
+        [State::Finished, State::Running, State::Queued, State::Missing, State::Stopped, State::Failed];
 
     /// In one word.
     pub fn word(self) -> &'static str {
         match self {
             State::Finished => "finished",
             State::Running => "running",
+            State::Queued => "queued",
             State::Missing => "missing",
             State::Stopped => "stopped",
             State::Failed => "failed",
@@ -95,13 +98,22 @@ impl Sweep {
         }
     }
 
-    /// What these runs have come to.
+    /// What these runs have come to; what is not there yet and waits in a queue of SLURM is
+    /// queued.
     ///
     /// # Errors
-    /// None so far.
+    /// As [`Sweep::submissions`].
     pub fn states(&self, runs: &[&Planned]) -> Result<Vec<Status>> {
         use rayon::prelude::*;
-        Ok(runs.par_iter().map(|run| self.state(run)).collect())
+        let queued = self.queued()?.unwrap_or_default();
+        let state = |run: &&Planned| {
+            let mut status = self.state(run);
+            if matches!(status.state, State::Missing | State::Stopped) && queued.contains(&run.name) {
+                status.state = State::Queued;
+            }
+            status
+        };
+        Ok(runs.par_iter().map(state).collect())
     }
 
     /// Notes why a run failed, or that it did not.

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "torch")]
 mod run;
+mod submit;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,6 +19,7 @@ use crate::sweep::{Collected, Grid, State, Status, Sweep};
 pub fn run(command: &SweepCommand) -> Result<()> {
     match command {
         SweepCommand::Plan(args) => plan(args),
+        SweepCommand::Submit(args) => submit::run(args),
         SweepCommand::Status(args) => status(args),
         SweepCommand::Collect(args) => collect(args),
         #[cfg(feature = "torch")]

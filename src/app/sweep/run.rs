@@ -31,6 +31,8 @@ enum End {
     Finished,
     Stopped,
     Failed(String),
+    /// By a signal of someone else: no fault of the run's.
+    Killed(ExitStatus),
 }
 
 pub fn run(args: &SweepRunArgs) -> Result<()> {
@@ -39,12 +41,13 @@ pub fn run(args: &SweepRunArgs) -> Result<()> {
     let jobs = jobs(args)?;
     let mut queue: VecDeque<(&Planned, State)> = VecDeque::new();
     let mut left = [0usize; 2];
-    for (run, status) in chosen.iter().zip(sweep.states(&chosen)?) {
-        match status.state {
+    for run in &chosen {
+        // A task of SLURM does what is queued.
+        match sweep.state(run).state {
             State::Finished => {}
             State::Running => left[0] += 1,
             State::Failed if !args.retry => left[1] += 1,
-            state => queue.push_back((run, state)),
+            state => queue.push_back((*run, state)),
         }
     }
     let [running, failed] = left;
@@ -67,8 +70,12 @@ pub fn run(args: &SweepRunArgs) -> Result<()> {
     if let Some(signal) = stopped {
         return Err(Error::Interrupted { signal }.into());
     }
-    let failed = chosen.iter().filter(|run| states[run.number - 1].state == State::Failed).count();
+    let with = |states_of: &[State]| {
+        chosen.iter().filter(|run| states_of.contains(&states[run.number - 1].state)).count()
+    };
+    let (failed, cut) = (with(&[State::Failed]), with(&[State::Missing, State::Stopped]));
     anyhow::ensure!(failed == 0, "{failed} of {} runs failed: `domfreq sweep status` says why", chosen.len());
+    anyhow::ensure!(cut == 0, "{cut} of {} runs were killed: running the sweep again goes on", chosen.len());
     Ok(())
 }
 
@@ -127,6 +134,7 @@ fn work(
                     sweep.note_failure(run, Some(&reason))?;
                     format!("FAILED: {reason}")
                 }
+                End::Killed(status) => format!("KILLED ({status}): running the sweep again goes on with it"),
             };
             say(format_args!("{done}/{all} run {} {}: {what}", run.number, values(sweep, run)));
         }
@@ -178,7 +186,7 @@ fn ended(sweep: &Sweep, run: &Planned, status: ExitStatus, asked: bool) -> End {
         Some(code) if code == i32::from(STOPPED) => End::Stopped,
         Some(code) => End::Failed(last_error(&sweep.log(run)).unwrap_or_else(|| format!("exit status {code}"))),
         None if asked => End::Stopped,
-        None => End::Failed(format!("killed: {status}")),
+        None => End::Killed(status),
     }
 }
 

@@ -1,0 +1,128 @@
+//! Sweeps on one machine.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::{domfreq, fails, json, ok};
+
+/// A small deep network, about a second a run.
+pub const DEEP: &str = "\"model.kind\" = \"cnn\"\n\"model.channels\" = 4\n\"model.kernel\" = \"3\"\n\
+    \"data.spec\" = \"leaves:count=200,size=12\"\n\"train.steps\" = 120\n\"train.batch\" = 20\n\
+    \"train.eta\" = 0.02\n\"measure.theory\" = [\"none\"]\n\"probe.jacobians\" = 0\n";
+
+pub fn write(dir: &Path, name: &str, text: &str) {
+    std::fs::write(dir.join(name), text).unwrap();
+}
+
+/// Every summary, by the name of its run.
+pub fn summaries(sweep: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut all: Vec<(String, Vec<u8>)> = std::fs::read_dir(sweep.join("runs"))
+        .unwrap()
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, std::fs::read(path.join("summary.json")).unwrap_or_default())
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn from_a_file_to_tables_and_a_figure_with_bands() {
+    let tmp = tempfile::tempdir().unwrap();
+    let text = "[set]\n\"train.steps\" = 40\n\"data.spec\" = \"leaves:count=80,size=8\"\n[grid]\n\
+                \"model.hidden\" = [4, 8, 16]\n\"model.kind\" = [\"fcnn\"]\n\"run.seed\" = { from = 0, to = 2 }\n";
+    write(tmp.path(), "width.toml", text);
+    let said = ok(tmp.path(), &["sweep", "plan", "width.toml"]);
+    assert!(said.contains("width in sweeps/width: 9 runs, 9 missing"), "{said}");
+    let said = ok(tmp.path(), &["sweep", "run", "sweeps/width", "--only", "2-4,9"]);
+    assert!(said.contains("9 runs, 4 finished, 5 missing"), "{said}");
+    // The rest, from the file at once; and then there is nothing left to do.
+    let said = ok(tmp.path(), &["sweep", "run", "width.toml", "--jobs", "2", "--json"]);
+    assert_eq!(json(&said)["states"]["finished"], 9);
+    let again = domfreq(tmp.path(), &["sweep", "run", "sweeps/width"]);
+    assert!(again.code == Some(0) && again.err.contains("0 runs to do"), "{}", again.err);
+    let said = ok(tmp.path(), &["sweep", "collect", "sweeps/width"]);
+    assert!(said.contains("groups.parquet"), "{said}");
+    let csv = std::fs::read_to_string(tmp.path().join("sweeps/width/groups.csv")).unwrap();
+    assert!(csv.starts_with("model.hidden,model.kind,runs,") && csv.lines().count() == 4, "{csv}");
+    assert!(csv.lines().skip(1).all(|line| line.contains(",fcnn,3,")), "{csv}");
+    let figure = ["figure", "sweep", "sweeps/width", "--x", "model.hidden", "--out", "width.png", "--y"];
+    ok(tmp.path(), &[&figure[..], &["loss.2,modes.1.s"]].concat());
+    assert!(std::fs::metadata(tmp.path().join("width.png")).unwrap().len() > 10_000);
+    fails(tmp.path(), &[&figure[..], &["loss.3"]].concat(), &["--y", "nearest: `loss.", "`loss.3`"]);
+    let other = ["figure", "sweep", "sweeps/width", "--x", "model.hiden", "--out", "w.png", "--y", "loss.2"];
+    fails(tmp.path(), &other, &["--x", "nearest: `model.hidden`"]);
+}
+
+#[test]
+fn a_run_that_fails_says_why_and_is_retried_on_demand() {
+    let tmp = tempfile::tempdir().unwrap();
+    let text = "[set]\n\"train.steps\" = 5\n[grid]\n\"data.spec\" = [\"npz:late.npz\", \"leaves:count=40,size=8\"]\n";
+    write(tmp.path(), "s.toml", text);
+    let said = domfreq(tmp.path(), &["sweep", "run", "s.toml"]);
+    assert!(said.code == Some(1) && said.err.contains("1 of 2 runs failed"), "{}", said.err);
+    let status = ok(tmp.path(), &["sweep", "status", "sweeps/s"]);
+    assert!(status.contains("1 finished, 1 failed") && status.contains("late.npz: cannot"), "{status}");
+    let csv = domfreq(tmp.path(), &["sweep", "collect", "sweeps/s"]);
+    assert!(csv.code == Some(0) && csv.err.contains("run 1") && csv.err.contains("late.npz"), "{}", csv.err);
+    // Without --retry it is left alone; with it, and with the file, it is done.
+    let said = domfreq(tmp.path(), &["sweep", "run", "sweeps/s"]);
+    assert!(said.err.contains("1 runs failed before") && said.err.contains("0 runs to do"), "{}", said.err);
+    crate::support::npz(&tmp.path().join("late.npz"), 40, |i, p| (i * p % 7) as f32, |i| (i % 2) as i64);
+    let said = ok(tmp.path(), &["sweep", "run", "sweeps/s", "--retry"]);
+    assert!(said.contains("2 runs, 2 finished"), "{said}");
+}
+
+#[test]
+fn a_sweep_that_is_stopped_goes_on_and_comes_to_the_same() {
+    let tmp = tempfile::tempdir().unwrap();
+    write(tmp.path(), "s.toml", &format!("[set]\n{DEEP}[grid]\n\"run.seed\" = {{ from = 0, to = 3 }}\n"));
+    ok(tmp.path(), &["sweep", "run", "s.toml", "--out", "whole", "--jobs", "2"]);
+    ok(tmp.path(), &["sweep", "plan", "s.toml", "--out", "cut"]);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_domfreq"))
+        .args(["sweep", "run", "cut", "--jobs", "2"])
+        .current_dir(tmp.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // When a run has begun to write its numbers.
+    let begun = || {
+        std::fs::read_dir(tmp.path().join("cut/runs"))
+            .is_ok_and(|mut runs| runs.any(|run| run.unwrap().path().join("steps.csv").exists()))
+    };
+    let start = Instant::now();
+    while !begun() {
+        assert!(start.elapsed() < Duration::from_secs(120) && child.try_wait().unwrap().is_none());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(75));
+    let status = json(&ok(tmp.path(), &["sweep", "status", "cut", "--json"]));
+    assert_eq!((&status["states"]["failed"], &status["states"]["running"]), (&0.into(), &0.into()), "{status}");
+    assert!(status["states"]["finished"].as_u64() < Some(4), "{status}");
+    ok(tmp.path(), &["sweep", "run", "cut"]);
+    assert_eq!(summaries(&tmp.path().join("whole")), summaries(&tmp.path().join("cut")));
+}
+
+#[test]
+fn what_is_no_sweep_is_one_clear_error() {
+    let tmp = tempfile::tempdir().unwrap();
+    write(tmp.path(), "s.toml", "[grid]\n\"train.stepz\" = [1]");
+    fails(tmp.path(), &["sweep", "plan", "s.toml"], &["s.toml", "train.stepz", "nearest: `steps`"]);
+    assert!(!tmp.path().join("sweeps").exists());
+    fails(tmp.path(), &["sweep", "status", "absent"], &["absent"]);
+    write(tmp.path(), "s.toml", "[grid]\n\"run.seed\" = [1]");
+    fails(tmp.path(), &["sweep", "run", "s.toml", "--only", "2"], &["--only", "1 to 1"]);
+    fails(tmp.path(), &["sweep", "run", "s.toml", "--threads", "0"], &["--threads"]);
+    fails(tmp.path(), &["sweep", "run", "s.toml", "--jobs", "0"], &["--jobs"]);
+    fails(tmp.path(), &["sweep", "run", "s.toml", "--gpus", "0", "--jobs", "2"], &["--jobs", "one for each GPU"]);
+    fails(tmp.path(), &["sweep", "status", "sweeps/s", "--out", "x"], &["--out"]);
+    let many = "[grid]\n\"run.seed\" = { from = 1, to = 99999 }\n\"data.seed\" = [1, 2]";
+    write(tmp.path(), "s.toml", many);
+    fails(tmp.path(), &["sweep", "plan", "s.toml"], &["at most 100000", "199998"]);
+}

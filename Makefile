@@ -29,7 +29,7 @@ DATA       ?=
 DATA_FLAGS ?=
 
 FIGS       := fig-stages fig-speed fig-dominance fig-natural fig-depth fig-order fig-resnet fig-forecast fig-shortcut fig-texture fig-audit
-.PHONY: help setup build test test-core doc bench gpu-check clean figures study-forecast study-shortcuts $(FIGS)
+.PHONY: help setup build test test-core doc bench gpu-check clean figures study-forecast study-shortcuts study-cues $(FIGS)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -259,6 +259,19 @@ study-shortcuts: build ## planted cues found, and false alarms, over norms and p
 	$(if $(DATA),,$(error study-shortcuts needs DATA=SPEC, such as DATA=parquet:PATH))
 	@mkdir -p $(FIGURES)
 	$(BIN) calibrate --data "$(DATA)" $(DATA_FLAGS) --norms 0.25,0.5,1,2 --draws 20 --subsets 120 --out $(FIGURES)/shortcuts
+
+# When a network takes a cue: each of these norms, trained with and without, on DATA=SPEC. About an hour.
+KINDS       = cosine cosine-random bands ar blocks patch patch-random watermark tint brightness border blur jpeg
+study-cues: build ## how early a ResNet takes planted cues, against what the data alone say [DATA=SPEC]
+	$(if $(DATA),,$(error study-cues needs DATA=SPEC, such as DATA=parquet:PATH))
+	@mkdir -p $(FIGURES)
+	for norm in 2 4; do for cue in $(KINDS); do for as in cue clean; do \
+	  $(BIN) train --model resnet8 --data planted:cue=$$cue$(COMMA)norm=$$norm$(COMMA)as=$$as/conflict$(COMMA)over=$(DATA) \
+	    $(DATA_FLAGS) --limit 2560 --epochs 12 --batch 128 --eta 0.02 --jacobians 0 --probe-samples 300 \
+	    --set probe.every=6 --set eval.limit=2000 --theory none --eval test \
+	    --out $(RUNS)/cues/$$cue-$$norm-$$as --force > /dev/null; \
+	done; done; done
+	$(BIN) figure early $(RUNS)/cues/* --out $(FIGURES)/cues.png
 
 AUDITED     = $(RUNS)/audited$(ALSO)
 

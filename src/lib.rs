@@ -13,7 +13,7 @@
 //! # Modules
 //! [`field`], `stats` → [`spectrum`], `plot`, `pickle` → [`data`], [`weights`], [`readers`], [`theory`] →
 //! [`blueprint`] → [`run`] → `model` → `train` → `probe` → [`audit`]; `figure` reads run directories;
-//! [`shortcuts`] looks for cues in [`data`] alone; [`app`] wires everything to
+//! [`shortcuts`] looks for cues in [`data`] alone; [`sweep`] plans and gathers many runs; [`app`] wires everything to
 //! [`cli`]. `model`, `train`, `probe` and the parts of `audit` that run networks need
 //! libtorch (feature `torch`), nothing else does.
 //!

@@ -23,8 +23,7 @@ pub fn t95(df: usize) -> f64 {
         // Cornish & Fisher's expansion: to 1e-5 from here on.
         _ => {
             let (z, n) = (Z95, df as f64);
-            z + (z.powi(3) + z) / (4.0 * n)
-                + (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * n * n)
+            z + (z.powi(3) + z) / (4.0 * n) + (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * n * n)
         }
     }
 }

@@ -23,6 +23,8 @@ fn domfreq_commands_run() {
     let tmp = tempfile::tempdir().unwrap();
     photos(tmp.path());
     npz(&tmp.path().join("mine.npz"), 40, |i, p| ((i * 5 + p * (1 + i % 2)) % 7) as f32, |i| (i % 2) as i64);
+    let sweep = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/sweeps/speed.toml");
+    fs::copy(sweep, tmp.path().join("speed.toml")).unwrap();
     let all = commands("domfreq");
     assert!(all.len() >= 6, "{all:?}");
     let bin = Path::new(env!("CARGO_BIN_EXE_domfreq")).parent().expect("a folder");
@@ -33,9 +35,18 @@ fn domfreq_commands_run() {
     for command in all {
         // Without libtorch there is no training, and no run to draw.
         if cfg!(not(feature = "torch"))
-            && [" train ", " figure ", " evaluate ", " audit ", " gpu-check "]
-                .iter()
-                .any(|c| command.contains(c))
+            && [
+                " train ",
+                " figure ",
+                " evaluate ",
+                " audit ",
+                " gpu-check ",
+                " sweep run ",
+                " sweep status ",
+                " sweep collect ",
+            ]
+            .iter()
+            .any(|c| command.contains(c))
         {
             continue;
         }

@@ -117,8 +117,13 @@ fn a_sweep_survives_what_a_cluster_does_to_it() {
     ok(tmp.path(), &["sweep", "run", "s.toml", "--out", "whole"]);
 
     // Shown beforehand, and then for good.
-    let dry = slurm.domfreq(tmp.path(), &["sweep", "submit", "s.toml", "--out", "cut", "--pack", "2", "--dry-run"]);
-    assert!(dry.code == Some(0) && dry.out.contains("24 runs in 12 tasks; nothing was submitted"), "{}", dry.err);
+    let dry =
+        slurm.domfreq(tmp.path(), &["sweep", "submit", "s.toml", "--out", "cut", "--pack", "2", "--dry-run"]);
+    assert!(
+        dry.code == Some(0) && dry.out.contains("24 runs in 12 tasks; nothing was submitted"),
+        "{}",
+        dry.err
+    );
     assert!(slurm.queue().is_empty());
     let refused = slurm.domfreq(tmp.path(), &["sweep", "submit", "cut", "--partition", "nowhere"]);
     assert!(refused.code == Some(1) && refused.err.contains("invalid partition"), "{}", refused.err);
@@ -147,7 +152,10 @@ fn a_sweep_survives_what_a_cluster_does_to_it() {
             let what = disturbed.iter().enumerate().min_by_key(|(_, n)| **n).map_or(0, |(i, _)| i);
             match what {
                 0 => drop(slurm.call("scontrol", &["requeue", &running[rng.random_range(0..running.len())]])),
-                1 => drop(slurm.call("sbatch", &["-p", "urgent", "-c", "8", "-o", "/dev/null", "--wrap", "sleep 1"])),
+                1 => drop(
+                    slurm
+                        .call("sbatch", &["-p", "urgent", "-c", "8", "-o", "/dev/null", "--wrap", "sleep 1"]),
+                ),
                 _ => {
                     let all = trainers(&tmp.path().join("cut"));
                     let Some(id) = all.first() else { continue };

@@ -103,7 +103,11 @@ fn a_sweep_that_is_stopped_goes_on_and_comes_to_the_same() {
     assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(75));
     let status = json(&ok(tmp.path(), &["sweep", "status", "cut", "--json"]));
-    assert_eq!((&status["states"]["failed"], &status["states"]["running"]), (&0.into(), &0.into()), "{status}");
+    assert_eq!(
+        (&status["states"]["failed"], &status["states"]["running"]),
+        (&0.into(), &0.into()),
+        "{status}"
+    );
     assert!(status["states"]["finished"].as_u64() < Some(4), "{status}");
     ok(tmp.path(), &["sweep", "run", "cut"]);
     assert_eq!(summaries(&tmp.path().join("whole")), summaries(&tmp.path().join("cut")));
@@ -120,7 +124,11 @@ fn what_is_no_sweep_is_one_clear_error() {
     fails(tmp.path(), &["sweep", "run", "s.toml", "--only", "2"], &["--only", "1 to 1"]);
     fails(tmp.path(), &["sweep", "run", "s.toml", "--threads", "0"], &["--threads"]);
     fails(tmp.path(), &["sweep", "run", "s.toml", "--jobs", "0"], &["--jobs"]);
-    fails(tmp.path(), &["sweep", "run", "s.toml", "--gpus", "0", "--jobs", "2"], &["--jobs", "one for each GPU"]);
+    fails(
+        tmp.path(),
+        &["sweep", "run", "s.toml", "--gpus", "0", "--jobs", "2"],
+        &["--jobs", "one for each GPU"],
+    );
     fails(tmp.path(), &["sweep", "status", "sweeps/s", "--out", "x"], &["--out"]);
     let many = "[grid]\n\"run.seed\" = { from = 1, to = 99999 }\n\"data.seed\" = [1, 2]";
     write(tmp.path(), "s.toml", many);

@@ -10,6 +10,7 @@ mod curves;
 mod depth;
 mod dominance;
 pub mod doses;
+mod early;
 pub mod expected;
 mod forecast;
 pub mod index;
@@ -83,6 +84,9 @@ figures! {
     /// Whether networks take a cue instead of the content, over amplitude and concentration of the cue: runs on
     /// the source `shortcut`
     Shortcut: shortcut(runs::Runs),
+    /// How early networks take planted cues, against what the data say: two runs per cue, `planted:` with
+    /// as=cue/conflict and as=clean/conflict
+    Early: early(runs::Runs),
     /// Shape or texture, over the width of the textures' spectra: runs on the source `conflict` with agree=1/0
     Texture: texture(runs::Runs),
     /// What came out of a sweep, over one of its keys: means over seeds, with their intervals

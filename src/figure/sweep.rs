@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::verdict::Note;
 use crate::error::{Error, Result};
 use crate::plot::{
-    Axis, Block, DPI, FULL, Key, Layer, MARKERS, PALETTE, PAPER, Panel, Pen, SINGLE, Sign, Stroke, mix, picture,
+    Axis, Block, DPI, FULL, Key, Layer, MARKERS, PALETTE, PAPER, Panel, Pen, SINGLE, Sign, Stroke, mix,
+    picture,
 };
 use crate::stats::t95;
 use crate::sweep::collect::{Cell, is_seed};
@@ -20,7 +21,7 @@ pub struct Args {
     /// A key that varies, such as train.eta
     #[arg(long, value_name = "KEY")]
     pub x: String,
-    /// Columns of the table that `sweep collect` writes, such as modes.1.t50: a panel for each
+    /// Columns of the table that `sweep collect` writes, such as modes.1.measured.t50: a panel for each
     #[arg(long, value_name = "A,B,…", value_delimiter = ',', required = true)]
     pub y: Vec<String>,
     /// The PNG to write
@@ -52,14 +53,10 @@ pub(super) fn draw(args: &Args) -> anyhow::Result<Note> {
         })
         .collect::<Result<Vec<usize>>>()?;
     let places = Places::new(&found, x);
-    let fixed: Vec<usize> = (0..keys.len())
-        .filter(|&i| 3 + i != x && !is_seed(&keys[i]))
-        .map(|i| 3 + i)
-        .collect();
-    let panels: Vec<(String, Vec<Curve>)> = columns
-        .iter()
-        .map(|&y| (names[y].clone(), curves(&found, &places, x, y, &fixed)))
-        .collect();
+    let fixed: Vec<usize> =
+        (0..keys.len()).filter(|&i| 3 + i != x && !is_seed(&keys[i])).map(|i| 3 + i).collect();
+    let panels: Vec<(String, Vec<Curve>)> =
+        columns.iter().map(|&y| (names[y].clone(), curves(&found, &places, x, y, &fixed))).collect();
     let blocks = blocks(&panels, &args.x, &places);
     picture(&blocks, if panels.len() > 1 { FULL } else { SINGLE })?.save(&args.out, DPI)?;
 
@@ -84,9 +81,8 @@ fn position(names: &[String], name: &str) -> Option<usize> {
 }
 
 fn wrong(flag: &str, known: &[String], name: &str, place: &str) -> Error {
-    let nearest = known
-        .iter()
-        .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+    let nearest =
+        known.iter().max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
     let expected = match (flag, nearest) {
         ("--x", Some(nearest)) => format!("a key that varies: {} (nearest: `{nearest}`)", known.join(", ")),
         (_, Some(nearest)) => format!("a column of `domfreq sweep collect {place}` (nearest: `{nearest}`)"),
@@ -126,7 +122,9 @@ impl Places {
     fn of(&self, cell: &Cell) -> f64 {
         match (&self.names, cell) {
             (None, Cell::Number(v)) => *v,
-            (Some(names), cell) => names.iter().position(|n| *n == cell.text()).map_or(f64::NAN, |i| i as f64),
+            (Some(names), cell) => {
+                names.iter().position(|n| *n == cell.text()).map_or(f64::NAN, |i| i as f64)
+            }
             _ => f64::NAN,
         }
     }
@@ -213,7 +211,7 @@ mod tests {
     #[test]
     fn bands_lie_around_their_lines() {
         let panels = vec![
-            ("modes.1.t50".to_owned(), vec![curve("fcnn", 0.0, 3.0), curve("lcnn", 12.0, 2.0)]),
+            ("modes.1.measured.t50".to_owned(), vec![curve("fcnn", 0.0, 3.0), curve("lcnn", 12.0, 2.0)]),
             ("accuracy".to_owned(), vec![curve("fcnn", 1.0, f64::NAN), curve("lcnn", 5.0, 1.0)]),
         ];
         let places = Places { names: None, log: true };
@@ -228,6 +226,10 @@ mod tests {
         let points = (0..3).map(|i| (f64::from(i), 1.0, 0.5, 1.5)).collect();
         let panels = vec![("accuracy".to_owned(), vec![Curve { name: String::new(), points }])];
         let names = ["leaves", "shapes", "textures"].map(str::to_owned).to_vec();
-        shows("sweep-names", &blocks(&panels, "data.spec", &Places { names: Some(names), log: false }), SINGLE);
+        shows(
+            "sweep-names",
+            &blocks(&panels, "data.spec", &Places { names: Some(names), log: false }),
+            SINGLE,
+        );
     }
 }

@@ -382,10 +382,8 @@ impl<'a> Placed<'a> {
             }
             Layer::Band(points, colour) => {
                 let within = |y: f64| y.clamp(self.top, self.bottom());
-                let placed: Vec<_> = points
-                    .iter()
-                    .map(|&(x, low, high)| (self.at((x, low)), self.at((x, high))))
-                    .collect();
+                let placed: Vec<_> =
+                    points.iter().map(|&(x, low, high)| (self.at((x, low)), self.at((x, high)))).collect();
                 for pair in placed.windows(2) {
                     let [(a, b), (c, d)] = [pair[0], pair[1]];
                     let corners = [a, b, d, c];

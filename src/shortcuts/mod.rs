@@ -75,6 +75,7 @@ use crate::error::Result;
 use crate::field::ImageSet;
 pub use calibrate::{Calibration, Design, Dose};
 pub use compare::{Comparison, ModeOfBoth, compare};
+pub use early::told;
 pub use report::{Both, Duplicates, Entry, Extreme, Place, Report};
 pub use set::LEAST;
 

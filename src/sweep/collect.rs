@@ -1,7 +1,7 @@
 //! All summaries of a sweep as one table, and their means over seeds.
 //!
 //! A row per run: its number, name and state, its values of the keys that vary, and every number
-//! of its `summary.json` under its path there, lists counted from 1 (`modes.1.t50`). Runs that
+//! of its `summary.json` under its path there, lists counted from 1 (`modes.1.measured.t50`). Runs that
 //! have not finished have empty cells. Of runs that differ in keys called `seed` alone there is a
 //! row with the mean, the standard deviation (n − 1) and Student's 95 % interval of the mean of
 //! every number. Both are written as CSV and as Parquet.
@@ -215,8 +215,8 @@ fn spread(values: &[f64]) -> [Cell; 4] {
 // Every number of a JSON file, under its path.
 fn numbers(path: &Path) -> Result<Vec<(String, f64)>> {
     let text = std::fs::read_to_string(path).map_err(Error::io(path, "read"))?;
-    let whole: Value = serde_json::from_str(&text)
-        .map_err(|e| Error::input(path.display(), "the summary of a run", e))?;
+    let whole: Value =
+        serde_json::from_str(&text).map_err(|e| Error::input(path.display(), "the summary of a run", e))?;
     let mut found = Vec::new();
     walk(&whole, String::new(), &mut found);
     Ok(found)
@@ -242,7 +242,8 @@ impl Table {
             true => format!("\"{}\"", text.replace('"', "\"\"")),
             false => text.to_owned(),
         };
-        let line = |cells: &mut dyn Iterator<Item = String>| cells.map(|t| quoted(&t)).collect::<Vec<_>>().join(",");
+        let line =
+            |cells: &mut dyn Iterator<Item = String>| cells.map(|t| quoted(&t)).collect::<Vec<_>>().join(",");
         let mut text = line(&mut self.names.iter().cloned()) + "\n";
         for row in &self.rows {
             text += &(line(&mut row.iter().map(Cell::text)) + "\n");
@@ -287,8 +288,7 @@ impl Table {
         let mut group = writer.next_row_group().map_err(wrong)?;
         for (i, numeric) in numeric.iter().enumerate() {
             let mut column = group.next_column().map_err(wrong)?.expect("one for each name");
-            let there: Vec<i16> =
-                self.rows.iter().map(|row| i16::from(row[i] != Cell::Empty)).collect();
+            let there: Vec<i16> = self.rows.iter().map(|row| i16::from(row[i] != Cell::Empty)).collect();
             if *numeric {
                 let values: Vec<f64> = self
                     .rows
@@ -344,7 +344,9 @@ mod tests {
         let tmp = tempfile::tempdir().unwrap();
         let sweep = planned(tmp.path(), 3);
         for (number, eta) in [(1, 1.0), (2, 3.0), (3, 8.0)] {
-            let text = format!("{{\"eta\": {eta}, \"ok\": true, \"why\": \"x\", \"modes\": [{{\"t50\": null, \"s\": 2}}]}}");
+            let text = format!(
+                "{{\"eta\": {eta}, \"ok\": true, \"why\": \"x\", \"modes\": [{{\"t50\": null, \"s\": 2}}]}}"
+            );
             finish(&sweep, number, &text);
         }
         finish(&sweep, 5, "{");
@@ -356,7 +358,10 @@ mod tests {
         assert_eq!(found.runs.names[3..], ["data.spec", "run.seed", "eta", "modes.1.s", "ok"]);
         let csv = found.runs.csv();
         let name = &sweep.plan.runs[0].name;
-        assert_eq!(csv.lines().nth(1), Some(format!("1,{name},finished,\"leaves:count=8,size=8\",1,1,2,1").as_str()));
+        assert_eq!(
+            csv.lines().nth(1),
+            Some(format!("1,{name},finished,\"leaves:count=8,size=8\",1,1,2,1").as_str())
+        );
         assert!(csv.lines().nth(4).unwrap().ends_with(",missing,shapes,1,,,"));
         let groups = found.groups.clone().unwrap();
         assert_eq!(groups.names[..6], ["data.spec", "runs", "eta mean", "eta sd", "eta low", "eta high"]);

@@ -139,7 +139,11 @@ impl Grid {
         }
         let name = file.name.unwrap_or_else(|| name.to_owned());
         if name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.') {
-            return Err(Error::input(format!("{place}, name"), "the name of a folder", format_args!("`{name}`")));
+            return Err(Error::input(
+                format!("{place}, name"),
+                "the name of a folder",
+                format_args!("`{name}`"),
+            ));
         }
         Ok(Self {
             name,
@@ -199,8 +203,7 @@ impl Axis {
             table.iter().map(|(key, values)| values_of(values, key, place)).collect::<Result<Vec<_>>>()?;
         let Some(first) = columns.first() else { return Err(Error::input(place, "keys", "none")) };
         let length = first.len();
-        if let Some(((key, _), other)) =
-            table.iter().zip(&columns).find(|(_, column)| column.len() != length)
+        if let Some(((key, _), other)) = table.iter().zip(&columns).find(|(_, column)| column.len() != length)
         {
             let expected = format!("{length} values of each key");
             return Err(Error::input(place, expected, format_args!("{} of `{key}`", other.len())));
@@ -216,7 +219,11 @@ fn values_of(values: &Value, key: &str, place: &str) -> Result<Vec<Value>> {
         Value::Array(list) if list.is_empty() => Err(Error::input(place, "at least one value", "none")),
         Value::Array(list) => {
             if let Some((i, value)) = list.iter().enumerate().find(|(i, v)| list[..*i].contains(v)) {
-                return Err(Error::input(place, "each value once", format_args!("{value} again, at {}", i + 1)));
+                return Err(Error::input(
+                    place,
+                    "each value once",
+                    format_args!("{value} again, at {}", i + 1),
+                ));
             }
             Ok(list.clone())
         }
@@ -299,7 +306,10 @@ mod tests {
         )
         .unwrap();
         let points = grid.points().unwrap();
-        assert_eq!((grid.name.as_str(), grid.keys().join(" ")), ("x", "model.kind run.seed data.spec data.size".into()));
+        assert_eq!(
+            (grid.name.as_str(), grid.keys().join(" ")),
+            ("x", "model.kind run.seed data.spec data.size".into())
+        );
         // 2 · 3 · 2 less the three of fcnn with 16.
         assert_eq!(points.len(), 9);
         let text = |point: &Point| point.iter().map(|(_, v)| v.to_string()).collect::<Vec<_>>().join(" ");
@@ -340,10 +350,16 @@ mod tests {
             ("[grid]\nk = [1]\n[[exclude]]\nk = 1", &["all of them excluded"]),
             ("grids = 3", &["grids", "nearest: `grid`"]),
             ("name = \"../x\"", &["name", "folder"]),
-            ("[grid]\na = { from = 1, to = 1000 }\nb = { from = 1, to = 1000 }", &["at most 100000", "1000000"]),
+            (
+                "[grid]\na = { from = 1, to = 1000 }\nb = { from = 1, to = 1000 }",
+                &["at most 100000", "1000000"],
+            ),
         ] {
             let said = refusal(text);
-            assert!(parts.iter().all(|part| said.contains(part)) && said.lines().count() == 1, "{text}: {said}");
+            assert!(
+                parts.iter().all(|part| said.contains(part)) && said.lines().count() == 1,
+                "{text}: {said}"
+            );
         }
     }
 }

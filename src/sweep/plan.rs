@@ -129,11 +129,19 @@ impl Sweep {
         let path = root.join(PLAN);
         if !path.exists() {
             let found = if root.is_dir() { "a folder without plan.json" } else { "none" };
-            return Err(Error::input(root.display(), "a sweep file, or the folder of a planned sweep", found));
+            return Err(Error::input(
+                root.display(),
+                "a sweep file, or the folder of a planned sweep",
+                found,
+            ));
         }
         let text = fs::read_to_string(&path).map_err(Error::io(&path, "read"))?;
         let wrong = |found: String| {
-            Error::input(path.display(), format!("a plan of version {SCHEMA}, as `domfreq sweep plan` writes it"), found)
+            Error::input(
+                path.display(),
+                format!("a plan of version {SCHEMA}, as `domfreq sweep plan` writes it"),
+                found,
+            )
         };
         let whole: serde_json::Value = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
         let schema = whole.get("schema").and_then(serde_json::Value::as_u64);
@@ -142,7 +150,9 @@ impl Sweep {
         }
         let plan: Plan = serde_json::from_value(whole).map_err(|e| wrong(e.to_string()))?;
         let safe = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_hexdigit());
-        if let Some(run) = plan.runs.iter().find(|run| !safe(&run.name) || run.values.len() != plan.keys.len()) {
+        if let Some(run) =
+            plan.runs.iter().find(|run| !safe(&run.name) || run.values.len() != plan.keys.len())
+        {
             return Err(wrong(format!("run {} `{}` with {} values", run.number, run.name, run.values.len())));
         }
         Ok(Self { root: root.to_path_buf(), plan })
@@ -247,7 +257,11 @@ fn of_run(error: Error, file: &str, point: &Point) -> Error {
     match error {
         Error::Input { place, expected, found } => {
             let place = place.trim_start_matches("--set ").to_owned();
-            let whole = if point.is_empty() { format!("{file}, {place}") } else { format!("{file}, {place} (of {})", said(point)) };
+            let whole = if point.is_empty() {
+                format!("{file}, {place}")
+            } else {
+                format!("{file}, {place} (of {})", said(point))
+            };
             Error::Input { place: whole, expected, found }
         }
         other => other,
@@ -264,7 +278,8 @@ mod tests {
         path
     }
 
-    const TWO: &str = "[set]\n\"train.steps\" = 5\n[grid]\n\"model.kind\" = [\"fcnn\", \"lcnn\"]\n\"run.seed\" = [0, 1]";
+    const TWO: &str =
+        "[set]\n\"train.steps\" = 5\n[grid]\n\"model.kind\" = [\"fcnn\", \"lcnn\"]\n\"run.seed\" = [0, 1]";
 
     #[test]
     fn plans_have_a_resolved_configuration_for_each_run() {
@@ -317,7 +332,10 @@ mod tests {
             Sweep::plan(&file(tmp.path(), text), &tmp.path().join("new")).unwrap_err().to_string()
         };
         for (text, parts) in [
-            ("[grid]\n\"train.stepz\" = [1]", &["speed.toml", "train.stepz", "nearest: `steps`", "stepz=1"][..]),
+            (
+                "[grid]\n\"train.stepz\" = [1]",
+                &["speed.toml", "train.stepz", "nearest: `steps`", "stepz=1"][..],
+            ),
             ("[grid]\n\"train.steps\" = [1, \"x\"]", &["train.steps", "steps=\"x\""]),
             ("[set]\n\"init.scale\" = -1.0", &["init.scale", "speed.toml"]),
             ("[grid]\n\"init.scale\" = [1e-3, 0.001]", &["each value once"]),
@@ -325,14 +343,19 @@ mod tests {
             ("config = \"absent.toml\"", &["absent.toml"]),
         ] {
             let said = refusal(text);
-            assert!(parts.iter().all(|part| said.contains(part)) && said.lines().count() == 1, "{text}: {said}");
+            assert!(
+                parts.iter().all(|part| said.contains(part)) && said.lines().count() == 1,
+                "{text}: {said}"
+            );
         }
         assert!(!tmp.path().join("new").exists());
         fs::create_dir(tmp.path().join("other")).unwrap();
         fs::write(tmp.path().join("other/thesis.txt"), "").unwrap();
         let error = Sweep::plan(&file(tmp.path(), TWO), &tmp.path().join("other")).unwrap_err().to_string();
         assert!(error.contains("thesis.txt"), "{error}");
-        assert!(Sweep::open(&tmp.path().join("other")).unwrap_err().to_string().contains("without plan.json"));
+        assert!(
+            Sweep::open(&tmp.path().join("other")).unwrap_err().to_string().contains("without plan.json")
+        );
     }
 
     #[test]
@@ -351,7 +374,11 @@ mod tests {
             let said = Sweep::open(&root).unwrap_err().to_string();
             assert!(said.contains(part) && said.lines().count() == 1, "{said}");
         }
-        let evil = text.replacen(&Sweep::plan(&file(tmp.path(), TWO), &tmp.path().join("b")).unwrap().plan.runs[0].name, "../x", 1);
+        let evil = text.replacen(
+            &Sweep::plan(&file(tmp.path(), TWO), &tmp.path().join("b")).unwrap().plan.runs[0].name,
+            "../x",
+            1,
+        );
         fs::write(root.join(PLAN), evil).unwrap();
         assert!(Sweep::open(&root).is_err());
     }

@@ -117,7 +117,8 @@ impl Sweep {
         files.sort();
         let read = |path: PathBuf| {
             let text = fs::read_to_string(&path).map_err(Error::io(&path, "read"))?;
-            serde_json::from_str(&text).map_err(|e| Error::input(path.display(), "a submission of a sweep", e))
+            serde_json::from_str(&text)
+                .map_err(|e| Error::input(path.display(), "a submission of a sweep", e))
         };
         files.into_iter().map(read).collect()
     }
@@ -128,7 +129,8 @@ impl Sweep {
     /// As [`Sweep::submissions`].
     pub fn next_submit(&self) -> Result<PathBuf> {
         disk::create_dir(&self.submits())?;
-        let number = (1..).find(|n| !self.submits().join(format!("{n:03}.list")).exists()).expect("one is free");
+        let number =
+            (1..).find(|n| !self.submits().join(format!("{n:03}.list")).exists()).expect("one is free");
         Ok(self.submits().join(format!("{number:03}")))
     }
 
@@ -169,20 +171,26 @@ fn waiting(submissions: &[Submission], text: &str) -> HashSet<String> {
 /// # Errors
 /// [`Error::Input`] with its own words where it refuses, and where it is not there.
 pub fn command(program: &str, args: &[&str]) -> Result<Output> {
-    let output = Command::new(program).args(args).output().map_err(|e| {
-        Error::input(program, "a program of SLURM on the PATH (a login node has them)", e)
-    })?;
+    let output = Command::new(program)
+        .args(args)
+        .output()
+        .map_err(|e| Error::input(program, "a program of SLURM on the PATH (a login node has them)", e))?;
     if output.status.success() {
         return Ok(output);
     }
     let said = String::from_utf8_lossy(&output.stderr);
     let said: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    Err(Error::input(program, "success", if said.is_empty() { "no word".to_owned() } else { said.join("; ") }))
+    Err(Error::input(
+        program,
+        "success",
+        if said.is_empty() { "no word".to_owned() } else { said.join("; ") },
+    ))
 }
 
 /// Most tasks that an array may have here (`MaxArraySize`, which counts from 0).
 pub fn array_size() -> usize {
-    let said = command("scontrol", &["show", "config"]).map(|o| String::from_utf8_lossy(&o.stdout).into_owned());
+    let said =
+        command("scontrol", &["show", "config"]).map(|o| String::from_utf8_lossy(&o.stdout).into_owned());
     said.ok().and_then(|text| largest(&text)).unwrap_or(ARRAY)
 }
 
@@ -238,7 +246,11 @@ mod tests {
         }
         let plain = script(TASK, &Job { gpus: false, retry: true, ..job() }, "task.sh").unwrap();
         assert!(plain.contains("--threads 2 --retry &") && !plain.contains("CUDA"), "{plain}");
-        assert!(script(COLLECT, &job(), "collect.sh").unwrap().ends_with("sweep collect '/scratch/it'\\''s here'\n"));
+        assert!(
+            script(COLLECT, &job(), "collect.sh")
+                .unwrap()
+                .ends_with("sweep collect '/scratch/it'\\''s here'\n")
+        );
         for (bad, part) in [("{{ partition }}", "template of name, job"), ("{% if %}", "my.sh")] {
             let said = script(bad, &job(), "my.sh").unwrap_err().to_string();
             assert!(said.contains(part) && said.lines().count() == 1, "{said}");

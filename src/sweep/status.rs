@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::plan::{Planned, Sweep};
 use crate::error::Result;
-use crate::run::manifest::{self, Manifest};
 use crate::run::dir::is_locked;
+use crate::run::manifest::{self, Manifest};
 
 /// What a run has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -84,7 +84,9 @@ impl Sweep {
         match Manifest::read(&manifest) {
             Err(e) => with(State::Failed, Some(e.to_string())),
             Ok(m) => match m.status {
-                manifest::Status::Finished if dir.join("summary.json").exists() => with(State::Finished, None),
+                manifest::Status::Finished if dir.join("summary.json").exists() => {
+                    with(State::Finished, None)
+                }
                 manifest::Status::Finished => {
                     with(State::Failed, Some("finished, but its summary.json is gone".to_owned()))
                 }

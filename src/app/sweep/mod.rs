@@ -116,7 +116,14 @@ fn status(args: &SweepArgs) -> Result<()> {
         for status in of.iter().take(NAMED) {
             let run = &sweep.plan.runs[status.number - 1];
             let reason = status.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-            let _ = writeln!(text, "{:>8} {:5} {} {}{reason}", state.word(), run.number, run.name, values(&sweep, run));
+            let _ = writeln!(
+                text,
+                "{:>8} {:5} {} {}{reason}",
+                state.word(),
+                run.number,
+                run.name,
+                values(&sweep, run)
+            );
         }
         if of.len() > NAMED {
             let _ = writeln!(text, "{:>8}   … {} more (--json for all)", state.word(), of.len() - NAMED);

@@ -184,7 +184,9 @@ fn ended(sweep: &Sweep, run: &Planned, status: ExitStatus, asked: bool) -> End {
     match status.code() {
         Some(0) => End::Finished,
         Some(code) if code == i32::from(STOPPED) => End::Stopped,
-        Some(code) => End::Failed(last_error(&sweep.log(run)).unwrap_or_else(|| format!("exit status {code}"))),
+        Some(code) => {
+            End::Failed(last_error(&sweep.log(run)).unwrap_or_else(|| format!("exit status {code}")))
+        }
         None if asked => End::Stopped,
         None => End::Killed(status),
     }

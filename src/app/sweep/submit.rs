@@ -124,8 +124,12 @@ fn tasks<'a>(sweep: &'a Sweep, args: &SweepSubmitArgs) -> Result<Vec<Vec<&'a Pla
         State::Failed => args.retry,
         State::Finished | State::Running | State::Queued => false,
     };
-    let left: Vec<&Planned> =
-        chosen.into_iter().zip(&states).filter(|(_, status)| to_do(status.state)).map(|(run, _)| run).collect();
+    let left: Vec<&Planned> = chosen
+        .into_iter()
+        .zip(&states)
+        .filter(|(_, status)| to_do(status.state))
+        .map(|(run, _)| run)
+        .collect();
     let failed = states.iter().filter(|s| s.state == State::Failed).count();
     if failed > 0 && !args.retry {
         say(format_args!("{failed} runs failed before (--retry does them again)"));
@@ -142,19 +146,25 @@ fn numbers(runs: &[&Planned]) -> String {
             _ => parts.push((run.number, run.number)),
         }
     }
-    let part = |(from, to): (usize, usize)| if from == to { from.to_string() } else { format!("{from}-{to}") };
+    let part =
+        |(from, to): (usize, usize)| if from == to { from.to_string() } else { format!("{from}-{to}") };
     parts.into_iter().map(part).collect::<Vec<_>>().join(",")
 }
 
 fn job(sweep: &Sweep, args: &SweepSubmitArgs, list: &Path) -> Result<Job> {
     let whole = |path: &Path| -> Result<String> {
-        let path = std::path::absolute(path).with_context(|| format!("no absolute path of {}", path.display()))?;
+        let path =
+            std::path::absolute(path).with_context(|| format!("no absolute path of {}", path.display()))?;
         let text = path.to_str().filter(|text| !text.contains(['\n', '%']));
         Ok(text
-            .ok_or_else(|| Error::input(path.display(), "a path without line breaks and per cent signs", "another"))?
+            .ok_or_else(|| {
+                Error::input(path.display(), "a path without line breaks and per cent signs", "another")
+            })?
             .to_owned())
     };
-    for (text, flag) in args.sbatch.iter().map(|t| (t, "--sbatch")).chain(args.setup.iter().map(|t| (t, "--setup"))) {
+    for (text, flag) in
+        args.sbatch.iter().map(|t| (t, "--sbatch")).chain(args.setup.iter().map(|t| (t, "--setup")))
+    {
         if text.contains('\n') || text.is_empty() {
             return Err(Error::input(flag, "one line", format_args!("`{}`", text.escape_debug())).into());
         }

@@ -261,6 +261,39 @@ pub fn load_with_truth(spec: &Spec, options: &Options) -> Result<(ImageSet, Vec<
     Ok((set, truths))
 }
 
+/// What a spec plants: the outermost cue.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Design {
+    /// The word of the key `cue`.
+    pub cue: &'static str,
+    /// L2 norm of the change.
+    pub norm: f64,
+    /// Whether images of its classes carry it in the split "train".
+    pub in_training: bool,
+    /// Whether other splits have it in other classes.
+    pub in_conflict: bool,
+}
+
+impl Design {
+    /// Of a spec `planted:…`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`] for other sources, and as [`load`].
+    pub fn of(spec: &Spec) -> Result<Self> {
+        if spec.kind().name != KIND.name {
+            return Err(crate::Error::input("data", "the source `planted`", format_args!("`{spec}`")));
+        }
+        let (planted, _) = Planted::read(spec.argument())?;
+        let [train, others] = planted.forms;
+        Ok(Self {
+            cue: planted.kind.name,
+            norm: planted.norm,
+            in_training: train == Form::Cue,
+            in_conflict: others == Form::Conflict,
+        })
+    }
+}
+
 /// `cosine on leaves`.
 fn short(name: &str, args: &str) -> String {
     match Planted::read(args) {

@@ -463,7 +463,7 @@ pub struct SweepRunArgs {
     /// Which sweep.
     #[command(flatten)]
     pub of: SweepArgs,
-    /// Only the runs with these numbers: 3, 5-8, 20-; comma-separated
+    /// Only the runs with these numbers, 3, 5-8, 20-, or names; comma-separated
     #[arg(long, value_delimiter = ',', value_name = "A,B-C,…")]
     pub only: Vec<String>,
     /// Runs at a time [default: one per GPU named, else as many as cores / --threads]
@@ -486,7 +486,7 @@ pub struct SweepSubmitArgs {
     /// Which sweep.
     #[command(flatten)]
     pub of: SweepArgs,
-    /// Only the runs with these numbers: 3, 5-8, 20-; comma-separated
+    /// Only the runs with these numbers, 3, 5-8, 20-, or names; comma-separated
     #[arg(long, value_delimiter = ',', value_name = "A,B-C,…")]
     pub only: Vec<String>,
     /// Partition of the tasks
@@ -513,7 +513,7 @@ pub struct SweepSubmitArgs {
     /// Runs of a task, for runs that are short
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub pack: usize,
-    /// Runs of a task at a time
+    /// Runs of a task at a time; with GPUs at most one for each
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub jobs: usize,
     /// Threads of each run; a task has this times --jobs cores

@@ -112,7 +112,6 @@ fn test_sets_that_do_not_fit_are_one_clear_error() {
     run("npz:small.npz", &["--test"]);
     run("npz:absent.npz", &["absent.npz"]);
     run("nonsense", &["--test", "one of", "nonsense"]);
-    fails(tmp.path(), &["shortcuts", "--data", LEAVES, "--test-split", "val"], &["--test"]);
 }
 
 #[test]

@@ -6,7 +6,6 @@
 {%- for line in collect_directives %}
 #SBATCH {{ line }}
 {%- endfor %}
-set -u
 {%- for line in setup %}
 {{ line }}
 {%- endfor %}

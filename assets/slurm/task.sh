@@ -9,10 +9,10 @@
 {%- for line in directives %}
 #SBATCH {{ line }}
 {%- endfor %}
-set -u
 {%- for line in setup %}
 {{ line }}
 {%- endfor %}
+set -u
 
 # Arrays larger than the site allows are several; the first argument is where this one begins.
 line=$((SLURM_ARRAY_TASK_ID + ${1:-0}))
@@ -23,19 +23,19 @@ if [ -z "$runs" ]; then echo "no line $line in "{{ list }} >&2; exit 1; fi
 # and with preemption: checkpoint; SLURM queues again what it preempts.
 child=
 again=
-stop() { trap '' USR1 TERM; [ -z "$child" ] || kill -s TERM "$child" 2>/dev/null; }
+stopped=
+stop() { stopped=1; trap : USR1 TERM; [ -z "$child" ] || kill -s TERM "$child" 2>/dev/null; }
 trap 'again=1; stop' USR1
 trap stop TERM
 {{ program }} sweep run {{ root }} --only "$runs" --jobs {{ jobs }} --threads {{ threads }}
 {%- if gpus %} ${CUDA_VISIBLE_DEVICES:+--gpus "$CUDA_VISIBLE_DEVICES"}{% endif %}
 {%- if retry %} --retry{% endif %} &
 child=$!
+[ -z "$stopped" ] || kill -s TERM "$child"
 # A signal ends `wait`, and not the child.
-while :; do
-  wait "$child"
-  code=$?
-  kill -0 "$child" 2>/dev/null || break
-done
+while kill -0 "$child" 2>/dev/null; do wait "$child"; done
+wait "$child"
+code=$?
 if [ "$code" = 75 ] && [ -n "$again" ]; then
   scontrol requeue "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"
 fi

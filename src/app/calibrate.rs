@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use serde::Serialize;
 
+use super::shortcuts::SIZE;
 use super::{print, print_json, use_threads};
 use crate::cli::CalibrateArgs;
-use crate::data::Spec;
+use crate::data::{Options, Spec};
 use crate::disk;
 use crate::error::Error;
 use crate::figure::doses;
@@ -46,7 +47,9 @@ pub fn run(args: &CalibrateArgs) -> Result<()> {
         images: args.images,
         seed: args.seed,
     };
-    let calibration = Calibration::new(&config.spec, &config.options(), design)?;
+    // As `shortcuts` looks at them.
+    let options = Options { reduce: Some(SIZE), ..config.options() };
+    let calibration = Calibration::new(&config.spec, &options, design)?;
     let whole = Whole { data: &config.spec, version: super::version(), calibration: &calibration };
     if let Some(dir) = &args.out {
         disk::create_dir(dir)?;

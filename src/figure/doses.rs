@@ -8,7 +8,7 @@ use crate::plot::{
 };
 use crate::shortcuts::Calibration;
 
-/// Cues that are found in similar ways; others come last.
+/// Cues that are found in similar ways.
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Waves and bands", &["cosine", "cosine-random", "bands"]),
     ("Places", &["patch", "patch-random", "watermark", "border"]),
@@ -118,6 +118,8 @@ mod tests {
 
     #[test]
     fn every_cue_has_its_curve() {
+        let all: Vec<&str> = GROUPS.iter().flat_map(|(_, cues)| cues.iter().copied()).collect();
+        assert!(crate::data::planted::CUE_NAMES.iter().all(|cue| all.contains(cue)) && all.len() == 13);
         let picture = shows("doses", &blocks(&calibration()), FULL);
         assert!(PALETTE[..4].iter().all(|colour| counts(&picture, *colour) > 200));
     }

@@ -25,11 +25,17 @@ const ORDERED: f64 = 0.7;
 pub(super) fn draw(args: &Runs) -> anyhow::Result<Note> {
     let runs = Finished::all(&args.runs)?;
     let cases = Case::all(&runs)?;
+    let steps = |case: &Case| case.taken.iter().map(|(step, _)| *step).collect::<Vec<_>>();
+    if let Some(other) = cases.iter().find(|case| steps(case) != steps(&cases[0])) {
+        let (place, expected) =
+            (format!("runs with the cue {}", other.cue), "evaluations after the same updates");
+        return Err(Error::input(place, format!("{expected} as with {}", cases[0].cue), "others").into());
+    }
     save(&cases, &args.out)?;
     disk::write_bytes(&args.out.with_extension("csv"), table(&cases).as_bytes())?;
     let kinds: Vec<String> = runs::kinds(&runs).iter().map(|kind| runs::called(*kind)).collect();
     let mut note = Note::new(
-        11,
+        12,
         "How early a network takes a cue",
         "Cues of many kinds in one class. Left: the share of the class that a linear reader of random convolutions \
          tells, known before training, against the share of images of other classes with this cue that the network \
@@ -78,8 +84,15 @@ impl Case {
             }
             // The same set but for what training has.
             let text = run.config.data.spec.to_string();
-            let key = text.split(',').filter(|part| !part.starts_with("as=")).collect::<Vec<_>>().join(",");
-            pairs.entry(key).or_default()[usize::from(!design.in_training)] = Some(run);
+            let (_, arguments) = text.split_once(':').unwrap_or(("", &text));
+            let key =
+                arguments.split(',').filter(|part| !part.starts_with("as=")).collect::<Vec<_>>().join(",");
+            let place = &mut pairs.entry(key).or_default()[usize::from(!design.in_training)];
+            if let Some(other) = place.replace(run) {
+                let expected =
+                    format!("one run of each cue, trained with it and without; {} is another", other.place());
+                return Err(Error::input(run.place(), expected, "two of the same data").into());
+            }
         }
         pairs
             .into_values()
@@ -87,8 +100,9 @@ impl Case {
                 [Some(with), Some(without)] => Self::new(with, without),
                 [one, other] => {
                     let run = one.or(other).expect("one of the two");
-                    let expected = "two runs of each cue, trained with it and without";
-                    Err(Error::input(run.place(), expected, "one of them").into())
+                    let expected =
+                        "two runs of each cue, trained with it (as=cue/…) and without (as=clean/…)";
+                    Err(Error::input(run.place(), expected, "this one alone").into())
                 }
             })
             .collect()
@@ -101,7 +115,8 @@ impl Case {
         let (a, b) = (accuracies(with)?, accuracies(without)?);
         if a.len() != b.len() || a.iter().zip(&b).any(|(a, b)| a.0 != b.0) {
             let expected = format!("evaluations after the same updates as in {}", without.place());
-            return Err(Error::input(with.place(), expected, "others").into());
+            let steps: Vec<String> = a.iter().map(|(step, _)| step.to_string()).collect();
+            return Err(Error::input(with.place(), expected, steps.join(", ")).into());
         }
         let taken = a.iter().zip(&b).map(|(a, b)| (a.0, 1.0 - a.1 / b.1.max(f64::MIN_POSITIVE))).collect();
         let Design { cue, norm, .. } = Design::of(&with.config.data.spec)?;

@@ -130,22 +130,26 @@ impl Places {
     }
 }
 
+/// x, and a value of each seed.
+type Seeds = (f64, Vec<f64>);
+
 fn curves(found: &Collected, places: &Places, x: usize, y: usize, fixed: &[usize]) -> Vec<Curve> {
-    let mut curves: Vec<(String, Vec<(f64, Vec<f64>)>)> = Vec::new();
+    let mut curves: Vec<(String, Vec<Seeds>)> = Vec::new();
     for row in &found.runs.rows {
-        let Cell::Number(value) = row[y] else { continue };
         let name = fixed.iter().map(|&at| row[at].text()).collect::<Vec<_>>().join(", ");
         let at = curves.iter().position(|(other, _)| *other == name).unwrap_or_else(|| {
             curves.push((name, Vec::new()));
             curves.len() - 1
         });
+        // A curve without a number has its colour all the same.
+        let Cell::Number(value) = row[y] else { continue };
         let (points, x) = (&mut curves[at].1, places.of(&row[x]));
         match points.iter_mut().find(|(other, _)| *other == x) {
             Some((_, values)) => values.push(value),
             None => points.push((x, vec![value])),
         }
     }
-    let point = |(x, values): (f64, Vec<f64>)| {
+    let point = |(x, values): Seeds| {
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
         let sd = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
@@ -174,13 +178,17 @@ fn blocks(panels: &[(String, Vec<Curve>)], x: &str, places: &Places) -> Vec<Bloc
         let mut panel = Panel::new(name.clone(), axis, Axis::linear(name.clone()));
         for (c, curve) in curves.iter().enumerate() {
             let (colour, marker) = (PALETTE[c % PALETTE.len()], MARKERS[c % MARKERS.len()]);
-            let band = curve.points.iter().map(|p| (p.0, p.2, p.3)).collect();
-            panel.layers.push(Layer::Band(band, mix(colour, PAPER, 0.8)));
             let line: Vec<(f64, f64)> = curve.points.iter().map(|p| (p.0, p.1)).collect();
             let pen = Pen::new(colour, 1.0, Stroke::Solid);
             // Names of values have nothing between them.
             if places.names.is_none() {
+                let band = curve.points.iter().map(|p| (p.0, p.2, p.3)).collect();
+                panel.layers.push(Layer::Band(band, mix(colour, PAPER, 0.8)));
                 panel.layers.push(Layer::Line(line.clone(), pen));
+            } else {
+                for p in &curve.points {
+                    panel.layers.push(Layer::Line(vec![(p.0, p.2), (p.0, p.3)], pen));
+                }
             }
             panel.layers.push(Layer::Points(line, marker, colour));
             if i == 0 && !(curve.name.is_empty() && curves.len() == 1) {

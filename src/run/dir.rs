@@ -415,8 +415,9 @@ const LOOKS: u32 = 5;
 
 /// Whether a process on this machine writes the run at `root`.
 pub fn is_locked(root: &Path) -> bool {
-    let Ok(lock) = File::options().append(true).open(root.join(LOCK)) else { return false };
-    matches!(lock.try_lock(), Err(TryLockError::WouldBlock))
+    let Ok(lock) = File::options().read(true).append(true).open(root.join(LOCK)) else { return false };
+    // Shared: who else looks is no writer.
+    matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
 /// The images that a network uses for the modes.

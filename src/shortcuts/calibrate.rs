@@ -49,7 +49,7 @@ pub struct Dose {
     pub share: f64,
     /// Draws whose first entry is an alarm of the right class.
     pub found: Rate,
-    /// Of these, the ones with the right frequency, or the strongest pixel in the box of the
+    /// Draws that are found so, with the right frequency, or the strongest pixel in the box of the
     /// change; None of cues that have neither.
     pub located: Option<Rate>,
 }
@@ -86,6 +86,11 @@ impl Calibration {
             };
             names
         };
+        let least = ENOUGH * names.len();
+        if design.images < least {
+            let expected = format!("at least {least}, {ENOUGH} of each of {} classes", names.len());
+            return Err(Error::input("--images", expected, design.images));
+        }
         let doses: Vec<(&String, f64, f64)> = cues
             .iter()
             .flat_map(|cue| design.norms.iter().map(move |norm| (cue, *norm)))
@@ -103,9 +108,11 @@ impl Calibration {
         for (cue, norm, share) in doses {
             let (mut found, mut located, mut places) = (0, 0, false);
             for draw in 0..design.draws {
-                let class = draw % names.len();
+                // By the draw alone: the same classes and cues for every norm and share.
+                let rng = &mut seed::rng(design.seed, "calibrate/cue", draw as u64);
+                let (class, own) = (rng.random_range(0..names.len()), rng.random::<u32>());
                 let planted: Spec =
-                    format!("planted:cue={cue},norm={norm},share={share},classes={class},as=cue,seed={draw},over={spec}")
+                    format!("planted:cue={cue},norm={norm},share={share},classes={class},as=cue,seed={own},over={spec}")
                         .parse()?;
                 let (set, truth) = load_with_truth(&planted, &drawn(options, &design, draw))?;
                 let report = search(&set, Options { seed: design.seed })?;
@@ -161,6 +168,9 @@ fn drawn(options: &data::Options, design: &Design, draw: usize) -> data::Options
     data::Options { limit: Some(design.images), sample: Some(seed), ..options.clone() }
 }
 
+/// Images of a class that are asked for at least, of which a draw has [`super::LEAST`] but for
+/// one in ten thousand.
+const ENOUGH: usize = 2 * super::LEAST;
 /// Classes that a subset has at least, where there are as many.
 const CLASSES: usize = 5;
 

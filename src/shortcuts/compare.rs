@@ -33,6 +33,8 @@ use crate::theory::Modes;
 
 /// Images of each set that modes are taken from, and that are told from the other set, at most.
 const MOST: usize = 20_000;
+/// Numbers of the images that modes are taken from, at most: 20,000 of 32×32 in colour.
+const NUMBERS: usize = 20_000 * 3 * 32 * 32;
 /// Modes of each set that are looked at, the strongest.
 const MODES: usize = 20;
 /// Standard errors beyond which a difference counts, and a mode is there at all.
@@ -205,7 +207,8 @@ impl Halves {
     fn new(set: &ImageSet, common: &[String], seed: u64) -> Result<Self> {
         let Targets::Classes { labels, names } = &set.targets else { unreachable!("checked before") };
         let class = |i: usize| common.iter().position(|name| *name == names[labels[i] as usize]);
-        let rows: Vec<usize> = drawn(set.len(), MOST, seed, "shortcuts/modes");
+        let most = MOST.min(NUMBERS / set.shape().iter().product::<usize>().max(1));
+        let rows: Vec<usize> = drawn(set.len(), most, seed, "shortcuts/modes");
         let rows: Vec<(usize, usize)> =
             rows.into_iter().filter_map(|i| class(i).map(|class| (i, class))).collect();
         // Every other one of its class.

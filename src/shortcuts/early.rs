@@ -29,7 +29,7 @@ use crate::readers::{FORECAST, ridge};
 use crate::seed;
 use crate::stats::quantile;
 
-/// Images that are read at most, drawn.
+/// Images that are read, where there are more.
 const MOST: usize = 4000;
 
 /// Sets `told` and `told_of_others` of every entry; `set` is what was looked through.
@@ -45,8 +45,8 @@ pub(super) fn tell(set: &ImageSet, entries: &mut [Entry], seed: u64) -> Result<(
     Ok(())
 }
 
-/// told_c of every class of `set`, of at most 4,000 of its images, drawn by `seed`; NaN of a
-/// class without images.
+/// told_c of every class of `set`, of about 4,000 of its images where there are more, drawn from
+/// each class by `seed`; NaN of a class without images.
 ///
 /// # Errors
 /// [`crate::Error::Input`] for fewer than ten images, for images that do not vary, and without
@@ -55,16 +55,24 @@ pub fn told(set: &ImageSet, seed: u64) -> Result<Vec<f64>> {
     let Targets::Classes { names, .. } = &set.targets else {
         return Err(Error::input("data set", "class labels", "real targets"));
     };
-    let mut rows: Vec<usize> = if set.len() > MOST {
-        sample(&mut seed::rng(seed, "shortcuts/early", 0), set.len(), MOST).into_vec()
-    } else {
-        (0..set.len()).collect()
-    };
+    let Targets::Classes { labels, .. } = &set.targets else { unreachable!("looked at just now") };
+    let mut members = vec![Vec::new(); names.len()];
+    labels.iter().enumerate().for_each(|(i, &label)| members[label as usize].push(i));
+    // The same part of every class, and some of each.
+    let mut rows = Vec::new();
+    for (class, members) in members.iter().enumerate() {
+        let count = (members.len() * MOST).div_ceil(set.len().max(MOST)).min(members.len());
+        let rng = &mut seed::rng(seed, "shortcuts/early", class as u64);
+        rows.extend(sample(rng, members.len(), count).into_iter().map(|i| members[i]));
+    }
     rows.sort_unstable();
     let samples = prepare(set.part(&rows), Normalize::Global, true)?;
     let phi = FORECAST.features(samples.x.view(), samples.shape);
     let answers = ridge::out_of_fold(phi.view(), samples.y.view(), seed)?.y;
     let of = |class: usize| {
+        if members[class].is_empty() {
+            return f64::NAN;
+        }
         let mut u = Array1::from_elem(names.len(), -1.0 / names.len() as f64);
         u[class] += 1.0;
         let (y, answer) = (samples.y.dot(&u), answers.dot(&u));

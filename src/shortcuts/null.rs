@@ -2,8 +2,8 @@
 //! at their classes.
 //!
 //! Labels are exchanged at random: 199 groups, each as large as the median class, are drawn from
-//! the images (from 4,000 of them where there are more) and compared with the rest as a class
-//! would be. p of a class is (1 + how many groups have as large a statistic)/200. Classes differ
+//! the images and compared with the rest as a class would be; of more than 4,000 images from 4,000
+//! of them, and as much smaller. p of a class is (1 + how many groups have as large a statistic)/200. Classes differ
 //! in their content too, so a small p alone is no cue; alarm levels are far above what groups
 //! reach on photos. Where they are not, for few images or images of another sort, the largest
 //! statistic of a group takes the place of the level.
@@ -52,12 +52,9 @@ impl Null {
                 .par_iter()
                 .map(|&i| {
                     let image = Image::new(set.bytes(i), set.shape);
-                    let of = |d: &Box<dyn super::detector::Detector>| {
-                        let mut values = vec![0.0; d.len()];
-                        d.values(&image, &mut values);
-                        values
-                    };
-                    table.iter().map(of).collect()
+                    let mut all: Vec<Vec<f64>> = table.iter().map(|d| vec![0.0; d.len()]).collect();
+                    table.iter().zip(&mut all).for_each(|(d, values)| d.values(&image, values));
+                    all
                 })
                 .collect();
             totals.par_iter_mut().enumerate().for_each(|(d, total)| {

@@ -89,8 +89,8 @@ pub struct Entry {
     pub score: f64,
     /// Statistic over alarm level of every reader.
     pub ratios: Vec<(&'static str, f64)>,
-    /// The same when the frequencies, the place or the value that was found is masked; None of
-    /// `invariant`, which has none.
+    /// What the same reader says without the frequencies, the place or the value that it found;
+    /// None of `invariant`, which has none.
     pub masked: Option<f64>,
     /// Probability of as large a statistic, were classes drawn at random (at least 1/200); None
     /// of `invariant`.

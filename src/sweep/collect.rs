@@ -63,6 +63,9 @@ pub struct Table {
     pub rows: Vec<Vec<Cell>>,
 }
 
+/// Numbers of a summary, under their paths.
+type Numbers = Vec<(String, f64)>;
+
 /// What a sweep came to.
 #[derive(Clone, Debug)]
 pub struct Collected {
@@ -82,7 +85,7 @@ impl Collected {
     pub fn new(sweep: &Sweep) -> Result<Self> {
         let runs: Vec<_> = sweep.plan.runs.iter().collect();
         let mut states = sweep.states(&runs)?;
-        let read: Vec<Option<Result<Vec<(String, f64)>>>> = runs
+        let read: Vec<Option<Result<Numbers>>> = runs
             .par_iter()
             .zip(&states)
             .map(|(run, status)| {
@@ -213,7 +216,7 @@ fn spread(values: &[f64]) -> [Cell; 4] {
 }
 
 // Every number of a JSON file, under its path.
-fn numbers(path: &Path) -> Result<Vec<(String, f64)>> {
+fn numbers(path: &Path) -> Result<Numbers> {
     let text = std::fs::read_to_string(path).map_err(Error::io(path, "read"))?;
     let whole: Value =
         serde_json::from_str(&text).map_err(|e| Error::input(path.display(), "the summary of a run", e))?;

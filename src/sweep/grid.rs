@@ -182,13 +182,16 @@ impl Grid {
                 })
                 .collect();
         }
-        let excluded = |point: &Point| {
-            let of = |key: &String| {
-                point.iter().chain(&self.set).find(|(name, _)| name == key).map(|(_, value)| value)
-            };
-            self.exclude.iter().any(|table| table.iter().all(|(key, value)| of(key) == Some(value)))
+        let matched = |table: &Table, point: &Point| {
+            let of = |key: &String| point.iter().chain(&self.set).find(|(name, _)| name == key);
+            table.iter().all(|(key, value)| of(key).is_some_and(|(_, v)| v == value))
         };
-        all.retain(|point| !excluded(point));
+        if let Some(i) = self.exclude.iter().position(|table| !all.iter().any(|point| matched(table, point)))
+        {
+            let place = format!("{}, [[exclude]] {}", self.place, i + 1);
+            return Err(Error::input(place, "values of some combination", inline(&self.exclude[i])));
+        }
+        all.retain(|point| !self.exclude.iter().any(|table| matched(table, point)));
         if all.is_empty() {
             let expected = "at least one combination";
             return Err(Error::input(&self.place, expected, "all of them excluded"));
@@ -252,9 +255,12 @@ fn range(table: &Table, place: &str) -> Result<Vec<Value>> {
     if let (Some(from), Some(to), None) = (whole(&range.from), whole(&range.to), range.count) {
         let step = range.step.as_ref().map_or(Some(1), whole).filter(|step| *step >= 1);
         let Some(step) = step else {
-            return Err(Error::input(place, "a step of at least 1 between whole numbers", "another"));
+            return Err(Error::input(place, "a step of at least 1 between whole numbers", inline(table)));
         };
-        if to < from || (to - from) / step >= MOST as i64 {
+        if range.scale == Scale::Log {
+            return Err(Error::input(place, "`count` of a logarithmic range", inline(table)));
+        }
+        if !to.checked_sub(from).is_some_and(|d| d >= 0 && d / step < MOST as i64) {
             return Err(Error::input(place, format!("from {from} upwards, at most {MOST} values"), to));
         }
         return Ok((0..=(to - from) / step).map(|i| Value::Integer(from + i * step)).collect());
@@ -348,6 +354,9 @@ mod tests {
             ("[[zip]]", &["[[zip]] 1", "keys"]),
             ("[grid]\nk = [1]\n[[exclude]]\nj = 1", &["[[exclude]] 1", "`j`"]),
             ("[grid]\nk = [1]\n[[exclude]]\nk = 1", &["all of them excluded"]),
+            ("[grid]\nk = [1]\n[[exclude]]\nk = 1.0", &["[[exclude]] 1", "{ k = 1.0 }"]),
+            ("[grid]\nk = { from = 1, to = 9, scale = \"log\" }", &["`count` of a logarithmic range"]),
+            ("[grid]\nk = { from = -9223372036854775808, to = 9223372036854775807 }", &["at most 100000"]),
             ("grids = 3", &["grids", "nearest: `grid`"]),
             ("name = \"../x\"", &["name", "folder"]),
             (

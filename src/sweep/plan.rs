@@ -1,6 +1,6 @@
 //! From a sweep file to numbered configurations, and the folder they are in.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -99,13 +99,13 @@ impl Sweep {
         for folder in ["configs", "runs", "logs", "failed"] {
             disk::create_dir(&root.join(folder))?;
         }
-        let mut kept: HashMap<PathBuf, ()> = HashMap::new();
+        let mut kept: HashSet<PathBuf> = HashSet::new();
         for (run, text) in sweep.plan.runs.iter().zip(&texts) {
             let path = sweep.config(run);
             if !fs::read(&path).is_ok_and(|there| there == text.as_bytes()) {
                 disk::write_bytes(&path, text.as_bytes())?;
             }
-            kept.insert(path, ());
+            kept.insert(path);
         }
         disk::write_bytes(&root.join(FILE), &fs::read(file).map_err(Error::io(file, "read"))?)?;
         let text = serde_json::to_string_pretty(&sweep.plan).expect("a plan is JSON");
@@ -114,7 +114,7 @@ impl Sweep {
         let configs = root.join("configs");
         for entry in fs::read_dir(&configs).map_err(Error::io(&configs, "read"))? {
             let path = entry.map_err(Error::io(&configs, "read"))?.path();
-            if path.extension().is_some_and(|e| e == "toml") && !kept.contains_key(&path) {
+            if path.extension().is_some_and(|e| e == "toml") && !kept.contains(&path) {
                 fs::remove_file(&path).map_err(Error::io(&path, "remove"))?;
             }
         }
@@ -203,11 +203,11 @@ impl Sweep {
         self.root.join("failed").join(run.name.clone() + ".txt")
     }
 
-    /// The runs with these numbers: `3`, `5-8`, `-10`, `20-`, comma-separated; all where `numbers`
-    /// is empty.
+    /// The runs with these numbers, `3`, `5-8`, `-10`, `20-`, or names; all where `numbers` is
+    /// empty.
     ///
     /// # Errors
-    /// [`Error::Input`] for what is no number of a run.
+    /// [`Error::Input`] for what is no number and no name of a run.
     pub fn chosen(&self, numbers: &[String]) -> Result<Vec<&Planned>> {
         if numbers.is_empty() {
             return Ok(self.plan.runs.iter().collect());
@@ -215,6 +215,10 @@ impl Sweep {
         let last = self.plan.runs.len();
         let mut wanted = vec![false; last];
         for text in numbers {
+            if let Some(at) = self.plan.runs.iter().position(|run| run.name == *text) {
+                wanted[at] = true;
+                continue;
+            }
             let number = |part: &str, open: usize| {
                 let number = if part.is_empty() { Ok(open) } else { part.trim().parse::<usize>() };
                 number.ok().filter(|n| (1..=last).contains(n))
@@ -224,7 +228,7 @@ impl Sweep {
                 _ => number(text, 0).map(|n| (n, n)),
             };
             let Some((from, to)) = ends.filter(|(from, to)| from <= to) else {
-                let expected = format!("numbers of runs, 1 to {last}, such as 3 or 5-8");
+                let expected = format!("numbers of runs, 1 to {last}, such as 3 or 5-8, or their names");
                 return Err(Error::input("--only", expected, format_args!("`{text}`")));
             };
             wanted[from - 1..to].fill(true);
@@ -318,6 +322,7 @@ mod tests {
         };
         assert_eq!(of(&[]).unwrap(), [1, 2, 3, 4]);
         assert_eq!(of(&["4", "1-2"]).unwrap(), [1, 2, 4]);
+        assert_eq!(of(&[&sweep.plan.runs[2].name, "1"]).unwrap(), [1, 3]);
         assert_eq!((of(&["3-"]).unwrap(), of(&["-2"]).unwrap()), (vec![3, 4], vec![1, 2]));
         for bad in ["0", "5", "2-1", "x", "-", ""] {
             let text = of(&[bad]).unwrap_err().to_string();

@@ -100,10 +100,10 @@ impl Sweep {
         self.root().join("submits")
     }
 
-    /// All submissions so far; what is none is left aside.
+    /// All submissions so far.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Io`]; [`Error::Input`] for a record that is none.
     pub fn submissions(&self) -> Result<Vec<Submission>> {
         let dir = self.submits();
         if !dir.is_dir() {
@@ -238,7 +238,7 @@ mod tests {
         let text = script(TASK, &job(), "task.sh").unwrap();
         for part in [
             "#!/bin/bash\n",
-            "#SBATCH --partition=gpu\n#SBATCH --gres=gpu:1\nset -u\nmodule load cuda\n",
+            "#SBATCH --partition=gpu\n#SBATCH --gres=gpu:1\nmodule load cuda\nset -u\n",
             "#SBATCH --signal=B:USR1@120\n",
             "sweep run '/scratch/it'\\''s here' --only \"$runs\" --jobs 2 --threads 2 ${CUDA_VISIBLE_DEVICES",
         ] {

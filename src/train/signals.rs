@@ -1,7 +1,8 @@
 //! Signals that ask a run to stop or to write a checkpoint.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
@@ -18,7 +19,9 @@ pub enum Request {
 }
 
 /// Signals of this process, noted from when this is made until it is dropped: TERM
-/// and INT (stop; a second one kills at once), USR1 (checkpoint).
+/// and INT (stop; another one, two seconds later or more, kills at once), USR1 (checkpoint).
+/// A batch system sends TERM to every process of a job, and its script sends it on: what comes
+/// twice at once is one request.
 #[derive(Debug)]
 pub struct Signals {
     stop: [(Arc<AtomicBool>, &'static str); 2],
@@ -39,9 +42,10 @@ impl Signals {
                 (signal, asked, name)
             });
             for (signal, asked, _) in &stop {
-                // In this order: only the second signal finds the flag set.
-                registered.push(flag::register_conditional_shutdown(*signal, 128 + signal, asked.clone())?);
+                let armed = Arc::new(AtomicBool::new(false));
+                registered.push(flag::register_conditional_shutdown(*signal, 128 + signal, armed.clone())?);
                 registered.push(flag::register(*signal, asked.clone())?);
+                arm(Arc::downgrade(asked), armed);
             }
             let checkpoint = Arc::new(AtomicBool::new(false));
             registered.push(flag::register(SIGUSR1, checkpoint.clone())?);
@@ -60,6 +64,24 @@ impl Signals {
             None => self.checkpoint.swap(false, Ordering::Relaxed).then_some(Request::Checkpoint),
         }
     }
+}
+
+/// After a request, another one is the same for so long.
+const ONE: Duration = Duration::from_secs(2);
+
+// Sets `armed` some time after `asked` was, while that is there.
+fn arm(asked: Weak<AtomicBool>, armed: Arc<AtomicBool>) {
+    std::thread::spawn(move || {
+        while let Some(asked) = asked.upgrade() {
+            if asked.load(Ordering::Relaxed) {
+                std::thread::sleep(ONE);
+                armed.store(true, Ordering::Relaxed);
+                return;
+            }
+            drop(asked);
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    });
 }
 
 impl Drop for Signals {

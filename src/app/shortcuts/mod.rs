@@ -21,7 +21,7 @@ use crate::shortcuts::{self, Report};
 const MOST: usize = 75_000;
 /// Images are looked at in 64 pixels a side; 50,000 of them in colour in 40, so that they and a
 /// copy of a byte each take 1.2 GB.
-const SIZE: Reduce = Reduce { largest: 64, smallest: 32, numbers: 240_000_000 };
+pub(super) const SIZE: Reduce = Reduce { largest: 64, smallest: 32, numbers: 240_000_000 };
 
 /// What `--json` prints.
 #[derive(Serialize)]

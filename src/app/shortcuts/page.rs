@@ -59,7 +59,7 @@ fn conventions() -> Vec<Convention> {
             "A statistic of the class against the other classes over its alarm level; 1 is an alarm. Levels were \
              set on subsets of CIFAR-10 at 32×32 in which nothing was planted.",
         ),
-        ("masked", "The score without the frequencies, the place or the value that was found."),
+        ("masked", "What the same reader says without the frequencies, the place or the value that it found."),
         (
             "p",
             "How often a group of images drawn without a look at classes has as large a statistic, of 199 groups. \

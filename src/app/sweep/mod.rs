@@ -70,7 +70,7 @@ impl<'a> Said<'a> {
         Self {
             name: &sweep.plan.name,
             dir: sweep.root().display().to_string(),
-            runs: sweep.plan.runs.len(),
+            runs: states.len(),
             states: counts,
             all: Vec::new(),
             written: Vec::new(),

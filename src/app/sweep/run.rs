@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::{Said, open, states, values};
+use super::{Said, open, values};
 use crate::cli::SweepRunArgs;
 use crate::error::{Error, STOPPED};
 use crate::progress::say;
-use crate::sweep::{Planned, State, Sweep};
+use crate::sweep::{Planned, State, Status, Sweep};
 use crate::train::signals::{Request, Signals};
 
 /// Between two looks at the processes.
@@ -29,7 +29,10 @@ struct Running<'a> {
 /// How a process ended.
 enum End {
     Finished,
-    Stopped,
+    /// By us; `kept`: with a checkpoint to go on from.
+    Stopped {
+        kept: bool,
+    },
     Failed(String),
     /// By a signal of someone else: no fault of the run's.
     Killed(ExitStatus),
@@ -39,15 +42,15 @@ pub fn run(args: &SweepRunArgs) -> Result<()> {
     let sweep = open(&args.of)?;
     let chosen = sweep.chosen(&args.only)?;
     let jobs = jobs(args)?;
-    let mut queue: VecDeque<(&Planned, State)> = VecDeque::new();
+    let mut queue: VecDeque<&Planned> = VecDeque::new();
     let mut left = [0usize; 2];
     for run in &chosen {
-        // A task of SLURM does what is queued.
+        // Not what waits in a queue of SLURM: a task of it does that.
         match sweep.state(run).state {
             State::Finished => {}
             State::Running => left[0] += 1,
             State::Failed if !args.retry => left[1] += 1,
-            state => queue.push_back((*run, state)),
+            _ => queue.push_back(run),
         }
     }
     let [running, failed] = left;
@@ -57,10 +60,26 @@ pub fn run(args: &SweepRunArgs) -> Result<()> {
     if failed > 0 {
         say(format_args!("{failed} runs failed before (--retry does them again)"));
     }
-    let all = queue.len();
-    say(format_args!("{all} runs to do, {jobs} at a time, {} threads each", args.threads));
-    let stopped = work(&sweep, queue, jobs, args)?;
-    let states = states(&sweep)?;
+    say(format_args!("{} runs to do, {jobs} at a time, {} threads each", queue.len(), args.threads));
+    let mut work = Work {
+        sweep: &sweep,
+        args,
+        jobs,
+        all: queue.len(),
+        queue,
+        running: Vec::new(),
+        done: 0,
+        kept: 0,
+        stopped: None,
+    };
+    let outcome = work.all();
+    if outcome.is_err() {
+        // Nobody would watch what still runs.
+        work.end();
+    }
+    outcome?;
+    let (stopped, kept) = (work.stopped, work.kept);
+    let states: Vec<Status> = chosen.iter().map(|run| sweep.state(run)).collect();
     let said = Said::new(&sweep, &states);
     if args.of.json {
         super::print_json(&said)?;
@@ -68,11 +87,11 @@ pub fn run(args: &SweepRunArgs) -> Result<()> {
         super::print(said.line().as_bytes())?;
     }
     if let Some(signal) = stopped {
+        // What would begin again each time should not be queued again for ever.
+        anyhow::ensure!(kept > 0, "stopped by {signal} before any run had finished or written a checkpoint");
         return Err(Error::Interrupted { signal }.into());
     }
-    let with = |states_of: &[State]| {
-        chosen.iter().filter(|run| states_of.contains(&states[run.number - 1].state)).count()
-    };
+    let with = |of: &[State]| states.iter().filter(|status| of.contains(&status.state)).count();
     let (failed, cut) = (with(&[State::Failed]), with(&[State::Missing, State::Stopped]));
     anyhow::ensure!(failed == 0, "{failed} of {} runs failed: `domfreq sweep status` says why", chosen.len());
     anyhow::ensure!(cut == 0, "{cut} of {} runs were killed: running the sweep again goes on", chosen.len());
@@ -96,58 +115,112 @@ fn jobs(args: &SweepRunArgs) -> Result<usize> {
     }
 }
 
-// Does all of `queue`; the signal that stopped it, if one did.
-fn work(
-    sweep: &Sweep,
-    mut queue: VecDeque<(&Planned, State)>,
+/// Runs in their processes, and those that wait.
+struct Work<'a> {
+    sweep: &'a Sweep,
+    args: &'a SweepRunArgs,
     jobs: usize,
-    args: &SweepRunArgs,
-) -> Result<Option<&'static str>> {
-    let signals = Signals::note()?;
-    let (all, mut done, mut stopped) = (queue.len(), 0, None);
-    let mut running: Vec<Running> = Vec::new();
-    loop {
-        match signals.take() {
-            Some(Request::Stop(signal)) if stopped.is_none() => {
-                stopped = Some(signal);
-                say(format_args!("{signal}: {} runs are asked to stop", running.len()));
-                running.iter().for_each(|run| send("TERM", &run.child));
+    all: usize,
+    queue: VecDeque<&'a Planned>,
+    running: Vec<Running<'a>>,
+    done: usize,
+    /// Runs that have finished or written a checkpoint to go on from.
+    kept: usize,
+    /// The signal that stopped it.
+    stopped: Option<&'static str>,
+}
+
+impl Work<'_> {
+    fn all(&mut self) -> Result<()> {
+        let signals = Signals::note()?;
+        loop {
+            match signals.take() {
+                Some(Request::Stop(signal)) if self.stopped.is_none() => {
+                    self.stopped = Some(signal);
+                    say(format_args!("{signal}: {} runs are asked to stop", self.running.len()));
+                    self.running.iter().for_each(|run| send("TERM", &run.child));
+                }
+                Some(Request::Checkpoint) => self.running.iter().for_each(|run| send("USR1", &run.child)),
+                _ => {}
             }
-            Some(Request::Checkpoint) => running.iter().for_each(|run| send("USR1", &run.child)),
-            _ => {}
+            self.look()?;
+            while self.stopped.is_none() && self.running.len() < self.jobs {
+                let Some(run) = self.queue.pop_front() else { break };
+                self.begin(run)?;
+            }
+            if self.running.is_empty() {
+                return Ok(());
+            }
+            std::thread::sleep(LOOK);
         }
+    }
+
+    // Counts what has ended.
+    fn look(&mut self) -> Result<()> {
         let mut at = 0;
-        while at < running.len() {
-            let Some(status) = running[at].child.try_wait().context("a run cannot be waited for")? else {
+        while at < self.running.len() {
+            let waited = self.running[at].child.try_wait();
+            let Some(status) = waited.context("a run cannot be waited for")? else {
                 at += 1;
                 continue;
             };
-            let Running { run, .. } = running.swap_remove(at);
-            done += 1;
-            let what = match ended(sweep, run, status, stopped.is_some()) {
+            let Running { run, .. } = self.running.swap_remove(at);
+            let what = match ended(self.sweep, run, status, self.stopped.is_some()) {
                 End::Finished => {
-                    sweep.note_failure(run, None)?;
+                    self.kept += 1;
+                    self.sweep.note_failure(run, None)?;
                     "finished".to_owned()
                 }
-                End::Stopped => "stopped".to_owned(),
+                End::Stopped { kept } => {
+                    self.kept += usize::from(kept);
+                    "stopped".to_owned()
+                }
                 End::Failed(reason) => {
-                    sweep.note_failure(run, Some(&reason))?;
+                    self.sweep.note_failure(run, Some(&reason))?;
                     format!("FAILED: {reason}")
                 }
                 End::Killed(status) => format!("KILLED ({status}): running the sweep again goes on with it"),
             };
-            say(format_args!("{done}/{all} run {} {}: {what}", run.number, values(sweep, run)));
+            self.say(run, &what);
         }
-        while stopped.is_none() && running.len() < jobs {
-            let Some((run, state)) = queue.pop_front() else { break };
-            let place = (0..).find(|place| running.iter().all(|r| r.place != *place)).expect("one is free");
-            let child = start(sweep, run, state, args, args.gpus.get(place))?;
-            running.push(Running { run, place, child });
+        Ok(())
+    }
+
+    fn begin(&mut self, run: &Planned) -> Result<()> {
+        let run = &self.sweep.plan.runs[run.number - 1];
+        // Another process may have done it meanwhile.
+        let state = self.sweep.state(run).state;
+        if matches!(state, State::Finished | State::Running) {
+            self.say(run, &format!("{} by another process", state.word()));
+            return Ok(());
         }
-        if running.is_empty() {
-            return Ok(stopped);
+        let place = (0..).find(|place| self.running.iter().all(|r| r.place != *place)).expect("one is free");
+        match start(self.sweep, run, state, self.args, self.args.gpus.get(place)) {
+            Ok(child) => self.running.push(Running { run, place, child }),
+            Err(e) => {
+                let reason = format!("{e:#}");
+                self.sweep.note_failure(run, Some(&reason))?;
+                self.say(run, &format!("FAILED: {reason}"));
+            }
         }
-        std::thread::sleep(LOOK);
+        Ok(())
+    }
+
+    fn say(&mut self, run: &Planned, what: &str) {
+        self.done += 1;
+        say(format_args!(
+            "{}/{} run {} {}: {what}",
+            self.done,
+            self.all,
+            run.number,
+            values(self.sweep, run)
+        ));
+    }
+
+    // Asks all to stop, and waits for them.
+    fn end(&mut self) {
+        self.running.iter().for_each(|run| send("TERM", &run.child));
+        self.running.drain(..).for_each(|mut run| drop(run.child.wait()));
     }
 }
 
@@ -183,11 +256,11 @@ fn send(signal: &str, child: &Child) {
 fn ended(sweep: &Sweep, run: &Planned, status: ExitStatus, asked: bool) -> End {
     match status.code() {
         Some(0) => End::Finished,
-        Some(code) if code == i32::from(STOPPED) => End::Stopped,
+        Some(code) if code == i32::from(STOPPED) => End::Stopped { kept: true },
         Some(code) => {
             End::Failed(last_error(&sweep.log(run)).unwrap_or_else(|| format!("exit status {code}")))
         }
-        None if asked => End::Stopped,
+        None if asked => End::Stopped { kept: false },
         None => End::Killed(status),
     }
 }

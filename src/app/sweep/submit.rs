@@ -43,6 +43,11 @@ pub fn run(args: &SweepSubmitArgs) -> Result<()> {
             return Err(Error::input(flag, "at least 1", 0).into());
         }
     }
+    let gpus = args.gres.as_deref().map_or(0, gpus);
+    if gpus > 0 && args.jobs > gpus {
+        let expected = format!("at most {gpus}, one run at a time for each GPU of --gres");
+        return Err(Error::input("--jobs", expected, args.jobs).into());
+    }
     let sweep = open(&args.of)?;
     let _lock = Lock::new(&sweep)?;
     let tasks = tasks(&sweep, args)?;
@@ -69,7 +74,9 @@ pub fn run(args: &SweepSubmitArgs) -> Result<()> {
     let task = script(&task, &job, &place)?;
     let (collect, place) = template("collect.sh", COLLECT)?;
     let collect = script(&collect, &job, &place)?;
-    let lines: Vec<String> = tasks.iter().map(|runs| numbers(runs)).collect();
+    // By their names: numbers are others when the sweep is planned again.
+    let line = |runs: &Vec<&Planned>| runs.iter().map(|run| run.name.as_str()).collect::<Vec<_>>().join(",");
+    let lines: Vec<String> = tasks.iter().map(line).collect();
     disk::write_bytes(&list, (lines.join("\n") + "\n").as_bytes())?;
     let scripts = [path.with_extension("sh"), path.with_extension("collect.sh")];
     disk::write_bytes(&scripts[0], task.as_bytes())?;
@@ -104,20 +111,30 @@ pub fn run(args: &SweepSubmitArgs) -> Result<()> {
     }
     let ids: Vec<String> = submission.arrays.iter().map(|(id, _)| id.to_string()).collect();
     let after = format!("--dependency=afterany:{}", ids.join(":"));
-    let id = submit(&[&after, &scripts[1].display().to_string()])?;
-    submission.collect = Some(id);
-    slurm::record(&record, &submission)?;
-    let text = format!(
-        "submitted {count} runs in {} tasks: job {}; job {id} gathers them afterwards\n",
-        tasks.len(),
-        ids.join(", ")
-    );
-    super::print(text.as_bytes())
+    // The runs are in the queue: that nothing will gather them is no failure of the submission.
+    let gathers = match submit(&[&after, &scripts[1].display().to_string()]) {
+        Ok(id) => {
+            submission.collect = Some(id);
+            slurm::record(&record, &submission)?;
+            format!("job {id} gathers them afterwards")
+        }
+        Err(e) => {
+            say(format_args!("no job gathers them: {e:#}"));
+            "`domfreq sweep collect` gathers them".to_owned()
+        }
+    };
+    let (tasks, ids) = (tasks.len(), ids.join(", "));
+    super::print(format!("submitted {count} runs in {tasks} tasks: job {ids}; {gathers}\n").as_bytes())
 }
 
 // What is to do, packed.
 fn tasks<'a>(sweep: &'a Sweep, args: &SweepSubmitArgs) -> Result<Vec<Vec<&'a Planned>>> {
     let chosen = sweep.chosen(&args.only)?;
+    // Without an answer of the queue all that waits in it would be submitted again.
+    if !args.dry_run && !sweep.submissions()?.is_empty() && sweep.queued()?.is_none() {
+        slurm::command("squeue", &["-h"])?;
+        return Err(Error::input("squeue", "the jobs in the queue", "an answer that cannot be read").into());
+    }
     let states = sweep.states(&chosen)?;
     let to_do = |state: State| match state {
         State::Missing | State::Stopped => true,
@@ -135,20 +152,6 @@ fn tasks<'a>(sweep: &'a Sweep, args: &SweepSubmitArgs) -> Result<Vec<Vec<&'a Pla
         say(format_args!("{failed} runs failed before (--retry does them again)"));
     }
     Ok(left.chunks(args.pack).map(<[_]>::to_vec).collect())
-}
-
-// Numbers as `--only` takes them.
-fn numbers(runs: &[&Planned]) -> String {
-    let mut parts: Vec<(usize, usize)> = Vec::new();
-    for run in runs {
-        match parts.last_mut() {
-            Some((_, last)) if *last + 1 == run.number => *last = run.number,
-            _ => parts.push((run.number, run.number)),
-        }
-    }
-    let part =
-        |(from, to): (usize, usize)| if from == to { from.to_string() } else { format!("{from}-{to}") };
-    parts.into_iter().map(part).collect::<Vec<_>>().join(",")
 }
 
 fn job(sweep: &Sweep, args: &SweepSubmitArgs, list: &Path) -> Result<Job> {
@@ -173,18 +176,18 @@ fn job(sweep: &Sweep, args: &SweepSubmitArgs, list: &Path) -> Result<Job> {
         .into_iter()
         .filter_map(|(key, value)| value.as_ref().map(|value| format!("--{key}={value}")))
         .collect();
-    let own = [("gres", &args.gres), ("time", &args.time), ("mem", &args.mem)]
+    let of_tasks = [("gres", &args.gres), ("time", &args.time), ("mem", &args.mem)]
         .into_iter()
         .filter_map(|(key, value)| value.as_ref().map(|value| format!("--{key}={value}")));
-    let directives = shared.iter().cloned().chain(own).chain(args.sbatch.iter().cloned()).collect();
+    let shared: Vec<String> = shared.into_iter().chain(args.sbatch.iter().cloned()).collect();
+    let directives = shared.iter().cloned().chain(of_tasks).collect();
     let program = std::env::current_exe().context("this program cannot be found")?;
     let name = &sweep.plan.name;
     Ok(Job {
         name: name.replace(char::is_control, " "),
         job: name.chars().map(|c| if c.is_alphanumeric() || c == '.' { c } else { '-' }).collect(),
         root: quoted(&whole(sweep.root())?),
-        // SLURM takes the rest of the line, but for comments and blanks.
-        logs: whole(&sweep.root().join("logs"))?.replace(' ', "\\ "),
+        logs: escaped(&whole(&sweep.root().join("logs"))?),
         list: quoted(&whole(list)?),
         program: quoted(&whole(&program)?),
         cpus: args.jobs * args.threads,
@@ -194,9 +197,23 @@ fn job(sweep: &Sweep, args: &SweepSubmitArgs, list: &Path) -> Result<Job> {
         setup: args.setup.clone(),
         jobs: args.jobs,
         threads: args.threads,
-        gpus: args.gres.as_ref().is_some_and(|gres| gres.starts_with("gpu")),
+        gpus: args.gres.as_deref().is_some_and(|gres| gpus(gres) > 0),
         retry: args.retry,
     })
+}
+
+// A path in a line of #SBATCH, where blanks, quotes and comments mean something.
+fn escaped(path: &str) -> String {
+    let special = |c: char| [' ', '\'', '"', '\\', '#'].contains(&c);
+    path.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
+}
+
+// GPUs that `gpu`, `gpu:2` or `gpu:a100:2` ask for.
+fn gpus(gres: &str) -> usize {
+    if !gres.starts_with("gpu") {
+        return 0;
+    }
+    gres.rsplit(':').next().and_then(|count| count.parse().ok()).unwrap_or(1)
 }
 
 // The number of the job.
@@ -206,4 +223,15 @@ fn submit(args: &[&str]) -> Result<u64> {
     let said = String::from_utf8_lossy(&output.stdout);
     let id = said.trim().split(';').next().and_then(|id| id.parse().ok());
     Ok(id.ok_or_else(|| Error::input("sbatch", "the number of a job", format_args!("`{}`", said.trim())))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_and_gpus_as_sbatch_takes_them() {
+        assert_eq!(escaped("/it's a #1"), "/it\\'s\\ a\\ \\#1");
+        assert_eq!(["gpu", "gpu:2", "gpu:a100:4", "shard:3"].map(gpus), [1, 2, 4, 0]);
+    }
 }

@@ -449,7 +449,7 @@ pub struct SweepArgs {
     /// A sweep file, which is planned first, or the folder of a planned sweep
     #[arg(value_name = "FILE|DIR")]
     pub sweep: PathBuf,
-    /// Folder of the sweep [default: sweeps/<name>]
+    /// Folder of the sweep [default: sweeps/NAME of the sweep]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Print one JSON object on stdout

@@ -7,7 +7,7 @@
 //!
 //! By weights alone: [`layers`]. By showing images to the network: [`parts`], each of them
 //! one folder; what they find is plain data, that can be read without libtorch. Two
-//! networks on the same images: [`pair`]. [`report`] puts all of it together, [`page`] makes a file of it.
+//! networks on the same images: [`pair`]. [`report`] puts all of it together, [`page`](crate::page) makes a file of it.
 
 mod chapter;
 mod clean;

@@ -26,7 +26,7 @@ use ndarray::Array1;
 use ndarray_npy::NpzWriter;
 use serde_json::Value;
 
-const IMAGES: usize = 4000;
+const IMAGES: usize = 2000;
 const PEERS: [&str; 3] = ["datalab", "linear", "two_layer"];
 
 /// A set, and the class that has a cue in it.

@@ -159,6 +159,17 @@ impl Error {
         }
     }
 
+    /// For `map_err`: bad input in what `of` names, beside the place.
+    pub fn within(of: &str) -> impl FnOnce(Self) -> Self {
+        let of = of.to_owned();
+        move |e| match e {
+            Self::Input { place, expected, found } => {
+                Self::Input { place: format!("{of}: {place}"), expected, found }
+            }
+            other => other,
+        }
+    }
+
     /// For `map_err`: names the file and the action that failed.
     pub fn io(path: impl AsRef<Path>, action: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.as_ref().to_path_buf();
@@ -184,6 +195,15 @@ pub(crate) fn shown(name: &str) -> String {
     }
     text
 }
+
+/// The known name that is most like `word`, and how like it is (Jaro & Winkler, 0 to 1).
+pub(crate) fn nearest<'a>(known: impl IntoIterator<Item = &'a str>, word: &str) -> Option<(&'a str, f64)> {
+    let like = known.into_iter().map(|name| (name, strsim::jaro_winkler(name, word)));
+    like.max_by(|a, b| a.1.total_cmp(&b.1))
+}
+
+/// From here on a name may have been meant.
+pub(crate) const LIKELY: f64 = 0.7;
 
 /// The names with commas between, the first 20 of them.
 pub(crate) fn listed(names: &[impl AsRef<str>]) -> String {

@@ -28,6 +28,28 @@ pub fn t95(df: usize) -> f64 {
     }
 }
 
+/// Mean of some values and how sure it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    /// Mean; NaN of none.
+    pub mean: f64,
+    /// Standard deviation, of n − 1; NaN of fewer than two.
+    pub sd: f64,
+    /// Student's 95 % interval of the mean; NaN of fewer than two.
+    pub interval: [f64; 2],
+}
+
+impl Spread {
+    /// Of `values`.
+    pub fn of(values: &[f64]) -> Self {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let sd = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
+        let reach = t95(values.len().saturating_sub(1)) * sd / n.sqrt();
+        Self { mean, sd, interval: [mean - reach, mean + reach] }
+    }
+}
+
 /// A share of images.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rate {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::shortcuts::SIZE;
+use super::shortcuts::{SIZE, as_they_are};
 use super::{print, print_json, use_threads};
 use crate::cli::CalibrateArgs;
 use crate::data::{Options, Spec};
@@ -26,14 +26,9 @@ struct Whole<'a> {
 }
 
 pub fn run(args: &CalibrateArgs) -> Result<()> {
-    for (said, flag) in [
-        (args.data.normalize.is_some(), "--normalize"),
-        (args.data.center.is_some(), "--center"),
-        (args.data.limit.is_some(), "--limit"),
-    ] {
-        if said {
-            return Err(Error::input(flag, "nothing: images are drawn as --images says", flag).into());
-        }
+    as_they_are(&args.data)?;
+    if let Some(limit) = args.data.limit {
+        return Err(Error::input("--limit", "nothing: images are drawn as --images says", limit).into());
     }
     use_threads(args.threads)?;
     let mut config = DataConfig::default();

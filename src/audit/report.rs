@@ -203,12 +203,7 @@ fn files() -> impl Iterator<Item = &'static str> {
 pub fn clear(out: &Path) -> Result<()> {
     for dir in [out.to_path_buf(), second(out)] {
         for path in files().map(|file| dir.join(file)) {
-            match std::fs::remove_file(&path) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::io(&path, "remove")(e));
-                }
-                _ => {}
-            }
+            disk::remove(&path)?;
         }
         for dir in [&dir, &dir.join(super::parts::KEPT)] {
             if dir.exists() {

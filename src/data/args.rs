@@ -13,7 +13,7 @@ use ndarray::Array4;
 use rayon::prelude::*;
 
 use crate::data::{Options, Spec};
-use crate::error::{Error, Result};
+use crate::error::{Error, LIKELY, Result, nearest};
 use crate::field::{ImageSet, Provenance, Targets};
 use crate::seed::{self, ChaCha8Rng};
 
@@ -207,15 +207,11 @@ impl Args {
     /// For an unknown key, naming the nearest one and all there are.
     pub fn finish(&self) -> Result<()> {
         let Some((key, _)) = self.given.first() else { return Ok(()) };
-        let nearest = self
-            .known
-            .iter()
-            .map(|known| (strsim::jaro_winkler(known, key), known))
-            .filter(|(likeness, _)| *likeness > 0.7)
-            .max_by(|a, b| a.0.total_cmp(&b.0));
-        let found = match nearest {
-            Some((_, known)) => format!("an unknown key; did you mean `{known}`?"),
-            None => "an unknown key".to_owned(),
+        let found = match nearest(self.known.iter().copied(), key) {
+            Some((known, likeness)) if likeness > LIKELY => {
+                format!("an unknown key; did you mean `{known}`?")
+            }
+            _ => "an unknown key".to_owned(),
         };
         let all: Vec<_> = self.known.iter().map(|key| quoted(key)).collect();
         Err(self.error(key, format_args!("one of {}", all.join(", ")), found))

@@ -13,7 +13,7 @@ use super::{
     Options, cifar, conflict, cosines, filtered, folder, idx, leaves, npz, parquet, planted, shapes,
     shortcut, spread, textures,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, LIKELY, Result, nearest};
 use crate::field::{ImageSet, Provenance, Targets};
 
 /// A source of images as the user names it: `parquet:PATH`, `cosines`,
@@ -159,13 +159,8 @@ impl FromStr for Spec {
         let (word, argument) = text.split_once(':').unwrap_or((text, ""));
         let Some(kind) = KINDS.into_iter().find(|kind| kind.name == word) else {
             let all = KINDS.map(|kind| kind.name);
-            let nearest = all
-                .iter()
-                .max_by(|a, b| strsim::jaro_winkler(a, word).total_cmp(&strsim::jaro_winkler(b, word)));
-            let hint = match nearest {
-                Some(name) if strsim::jaro_winkler(name, word) > 0.7 => {
-                    format!("'{word}' (did you mean {name}?)")
-                }
+            let hint = match nearest(all, word) {
+                Some((name, likeness)) if likeness > LIKELY => format!("'{word}' (did you mean {name}?)"),
                 _ => format!("'{word}'"),
             };
             return Err(Error::input("--data", format!("one of {}", all.join(", ")), hint));

@@ -43,6 +43,17 @@ pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::io::R
 // Start and end of the names of files that are being written.
 const BESIDE: (&str, &str) = (".domfreq-", ".tmp");
 
+/// Removes a file, if it is there.
+///
+/// # Errors
+/// [`Error::Io`] naming it.
+pub fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path, "remove")(e)),
+        _ => Ok(()),
+    }
+}
+
 /// Whether `name` is that of a file being written by [`write_atomic`], or left by
 /// a process killed meanwhile.
 pub fn is_beside(name: &OsStr) -> bool {

@@ -75,10 +75,13 @@ fn blocks(calibration: &Calibration) -> Vec<Block> {
         }
     }
     let alarms = &calibration.false_alarms;
-    let note = format!(
-        "{} draws per point, {} images each; dashed: 95 %; alarms where nothing is planted: {} of {}",
-        calibration.design.draws, calibration.design.images, alarms.count, alarms.of
+    let mut note = format!(
+        "{} draws per point, {} images each; dashed: 95 %",
+        calibration.design.draws, calibration.design.images
     );
+    if alarms.of > 0 {
+        note += &format!("; alarms where nothing is planted: {} of {}", alarms.count, alarms.of);
+    }
     blocks.push(Block::Legend(vec![Key { note, ..Key::new(Vec::new(), "") }]));
     blocks
 }

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use super::verdict::Note;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, nearest};
 use crate::plot::{
     Axis, Block, DPI, FULL, Key, Layer, MARKERS, PALETTE, PAPER, Panel, Pen, SINGLE, Sign, Stroke, mix,
     picture,
 };
-use crate::stats::t95;
+use crate::stats::Spread;
 use crate::sweep::collect::{Cell, is_seed};
 use crate::sweep::{Collected, State, Sweep};
 
@@ -81,8 +81,7 @@ fn position(names: &[String], name: &str) -> Option<usize> {
 }
 
 fn wrong(flag: &str, known: &[String], name: &str, place: &str) -> Error {
-    let nearest =
-        known.iter().max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+    let nearest = nearest(known.iter().map(String::as_str), name).map(|(name, _)| name);
     let expected = match (flag, nearest) {
         ("--x", Some(nearest)) => format!("a key that varies: {} (nearest: `{nearest}`)", known.join(", ")),
         (_, Some(nearest)) => format!("a column of `domfreq sweep collect {place}` (nearest: `{nearest}`)"),
@@ -150,11 +149,8 @@ fn curves(found: &Collected, places: &Places, x: usize, y: usize, fixed: &[usize
         }
     }
     let point = |(x, values): Seeds| {
-        let n = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / n;
-        let sd = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
-        let reach = t95(values.len() - 1) * sd / n.sqrt();
-        (x, mean, mean - reach, mean + reach)
+        let Spread { mean, interval: [low, high], .. } = Spread::of(&values);
+        (x, mean, low, high)
     };
     curves
         .into_iter()

@@ -102,9 +102,7 @@ impl RunDir {
             }
         }
         for path in [self.metrics(), self.eval(), self.steps(), self.summary(), self.config()] {
-            if path.exists() {
-                fs::remove_file(&path).map_err(Error::io(&path, "remove"))?;
-            }
+            disk::remove(&path)?;
         }
         Ok(())
     }

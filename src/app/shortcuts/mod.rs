@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::{print, print_json, use_threads};
-use crate::cli::ShortcutsArgs;
+use crate::cli::{DataArgs, ShortcutsArgs};
 use crate::data::{self, Options, Reduce, Spec};
 use crate::disk;
 use crate::error::Error;
@@ -47,13 +47,7 @@ struct Test<'a> {
 }
 
 pub fn run(args: &ShortcutsArgs) -> Result<()> {
-    for (said, flag) in
-        [(args.data.normalize.is_some(), "--normalize"), (args.data.center.is_some(), "--center")]
-    {
-        if said {
-            return Err(Error::input(flag, "nothing: cues are looked for in pixels as they are", flag).into());
-        }
-    }
+    as_they_are(&args.data)?;
     use_threads(args.threads)?;
     let mut config = DataConfig::default();
     args.data.apply(&mut config)?;
@@ -63,12 +57,14 @@ pub fn run(args: &ShortcutsArgs) -> Result<()> {
         (options.limit, options.sample) = (Some(MOST), Some(args.seed));
     }
     let set = load(&config.spec, &options)?;
-    let test_spec: Option<Spec> = args.test.as_ref().map(|text| text.parse().map_err(of_test)).transpose()?;
+    let spec = |text: &String| text.parse().map_err(Error::within("--test"));
+    let test_spec: Option<Spec> = args.test.as_ref().map(spec).transpose()?;
     if let Some((h, w)) = set.source.reduced {
         options.size = Some((h, w));
     }
     options.split = args.test_split.clone().unwrap_or_else(|| "test".to_owned());
-    let test = test_spec.as_ref().map(|spec| load(spec, &options).map_err(of_test)).transpose()?;
+    let test =
+        test_spec.as_ref().map(|spec| load(spec, &options).map_err(Error::within("--test"))).transpose()?;
     let chosen = shortcuts::Options { seed: args.seed };
     let mut report = match &test {
         Some(test) => shortcuts::compare(&set, test, chosen)?,
@@ -106,22 +102,23 @@ pub fn run(args: &ShortcutsArgs) -> Result<()> {
     if args.json { print_json(&whole) } else { print(words::text(&whole).as_bytes()) }
 }
 
+/// Refuses flags that prepare images otherwise.
+///
+/// # Errors
+/// [`Error::Input`] naming the flag.
+pub(super) fn as_they_are(data: &DataArgs) -> crate::error::Result<()> {
+    for (said, flag) in [(data.normalize.is_some(), "--normalize"), (data.center.is_some(), "--center")] {
+        if said {
+            return Err(Error::input(flag, "nothing: cues are looked for in pixels as they are", flag));
+        }
+    }
+    Ok(())
+}
+
 fn load(spec: &Spec, options: &Options) -> crate::error::Result<ImageSet> {
     let set = data::load(spec, options)?;
     if set.source.skipped > 0 {
         say(format_args!("{} images did not decode and were left out (--skip-bad)", set.source.skipped));
     }
     Ok(set)
-}
-
-// Says that it is the test set that is not right.
-fn of_test(error: Error) -> Error {
-    match error {
-        Error::Input { place, expected, found } => Error::Input {
-            place: format!("--test: {}", place.trim_start_matches("--data: ")),
-            expected,
-            found,
-        },
-        other => other,
-    }
 }

@@ -57,10 +57,7 @@ pub fn findings(whole: &Whole) -> Vec<String> {
     let Some(both) = &report.comparison else { return lines };
     for (set, other, at) in [("train", "test", 0), ("test", "train", 1)] {
         if !both.classes[at].is_empty() {
-            let few: Vec<&String> = both.classes[at].iter().take(10).collect();
-            let more = both.classes[at].len() - few.len();
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            lines.push(format!("classes of {set} that {other} has not: {}{more}", listed(&few)));
+            lines.push(format!("classes of {set} that {other} has not: {}", listed(&both.classes[at])));
         }
         let cues: Vec<String> =
             both.cues.iter().filter(|c| c.set == set && c.only).map(|c| shown(&c.class)).collect();

@@ -11,6 +11,7 @@ use crate::app::images::{evaluation_set, training_set};
 use crate::app::{print, print_json, weights};
 use crate::cli::TrainArgs;
 use crate::data::Samples;
+use crate::disk;
 use crate::error::Error;
 use crate::field::ImageSet;
 use crate::model::deep::Deep;
@@ -230,11 +231,7 @@ impl Files {
         let events = Events::create(&dir.root().join("events"), start.map_or(0, |s| s.step + 1))?;
         let Some(state) = start else {
             // A run that was killed before its first checkpoint begins again.
-            for path in [dir.metrics(), dir.steps(), dir.eval()] {
-                if path.exists() {
-                    std::fs::remove_file(&path).map_err(Error::io(&path, "remove"))?;
-                }
-            }
+            [dir.metrics(), dir.steps(), dir.eval()].iter().try_for_each(|path| disk::remove(path))?;
             return Ok(Self {
                 metrics: Writer::create(&dir.metrics(), modes, &[])?,
                 steps: TableWriter::create(&dir.steps(), &STEPS)?,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::blueprint::Architecture;
 use crate::blueprint::guess::Guess;
 use crate::data::{Normalize, Options, Spec};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, nearest};
 use crate::theory::linear::{Layout, Padding};
 
 mod deep;
@@ -614,9 +614,8 @@ pub(crate) fn explain(error: &toml::de::Error, text: &str, place: &str) -> Error
         && let Some((key, known)) = rest.split_once('`')
     {
         let known: Vec<_> = known.split('`').skip(1).step_by(2).collect();
-        let nearest =
-            known.iter().max_by(|a, b| strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key)));
-        let expected = format!("one of {} (nearest: `{}`)", known.join(", "), nearest.unwrap_or(&""));
+        let nearest = nearest(known.iter().copied(), key).map_or("", |(name, _)| name);
+        let expected = format!("one of {} (nearest: `{nearest}`)", known.join(", "));
         return Error::input(at, expected, format_args!("the unknown key `{key}`"));
     }
     // What our own types say of a text.

@@ -183,13 +183,7 @@ pub fn discard_other(dir: &Path, subject: &Subject, options: &Options) -> Result
         return Ok(());
     }
     // The table first: none is to be without its description.
-    for path in [csv, json] {
-        match std::fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io(&path, "remove")(e)),
-            _ => {}
-        }
-    }
-    Ok(())
+    [csv, json].iter().try_for_each(|path| disk::remove(path))
 }
 
 /// The heat map of a network on its images, or the part `shard` of it.

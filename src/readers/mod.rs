@@ -10,6 +10,7 @@
 
 mod autocorrelation;
 mod convolutions;
+pub(crate) mod folds;
 mod means;
 pub mod ridge;
 

@@ -3,13 +3,10 @@
 
 use faer::{Mat, Side};
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
-use rand::seq::SliceRandom;
 
+use super::folds::{FOLDS, folds};
 use crate::error::{Error, Result};
 use crate::seed;
-
-/// Parts of the images; each is answered for by a fit to the others.
-const FOLDS: usize = 5;
 
 /// Images that are needed at least.
 pub const LEAST: usize = 2 * FOLDS;
@@ -104,7 +101,7 @@ impl Fit {
 }
 
 /// Answers for targets `y` `[P, K]` from features `phi` `[P, p]`, each image by a fit to
-/// the four fifths of the images that it is not in. Folds are drawn by `seed`.
+/// the four fifths of the images that it is not in. Folds are drawn by `seed`; copies are in one.
 ///
 /// Features are standardised over all images, of which the fit knows no more than
 /// that; the penalty γ is the one with the least squared error out of fold, for all
@@ -120,10 +117,8 @@ pub fn out_of_fold(phi: ArrayView2<f64>, y: ArrayView2<f64>, seed: u64) -> Resul
         return Err(Error::input("images of a reader", expected, format!("{count} and {}", y.nrows())));
     }
     let phi = standardised(phi)?;
-    let mut order: Vec<usize> = (0..count).collect();
-    order.shuffle(&mut seed::rng(seed, "readers/folds", 0));
+    let (order, bounds) = folds(phi.view(), &mut seed::rng(seed, "readers/folds", 0));
     let (phi, y) = (phi.select(Axis(0), &order), y.select(Axis(0), &order));
-    let bounds: Vec<usize> = (0..=FOLDS).map(|f| f * count / FOLDS).collect();
     let part = |f: usize| s![bounds[f]..bounds[f + 1], ..];
     let parts: Vec<Sums> = (0..FOLDS).map(|f| Sums::new(phi.slice(part(f)), y.slice(part(f)))).collect();
     let mut all = parts[0].clone();

@@ -107,12 +107,12 @@ pub fn compare(train: &ImageSet, test: &ImageSet, options: Options) -> Result<Re
             format!("images {} as in the training set (--size brings both to one)", text(train.shape()));
         return Err(Error::input("--test", expected, text(test.shape())));
     }
-    let sets = [Set::new(train)?, Set::new(test).map_err(of_test)?];
+    let sets = [Set::new(train)?, Set::new(test).map_err(Error::within("--test"))?];
     let has = |set: &Set, name: &String| set.names.contains(name);
     let common: Vec<String> = sets[0].names.iter().filter(|name| has(&sets[1], name)).cloned().collect();
     if common.len() < 2 {
-        let expected = format!("at least two classes of the training set ({})", listed(&few(&sets[0].names)));
-        return Err(Error::input("--test", expected, listed(&few(&sets[1].names))));
+        let expected = format!("at least two classes of the training set ({})", listed(&sets[0].names));
+        return Err(Error::input("--test", expected, listed(&sets[1].names)));
     }
     let searches = [Search::new(&sets[0], options.seed)?, Search::new(&sets[1], options.seed)?];
     let mut entries = searches.each_ref().map(Search::entries);
@@ -152,24 +152,6 @@ pub fn compare(train: &ImageSet, test: &ImageSet, options: Options) -> Result<Re
     Ok(Report { comparison: Some(comparison), ..Report::new(&sets[0], train.shape(), shortcuts) })
 }
 
-fn of_test(error: Error) -> Error {
-    match error {
-        Error::Input { place, expected, found } => {
-            Error::Input { place: format!("--test: {place}"), expected, found }
-        }
-        other => other,
-    }
-}
-
-// The first names of many.
-fn few(names: &[String]) -> Vec<&str> {
-    let mut few: Vec<&str> = names.iter().take(6).map(String::as_str).collect();
-    if names.len() > few.len() {
-        few.push("…");
-    }
-    few
-}
-
 fn copies([train, test]: &[Set; 2]) -> [usize; 2] {
     let mut classes: HashMap<u128, Vec<&str>> = HashMap::new();
     for (hash, &label) in train.hashes.iter().zip(&train.labels) {
@@ -185,7 +167,7 @@ fn copies([train, test]: &[Set; 2]) -> [usize; 2] {
 }
 
 // At most as many as are looked at, ascending.
-fn drawn(count: usize, most: usize, seed: u64, what: &str) -> Vec<usize> {
+fn some(count: usize, most: usize, seed: u64, what: &str) -> Vec<usize> {
     let mut rows: Vec<usize> = if count <= most {
         (0..count).collect()
     } else {
@@ -208,7 +190,7 @@ impl Halves {
         let Targets::Classes { labels, names } = &set.targets else { unreachable!("checked before") };
         let class = |i: usize| common.iter().position(|name| *name == names[labels[i] as usize]);
         let most = MOST.min(NUMBERS / set.shape().iter().product::<usize>().max(1));
-        let rows: Vec<usize> = drawn(set.len(), most, seed, "shortcuts/modes");
+        let rows: Vec<usize> = some(set.len(), most, seed, "shortcuts/modes");
         let rows: Vec<(usize, usize)> =
             rows.into_iter().filter_map(|i| class(i).map(|class| (i, class))).collect();
         // Every other one of its class.
@@ -287,7 +269,7 @@ fn worth(modes: &Modes, halves: &Halves) -> Vec<[f64; 2]> {
 
 // The images of both sets as two classes.
 fn between(sets: [&ImageSet; 2], seed: u64) -> Result<Entry> {
-    let rows = sets.map(|set| drawn(set.len(), MOST / 2, seed, "shortcuts/between"));
+    let rows = sets.map(|set| some(set.len(), MOST / 2, seed, "shortcuts/between"));
     let [c, h, w] = sets[0].shape();
     let mut images = Array4::zeros((rows[0].len() + rows[1].len(), c, h, w));
     let all = sets

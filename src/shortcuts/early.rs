@@ -19,14 +19,13 @@
 //! 0.25, as classes without a cue are, in 240; of the others half. More images tell more.
 
 use ndarray::Array1;
-use rand::seq::index::sample;
 
 use super::report::Entry;
+use super::set::drawn;
 use crate::data::{Normalize, prepare};
 use crate::error::{Error, Result};
 use crate::field::{ImageSet, Targets};
 use crate::readers::{FORECAST, ridge};
-use crate::seed;
 use crate::stats::quantile;
 
 /// Images that are read, where there are more.
@@ -58,14 +57,7 @@ pub fn told(set: &ImageSet, seed: u64) -> Result<Vec<f64>> {
     let Targets::Classes { labels, .. } = &set.targets else { unreachable!("looked at just now") };
     let mut members = vec![Vec::new(); names.len()];
     labels.iter().enumerate().for_each(|(i, &label)| members[label as usize].push(i));
-    // The same part of every class, and some of each.
-    let mut rows = Vec::new();
-    for (class, members) in members.iter().enumerate() {
-        let count = (members.len() * MOST).div_ceil(set.len().max(MOST)).min(members.len());
-        let rng = &mut seed::rng(seed, "shortcuts/early", class as u64);
-        rows.extend(sample(rng, members.len(), count).into_iter().map(|i| members[i]));
-    }
-    rows.sort_unstable();
+    let rows = drawn(&members, MOST, seed, "shortcuts/early");
     let samples = prepare(set.part(&rows), Normalize::Global, true)?;
     let phi = FORECAST.features(samples.x.view(), samples.shape);
     let answers = ridge::out_of_fold(phi.view(), samples.y.view(), seed)?.y;

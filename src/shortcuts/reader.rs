@@ -15,14 +15,14 @@ use faer::linalg::matmul::matmul;
 use faer::linalg::solvers::{Llt, Solve};
 use faer::{Accum, Mat, MatRef, Par, Side};
 use ndarray::{Array2, ArrayView2, s};
-use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
 use super::features::Features;
 use super::image::Image;
 use super::roc;
-use super::set::{LEAST, Set};
+use super::set::{Set, drawn};
 use crate::error::{Error, Result};
+use crate::readers::folds::{FOLDS, folds};
 use crate::seed;
 use crate::stats::quantile;
 
@@ -32,7 +32,6 @@ pub(super) const NAMES: [(&str, &str); 2] =
 
 /// Images that are read at most.
 pub(super) const MOST: usize = 20_000;
-const FOLDS: usize = 5;
 const PENALTY: f64 = 1e-2;
 const PASSES: usize = 3;
 /// Part of a class that keeps its target.
@@ -60,7 +59,7 @@ pub(super) fn levels(classes: usize) -> [f64; 2] {
 
 /// Reads the images of `set`; with more than 20,000 of them a part, drawn by `seed`.
 pub(super) fn read(set: &Set, seed: u64) -> Result<Reading> {
-    let images = chosen(set, seed);
+    let images = drawn(&set.members, MOST, seed, "shortcuts/sample");
     let labels: Vec<usize> = images.iter().map(|&i| set.labels[i]).collect();
     let features = Features::new(set.shape);
     let rows: Vec<Vec<f64>> =
@@ -70,21 +69,6 @@ pub(super) fn read(set: &Set, seed: u64) -> Result<Reading> {
     let scores = passes(expanded(phi), &labels, set.names.len(), seed)?;
     let ratios = [0, 1].map(|p| ratios(scores[p].view(), &labels, levels(set.names.len())[p]));
     Ok(Reading { images, labels, scores, ratios })
-}
-
-// The same part of every class, but at least as many as a class needs.
-fn chosen(set: &Set, seed: u64) -> Vec<usize> {
-    if set.len() <= MOST {
-        return (0..set.len()).collect();
-    }
-    let mut all = Vec::with_capacity(MOST);
-    for (class, members) in set.members.iter().enumerate() {
-        let count = (members.len() * MOST / set.len()).max(LEAST);
-        let rng = &mut seed::rng(seed, "shortcuts/sample", class as u64);
-        all.extend(rand::seq::index::sample(rng, members.len(), count).into_iter().map(|i| members[i]));
-    }
-    all.sort_unstable();
-    all
 }
 
 // Standardised, cut, with squares, standardised.
@@ -129,9 +113,7 @@ fn standardise(values: &mut Array2<f64>, centred: bool) {
 fn passes(a: Array2<f64>, labels: &[usize], classes: usize, seed: u64) -> Result<[Array2<f64>; 2]> {
     let (n, d) = a.dim();
     // Folds one after the other, so that each is one piece of memory.
-    let mut order: Vec<usize> = (0..n).collect();
-    order.shuffle(&mut seed::rng(seed, "shortcuts/folds", 0));
-    let bounds: Vec<usize> = (0..=FOLDS).map(|f| f * n / FOLDS).collect();
+    let (order, bounds) = folds(a.view(), &mut seed::rng(seed, "shortcuts/folds", 0));
     let a = a.select(ndarray::Axis(0), &order);
     let rows = |f: usize| {
         let part = &a.as_slice().expect("rows selected here")[bounds[f] * d..bounds[f + 1] * d];
@@ -227,6 +209,7 @@ fn ratios(scores: ArrayView2<f64>, labels: &[usize], level: f64) -> Vec<f64> {
 mod tests {
     use super::*;
     use rand::Rng;
+    use rand::seq::SliceRandom;
 
     #[test]
     fn levels_by_hand() {

@@ -20,6 +20,8 @@ const BLOCK: usize = 256;
 const RATE: f64 = 0.01;
 /// Images that are named.
 const NAMED: usize = 10;
+/// Images that levels were calibrated on at least.
+const CALIBRATED: usize = 1000;
 /// Classes between which there is no ghost any more.
 const FEWEST: usize = 2;
 
@@ -170,6 +172,12 @@ pub(super) fn notes(set: &Set) -> Vec<String> {
     let classes = set.names.len();
     if classes == 2 {
         notes.push("of two classes, a cue of one and the opposite cue of the other are the same".to_owned());
+    }
+    if set.len() < CALIBRATED {
+        notes.push(format!(
+            "levels were calibrated on {CALIBRATED} images and more; of {} little can be said",
+            set.len()
+        ));
     }
     if classes < reader::EXCESS {
         notes.push(format!(

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 
 use ndarray::{ArrayView3, Axis, parallel::prelude::*};
+use rand::seq::index::sample;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::Duplicates;
 use crate::data::{self, spec};
 use crate::error::{Error, Result, listed};
 use crate::field::{ImageSet, Targets};
+use crate::seed;
 
 /// Images of a class that are needed at least.
 pub const LEAST: usize = 20;
@@ -107,6 +109,24 @@ impl Set {
         let size: usize = self.shape.iter().product();
         &self.bytes[i * size..(i + 1) * size]
     }
+}
+
+/// Of the images in each class, ascending: all where they are at most `most`, else the same part
+/// of every class, but [`LEAST`] of it where there are as many, drawn by `seed` for `purpose`.
+pub(super) fn drawn(members: &[Vec<usize>], most: usize, seed: u64, purpose: &str) -> Vec<usize> {
+    let all: usize = members.iter().map(Vec::len).sum();
+    let mut rows = Vec::new();
+    for (class, members) in members.iter().enumerate() {
+        if all <= most {
+            rows.extend_from_slice(members);
+            continue;
+        }
+        let count = (members.len() * most / all).max(LEAST).min(members.len());
+        let rng = &mut seed::rng(seed, purpose, class as u64);
+        rows.extend(sample(rng, members.len(), count).into_iter().map(|i| members[i]));
+    }
+    rows.sort_unstable();
+    rows
 }
 
 // Labels and names of the classes that have images.

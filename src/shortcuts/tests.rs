@@ -267,3 +267,13 @@ fn sets_that_cannot_be_compared_are_one_clear_error() {
     let few = set(noise(30, 1, 12, 12), 3);
     assert!(text(&few).contains("--test: class c0"), "{}", text(&few));
 }
+
+#[test]
+fn images_that_are_there_twice_tell_no_class() {
+    // Noise, each image twice: a fit to the one would answer for the other.
+    let once = noise(300, 1, 16, 16);
+    let twice = set(ndarray::concatenate(Axis(0), &[once.view(), once.view()]).unwrap(), 3);
+    let report = search(&twice, Options::default()).unwrap();
+    assert_eq!((report.duplicates.within, report.alarms), (300, 0));
+    assert!(report.shortcuts.iter().all(|entry| entry.told.unwrap() < 0.2), "{report:?}");
+}

@@ -21,7 +21,7 @@ use super::plan::Sweep;
 use super::status::{State, Status};
 use crate::disk;
 use crate::error::{Error, Result};
-use crate::stats::t95;
+use crate::stats::Spread;
 
 /// A cell of a table.
 #[derive(Clone, Debug, PartialEq)]
@@ -202,17 +202,8 @@ fn groups(table: &Table, keys: &[String], columns: usize) -> Option<Table> {
 
 // Mean, standard deviation, and the ends of its interval.
 fn spread(values: &[f64]) -> [Cell; 4] {
-    let n = values.len() as f64;
-    if values.is_empty() {
-        return [Cell::Empty, Cell::Empty, Cell::Empty, Cell::Empty];
-    }
-    let mean = values.iter().sum::<f64>() / n;
-    if values.len() == 1 {
-        return [Cell::Number(mean), Cell::Empty, Cell::Empty, Cell::Empty];
-    }
-    let sd = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
-    let reach = t95(values.len() - 1) * sd / n.sqrt();
-    [mean, sd, mean - reach, mean + reach].map(Cell::Number)
+    let Spread { mean, sd, interval: [low, high] } = Spread::of(values);
+    [mean, sd, low, high].map(|v| if v.is_nan() { Cell::Empty } else { Cell::Number(v) })
 }
 
 // Every number of a JSON file, under its path.

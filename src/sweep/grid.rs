@@ -66,8 +66,7 @@ struct File {
     config: Option<PathBuf>,
     #[serde(default)]
     set: Table,
-    #[serde(default)]
-    grid: Table,
+    grid: Option<Table>,
     #[serde(default)]
     zip: Vec<Table>,
     #[serde(default)]
@@ -115,7 +114,21 @@ impl Grid {
     pub fn parse(text: &str, place: &str, name: &str) -> Result<Self> {
         let file: File = toml::from_str(text).map_err(|e| crate::run::config::explain(&e, text, place))?;
         let mut axes = Vec::new();
-        for (key, values) in &file.grid {
+        let name = file.name.clone().unwrap_or_else(|| name.to_owned());
+        if name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.') {
+            return Err(Error::input(
+                format!("{place}, name"),
+                "the name of a folder",
+                format_args!("`{name}`"),
+            ));
+        }
+        if file.grid.as_ref().is_some_and(Table::is_empty) {
+            return Err(Error::input(format!("{place}, [grid]"), "keys with values", "none"));
+        }
+        if file.grid.is_none() && file.zip.is_empty() && file.set.is_empty() && file.config.is_none() {
+            return Err(Error::input(place, "[grid], [[zip]], [set] or config", "none of them"));
+        }
+        for (key, values) in file.grid.iter().flatten() {
             let points = values_of(values, key, place)?.into_iter().map(|value| vec![value]).collect();
             axes.push(Axis { keys: vec![key.clone()], points });
         }
@@ -136,14 +149,6 @@ impl Grid {
                 let place = format!("{place}, [[exclude]] {}", i + 1);
                 return Err(Error::input(place, expected, format_args!("`{key}`")));
             }
-        }
-        let name = file.name.unwrap_or_else(|| name.to_owned());
-        if name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.') {
-            return Err(Error::input(
-                format!("{place}, name"),
-                "the name of a folder",
-                format_args!("`{name}`"),
-            ));
         }
         Ok(Self {
             name,
@@ -352,6 +357,8 @@ mod tests {
             ("[set]\nk = 1\n[grid]\nk = [1]", &["each key once", "`k`"]),
             ("[[zip]]\na = [1, 2]\nb = [1]", &["[[zip]] 1", "2 values", "1 of `b`"]),
             ("[[zip]]", &["[[zip]] 1", "keys"]),
+            ("[grid]\n", &["x.toml, [grid]", "keys with values"]),
+            ("name = \"s\"", &["[grid], [[zip]], [set] or config"]),
             ("[grid]\nk = [1]\n[[exclude]]\nj = 1", &["[[exclude]] 1", "`j`"]),
             ("[grid]\nk = [1]\n[[exclude]]\nk = 1", &["all of them excluded"]),
             ("[grid]\nk = [1]\n[[exclude]]\nk = 1.0", &["[[exclude]] 1", "{ k = 1.0 }"]),

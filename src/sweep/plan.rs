@@ -115,7 +115,7 @@ impl Sweep {
         for entry in fs::read_dir(&configs).map_err(Error::io(&configs, "read"))? {
             let path = entry.map_err(Error::io(&configs, "read"))?.path();
             if path.extension().is_some_and(|e| e == "toml") && !kept.contains(&path) {
-                fs::remove_file(&path).map_err(Error::io(&path, "remove"))?;
+                disk::remove(&path)?;
             }
         }
         Ok(sweep)

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
 use super::plan::{Planned, Sweep};
+use crate::disk;
 use crate::error::Result;
 use crate::run::dir::is_locked;
 use crate::run::manifest::{self, Manifest};
@@ -91,6 +93,10 @@ impl Sweep {
                     with(State::Failed, Some("finished, but its summary.json is gone".to_owned()))
                 }
                 _ if is_locked(&dir) => with(State::Running, None),
+                // Locks of another machine need not be seen here.
+                manifest::Status::Running if m.host != manifest::host() && is_fresh(&dir) => {
+                    with(State::Running, Some(format!("on {}", m.host)))
+                }
                 manifest::Status::Running => with(State::Stopped, Some("killed".to_owned())),
                 manifest::Status::Stopped => with(State::Stopped, m.error.map(|e| first_line(&e))),
                 manifest::Status::Failed => {
@@ -125,21 +131,56 @@ impl Sweep {
     pub fn note_failure(&self, run: &Planned, reason: Option<&str>) -> Result<()> {
         let path = self.failure(run);
         match reason {
-            Some(reason) => crate::disk::write_bytes(&path, reason.as_bytes()),
-            None => remove(&path),
+            Some(reason) => disk::write_bytes(&path, reason.as_bytes()),
+            None => disk::remove(&path),
         }
     }
 }
 
-fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(crate::Error::Io { path: path.to_path_buf(), action: "remove", reason: e })
-        }
-        _ => Ok(()),
-    }
+/// A run that has written nothing for so long is not running.
+const SILENT: Duration = Duration::from_secs(15 * 60);
+
+// Whether one of the files that grow with a run was written to lately; of a clock that is ahead
+// of ours, too.
+fn is_fresh(dir: &Path) -> bool {
+    [manifest::FILE, "metrics.csv", "steps.csv"].iter().any(|file| {
+        let written = fs::metadata(dir.join(file)).and_then(|data| data.modified());
+        written.is_ok_and(|at| {
+            SystemTime::now().duration_since(at).is_ok_and(|age| age < SILENT) || at > SystemTime::now()
+        })
+    })
 }
 
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::manifest::DataRecord;
+
+    #[test]
+    fn runs_of_other_machines_are_running_while_they_write() {
+        let tmp = tempfile::tempdir().unwrap();
+        let file = tmp.path().join("s.toml");
+        fs::write(&file, "[grid]\n\"run.seed\" = [0]").unwrap();
+        let sweep = Sweep::plan(&file, &tmp.path().join("out")).unwrap();
+        let run = &sweep.plan.runs[0];
+        assert_eq!(sweep.state(run).state, State::Missing);
+        let dir = sweep.dir(run);
+        fs::create_dir_all(&dir).unwrap();
+        let mut m = Manifest::begin("x".into(), "CPU".into(), 1, 0, DataRecord::default());
+        let path = dir.join(manifest::FILE);
+        m.write(&path).unwrap();
+        // Of this machine, and nobody holds the lock.
+        assert_eq!(sweep.state(run).state, State::Stopped);
+        m.host = "elsewhere".to_owned();
+        m.write(&path).unwrap();
+        let status = sweep.state(run);
+        assert_eq!((status.state, status.reason.as_deref()), (State::Running, Some("on elsewhere")));
+        let long_ago = SystemTime::now() - 2 * SILENT;
+        fs::File::options().append(true).open(&path).unwrap().set_modified(long_ago).unwrap();
+        assert_eq!(sweep.state(run).state, State::Stopped);
+    }
 }

@@ -15,6 +15,7 @@ mod gpu_check;
 #[cfg(feature = "torch")]
 mod images;
 mod inspect;
+mod jobs;
 mod memory;
 mod network;
 mod notes;
@@ -35,6 +36,7 @@ use crate::data::{self, Samples};
 use crate::field::ImageSet;
 use crate::progress::say;
 use crate::run::config::DataConfig;
+use crate::threads;
 
 /// Does what the command line says.
 ///
@@ -91,15 +93,15 @@ fn print_json(value: &impl serde::Serialize) -> Result<()> {
 /// More threads than any machine has cores: a slip of the finger.
 const MOST_THREADS: usize = 1024;
 
-/// Sets the number of threads of the analyser, once, before its first use; the number in use.
+/// Sets the number of threads of the analyser, once, before its first use; the number in use, for 0 the one
+/// that was given ([`threads::given`]).
 fn use_threads(threads: usize) -> Result<usize> {
     if threads > MOST_THREADS {
         return Err(crate::Error::input("--threads", format_args!("0 to {MOST_THREADS}"), threads).into());
     }
-    if threads > 0 {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-        pool.build_global().with_context(|| format!("cannot start {threads} threads"))?;
-    }
+    let threads = if threads > 0 { threads } else { threads::given().count.min(MOST_THREADS) };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    pool.build_global().with_context(|| format!("cannot start {threads} threads"))?;
     Ok(rayon::current_num_threads())
 }
 

@@ -437,6 +437,9 @@ pub enum SweepCommand {
     Run(SweepRunArgs),
     /// Give the runs that are missing, stopped or killed to SLURM: job arrays, and a job that gathers
     Submit(SweepSubmitArgs),
+    /// Write a sweep down for a scheduler other than SLURM: row, HyperQueue, GNU parallel, Kubernetes
+    #[command(subcommand)]
+    Export(ExportCommand),
     /// What the runs have come to
     Status(SweepArgs),
     /// All summaries as one table, and their means over seeds: CSV and Parquet
@@ -452,6 +455,9 @@ pub struct SweepArgs {
     /// Folder of the sweep [default: sweeps/NAME of the sweep]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// What ${NAME} in the sweep file stands for, such as data=parquet:PATH; may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub var: Vec<String>,
     /// Print one JSON object on stdout
     #[arg(long)]
     pub json: bool,
@@ -480,36 +486,12 @@ pub struct SweepRunArgs {
     pub retry: bool,
 }
 
-/// `domfreq sweep submit`.
+/// How the runs of a sweep become tasks of a scheduler.
 #[derive(Clone, Debug, Args)]
-pub struct SweepSubmitArgs {
-    /// Which sweep.
-    #[command(flatten)]
-    pub of: SweepArgs,
+pub struct TaskArgs {
     /// Only the runs with these numbers, 3, 5-8, 20-, or names; comma-separated
     #[arg(long, value_delimiter = ',', value_name = "A,B-C,…")]
     pub only: Vec<String>,
-    /// Partition of the tasks
-    #[arg(long)]
-    pub partition: Option<String>,
-    /// Account
-    #[arg(long)]
-    pub account: Option<String>,
-    /// Generic resources of a task, such as gpu:1: its runs share them, one at a time on each GPU
-    #[arg(long)]
-    pub gres: Option<String>,
-    /// Time limit of a task, as sbatch takes it; what does not fit goes on in another
-    #[arg(long)]
-    pub time: Option<String>,
-    /// Memory of a task, such as 8G
-    #[arg(long)]
-    pub mem: Option<String>,
-    /// Anything else for sbatch, such as --sbatch=--qos=night; may be repeated
-    #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
-    pub sbatch: Vec<String>,
-    /// Tasks at a time
-    #[arg(long, value_name = "N")]
-    pub max_parallel: Option<usize>,
     /// Runs of a task, for runs that are short
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub pack: usize,
@@ -519,21 +501,155 @@ pub struct SweepSubmitArgs {
     /// Threads of each run; a task has this times --jobs cores
     #[arg(long, default_value_t = 1)]
     pub threads: usize,
-    /// Seconds before the time limit at which runs write a checkpoint, and the task is queued again
-    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
-    pub lead: u64,
     /// A line before the program is started, such as 'module load cuda'; may be repeated
     #[arg(long, value_name = "LINE")]
     pub setup: Vec<String>,
-    /// Folder with a task.sh or a collect.sh of your own (assets/slurm has ours)
-    #[arg(long, value_name = "DIR")]
-    pub templates: Option<PathBuf>,
     /// Do failed runs again, from their beginning
     #[arg(long)]
     pub retry: bool,
+}
+
+/// Seconds before a time limit that checkpoints and the queue are given.
+const LEAD: u64 = 120;
+
+/// What SLURM is told of a job array.
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct SlurmArgs {
+    /// Partition of the tasks
+    #[arg(long, help_heading = "SLURM")]
+    pub partition: Option<String>,
+    /// Account
+    #[arg(long, help_heading = "SLURM")]
+    pub account: Option<String>,
+    /// Generic resources of a task, such as gpu:1; runs of a task are one at a time on each GPU
+    #[arg(long, help_heading = "SLURM")]
+    pub gres: Option<String>,
+    /// Time limit of a task, as sbatch takes it; what does not fit goes on in another
+    #[arg(long, help_heading = "SLURM")]
+    pub time: Option<String>,
+    /// Memory of a task, such as 8G
+    #[arg(long, help_heading = "SLURM")]
+    pub mem: Option<String>,
+    /// Anything else for sbatch, such as --sbatch=--qos=night; may be repeated
+    #[arg(long, value_name = "OPTION", allow_hyphen_values = true, help_heading = "SLURM")]
+    pub sbatch: Vec<String>,
+    /// Tasks at a time
+    #[arg(long, value_name = "N", help_heading = "SLURM")]
+    pub max_parallel: Option<usize>,
+    /// Seconds before the time limit at which work is cut off to go on in another task
+    #[arg(long, value_name = "SECONDS", default_value_t = LEAD, help_heading = "SLURM")]
+    pub lead: u64,
+    /// Folder with templates of your own in place of those in assets/slurm
+    #[arg(long, value_name = "DIR", help_heading = "SLURM")]
+    pub templates: Option<PathBuf>,
     /// Write the scripts, and submit nothing
-    #[arg(long)]
+    #[arg(long, help_heading = "SLURM")]
     pub dry_run: bool,
+}
+
+impl Default for SlurmArgs {
+    fn default() -> Self {
+        Self {
+            partition: None,
+            account: None,
+            gres: None,
+            time: None,
+            mem: None,
+            sbatch: Vec::new(),
+            max_parallel: None,
+            lead: LEAD,
+            templates: None,
+            dry_run: false,
+        }
+    }
+}
+
+/// `domfreq sweep submit`.
+#[derive(Clone, Debug, Args)]
+pub struct SweepSubmitArgs {
+    /// Which sweep.
+    #[command(flatten)]
+    pub of: SweepArgs,
+    /// Its tasks.
+    #[command(flatten)]
+    pub tasks: TaskArgs,
+    /// What SLURM is told of them.
+    #[command(flatten)]
+    pub slurm: SlurmArgs,
+}
+
+/// For whom a sweep is written down.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ExportCommand {
+    /// workflow.toml in the sweep's folder, for `row submit` there
+    Row(ExportRowArgs),
+    /// A list of tasks and their script, for HyperQueue's `hq submit --each-line`
+    Hq(ExportArgs),
+    /// A list of tasks and their script, for GNU parallel
+    Parallel(ExportArgs),
+    /// An indexed Job of Kubernetes, an index per task
+    Kubernetes(ExportKubernetesArgs),
+}
+
+/// `domfreq sweep export hq` and `parallel`.
+#[derive(Clone, Debug, Args)]
+pub struct ExportArgs {
+    /// Which sweep.
+    #[command(flatten)]
+    pub of: SweepArgs,
+    /// Its tasks.
+    #[command(flatten)]
+    pub tasks: TaskArgs,
+    /// GPUs of a task
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub gpus: usize,
+}
+
+/// `domfreq sweep export row`.
+#[derive(Clone, Debug, Args)]
+pub struct ExportRowArgs {
+    /// As for all.
+    #[command(flatten)]
+    pub all: ExportArgs,
+    /// Time of a run, as row takes it [default: row's, an hour]
+    #[arg(long, value_name = "HH:MM:SS")]
+    pub time: Option<String>,
+    /// Cluster of row's clusters.toml that the next options are for
+    #[arg(long)]
+    pub cluster: Option<String>,
+    /// Account there
+    #[arg(long, requires = "cluster")]
+    pub account: Option<String>,
+    /// Partition there [default: row chooses]
+    #[arg(long, requires = "cluster")]
+    pub partition: Option<String>,
+    /// Anything else for the scheduler there, such as --custom=--requeue; may be repeated
+    #[arg(long, value_name = "OPTION", allow_hyphen_values = true, requires = "cluster")]
+    pub custom: Vec<String>,
+}
+
+/// `domfreq sweep export kubernetes`.
+#[derive(Clone, Debug, Args)]
+pub struct ExportKubernetesArgs {
+    /// As for all.
+    #[command(flatten)]
+    pub all: ExportArgs,
+    /// Image of a container with domfreq in it (assets/container makes one)
+    #[arg(long)]
+    pub image: String,
+    /// Volume claim, and where it is mounted: one must hold the sweep's folder, under the path it has here;
+    /// may be repeated
+    #[arg(long, value_name = "CLAIM:PATH", required = true)]
+    pub mount: Vec<String>,
+    /// Memory of a task, such as 8Gi
+    #[arg(long)]
+    pub mem: Option<String>,
+    /// Namespace
+    #[arg(long)]
+    pub namespace: Option<String>,
+    /// Tasks at a time [default: all]
+    #[arg(long, value_name = "N")]
+    pub max_parallel: Option<usize>,
 }
 
 /// `domfreq evaluate`.
@@ -721,6 +837,15 @@ pub struct AuditArgs {
     /// Take the heat map from the parts that --shard has left in the --out folder
     #[arg(long, conflicts_with = "shard")]
     pub merge: bool,
+    /// Give the heat map to SLURM in N parts, and a job that makes the report of them
+    #[arg(long, value_name = "N", conflicts_with_all = ["shard", "merge", "force", "json"], help_heading = "SLURM")]
+    pub submit: Option<usize>,
+    /// A line before the program is started, such as 'module load cuda'; may be repeated
+    #[arg(long, value_name = "LINE", requires = "submit", help_heading = "SLURM")]
+    pub setup: Vec<String>,
+    /// What SLURM is told.
+    #[command(flatten)]
+    pub slurm: SlurmArgs,
     /// auto, cpu, cuda or cuda:N [default: auto]
     #[arg(long, help_heading = "Machine")]
     pub device: Option<String>,

@@ -57,12 +57,15 @@ pub mod probe;
 pub mod progress;
 pub mod readers;
 pub mod run;
+pub mod script;
 pub mod seed;
 pub mod shortcuts;
+pub mod slurm;
 pub mod spectrum;
 pub(crate) mod stats;
 pub mod sweep;
 pub mod theory;
+pub mod threads;
 #[cfg(feature = "torch")]
 pub mod train;
 pub mod weights;

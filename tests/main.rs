@@ -1,6 +1,5 @@
-//! The binary as a user meets it. Index: `audit` (reports), `inspect` (numbers, JSON, pictures), `shortcuts` (cues of a data set), `sweep` and
-//! `slurm` (many runs, here and on a cluster),
-//! `predict` (forecasts), `bad_input` (one clear error each), `train` (run
+//! The binary as a user meets it. Index: `audit` (reports), `inspect` (numbers, JSON, pictures), `shortcuts` (cues of a data set), `sweep`,
+//! `slurm` and `export` (many runs, here, on a cluster, and by others' means), `containers`, `predict` (forecasts), `bad_input` (one clear error each), `train` (run
 //! directories of linear networks), `resnet` (those of deep ones) and `figures`
 //! (these need feature `torch`), `gpu` (the CPU's half of `gpu-check`), `readme` (its commands
 //! run), `golden_flow` (the gradient flow is SciPy's), `golden_architectures`,
@@ -12,6 +11,9 @@
 mod audit;
 mod bad_input;
 mod cifar;
+mod containers;
+#[cfg(feature = "torch")]
+mod export;
 #[cfg(feature = "torch")]
 mod figures;
 #[cfg(feature = "torch")]

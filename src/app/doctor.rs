@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{print, print_json};
 use crate::cli::DoctorArgs;
+use crate::threads;
 
 #[derive(Serialize)]
 struct Report {
@@ -14,6 +15,8 @@ struct Report {
     torch: Torch,
     cores: usize,
     threads: usize,
+    /// What the number of threads comes from.
+    threads_by: &'static str,
     simd: Vec<&'static str>,
 }
 
@@ -42,7 +45,7 @@ pub fn run(args: &DoctorArgs) -> Result<()> {
     };
     let text = format!(
         "domfreq   {} (commit {})\nlibtorch  {}{}\n          built with {}\nCUDA      {cuda}\n\
-         threads   {} of {} cores\nSIMD      {}\n",
+         threads   {} of {} cores (by {})\nSIMD      {}\n",
         report.domfreq,
         report.commit,
         report.torch.libtorch,
@@ -50,18 +53,21 @@ pub fn run(args: &DoctorArgs) -> Result<()> {
         list(&report.torch.libtorch_has),
         report.threads,
         report.cores,
+        report.threads_by,
         list(&report.simd),
     );
     print(text.as_bytes())
 }
 
 fn report() -> Report {
+    let given = threads::given();
     Report {
         domfreq: env!("CARGO_PKG_VERSION"),
         commit: env!("DOMFREQ_COMMIT"),
         torch: torch(),
-        cores: std::thread::available_parallelism().map_or(1, usize::from),
-        threads: rayon::current_num_threads(),
+        cores: threads::cores(),
+        threads: given.count,
+        threads_by: given.by,
         simd: simd(),
     }
 }

@@ -41,7 +41,7 @@ struct Report {
 
 pub fn run(args: &EvaluateArgs) -> Result<()> {
     let threads = use_threads(args.threads.unwrap_or(0))?;
-    tch::set_num_threads(i32::try_from(threads)?);
+    crate::model::neighbours::use_threads(threads);
     let (device, _) =
         device::select(args.device.as_deref().unwrap_or("auto"), device::Arithmetic::default())?;
     args.shown.check("evaluate", args.source.is_dir())?;

@@ -6,14 +6,16 @@ use anyhow::Result;
 
 use super::curves::{StageCurve, StagePanel};
 use crate::error::Error;
+use crate::progress::say;
 use crate::run::config::{Kernel, ModelKind, SpaceKind};
 use crate::run::{Metrics, RunConfig, RunDir, Summary};
+use crate::sweep::Sweep;
 use crate::theory::linear::Padding;
 
 /// Runs, and the picture of them.
 #[derive(Debug, clap::Args)]
 pub struct Runs {
-    /// Run directories
+    /// Run directories, or folders of sweeps: all runs of them that have finished
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
     /// The PNG to write
@@ -45,8 +47,29 @@ impl Finished {
         Ok(Self { dir, config, metrics, summary })
     }
 
+    /// These runs, and the finished ones of sweeps among them.
     pub fn all(runs: &[PathBuf]) -> Result<Vec<Self>> {
-        runs.iter().map(|root| Self::open(root)).collect()
+        let mut all = Vec::new();
+        for root in runs {
+            if !Sweep::is_at(root) {
+                all.push(Self::open(root)?);
+                continue;
+            }
+            let sweep = Sweep::open(root)?;
+            let finished = sweep.finished();
+            let left = sweep.plan.runs.len() - finished.len();
+            if left > 0 {
+                say(format_args!("{}: {left} runs have not finished, and are left out", root.display()));
+            }
+            for run in finished {
+                all.push(Self::open(&sweep.dir(run))?);
+            }
+        }
+        if all.is_empty() {
+            let place = runs.first().map(|root| root.display().to_string()).unwrap_or_default();
+            return Err(Error::input(place, "a run that has finished", "none").into());
+        }
+        Ok(all)
     }
 
     pub fn is(&self, kind: ModelKind) -> bool {

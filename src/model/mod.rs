@@ -9,6 +9,7 @@ pub mod deep;
 pub mod device;
 pub mod fcnn;
 pub mod lcnn;
+pub mod neighbours;
 
 use ndarray::{ArrayView, Dimension};
 use tch::{Device, Kind, Tensor};

@@ -311,6 +311,7 @@ impl Table {
 mod tests {
     use super::*;
     use crate::run::manifest::{self, DataRecord, Manifest};
+    use crate::sweep::Vars;
     use parquet::file::reader::{FileReader, SerializedFileReader};
     use parquet::record::RowAccessor;
     use std::fs;
@@ -321,7 +322,7 @@ mod tests {
             "[grid]\n\"data.spec\" = [\"leaves:count=8,size=8\", \"shapes\"]\n\"run.seed\" = {{ from = 1, to = {seeds} }}"
         );
         fs::write(&file, text).unwrap();
-        Sweep::plan(&file, &dir.join("out")).unwrap()
+        Sweep::plan(&file, &dir.join("out"), &Vars::new()).unwrap()
     }
 
     fn finish(sweep: &Sweep, number: usize, summary: &str) {
@@ -385,7 +386,7 @@ mod tests {
         let tmp = tempfile::tempdir().unwrap();
         let file = tmp.path().join("s.toml");
         fs::write(&file, "[grid]\n\"model.kind\" = [\"fcnn\"]").unwrap();
-        let sweep = Sweep::plan(&file, &tmp.path().join("out")).unwrap();
+        let sweep = Sweep::plan(&file, &tmp.path().join("out"), &Vars::new()).unwrap();
         assert!(Collected::new(&sweep).unwrap().groups.is_none());
         assert!(is_seed("run.seed") && is_seed("data.seed") && !is_seed("run.seeds"));
     }

@@ -24,6 +24,7 @@
 //! Keys are those of a configuration, as `--set` takes them. Axes vary in the order of the file,
 //! the last one fastest; zipped ones come after the grid.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -47,6 +48,9 @@ pub struct Grid {
     exclude: Vec<Table>,
     place: String,
 }
+
+/// Values of variables, by their names.
+pub type Vars = BTreeMap<String, String>;
 
 /// Keys that vary together.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,15 +96,70 @@ enum Scale {
     Log,
 }
 
+impl File {
+    // Puts variables in their places.
+    fn fill(&mut self, vars: &Vars, place: &str) -> Result<()> {
+        let mut filler = Filler { vars, place, used: BTreeSet::new() };
+        let tables = [&mut self.set].into_iter().chain(&mut self.grid);
+        for table in tables.chain(&mut self.zip).chain(&mut self.exclude) {
+            table.iter_mut().try_for_each(|(_, value)| filler.fill(value))?;
+        }
+        let Some(unused) = vars.keys().find(|name| !filler.used.contains(*name)) else { return Ok(()) };
+        Err(Error::input(
+            "--var",
+            format!("variables of {place}"),
+            format_args!("`{unused}`, which it has not"),
+        ))
+    }
+}
+
+/// Variables on their way into a sweep file.
+struct Filler<'a> {
+    vars: &'a Vars,
+    place: &'a str,
+    used: BTreeSet<String>,
+}
+
+impl Filler<'_> {
+    fn fill(&mut self, value: &mut Value) -> Result<()> {
+        match value {
+            Value::String(text) => *text = self.filled(text)?,
+            Value::Array(list) => list.iter_mut().try_for_each(|value| self.fill(value))?,
+            Value::Table(table) => table.iter_mut().try_for_each(|(_, value)| self.fill(value))?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn filled(&mut self, text: &str) -> Result<String> {
+        let mut parts = text.split("${");
+        let mut whole = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let Some((name, rest)) = part.split_once('}') else {
+                return Err(Error::input(self.place, "a closing brace after ${", format_args!("`{text}`")));
+            };
+            let Some(value) = self.vars.get(name) else {
+                let found = format!("`${{{name}}}` without a value");
+                return Err(Error::input(self.place, format!("--var {name}=VALUE"), found));
+            };
+            self.used.insert(name.to_owned());
+            whole += value;
+            whole += rest;
+        }
+        Ok(whole)
+    }
+}
+
 impl Grid {
-    /// Reads a sweep file.
+    /// Reads a sweep file; where it says `${NAME}` it has the value of that variable.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Input`] naming the key, for what is no sweep.
-    pub fn read(path: &Path) -> Result<Self> {
+    /// [`Error::Io`]; [`Error::Input`] naming the key, for what is no sweep, and naming the
+    /// variable, for one that has no value and for a value that nothing asks for.
+    pub fn read(path: &Path, vars: &Vars) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(Error::io(path, "read"))?;
         let stem = path.file_stem().map_or_else(|| "sweep".to_owned(), |s| s.to_string_lossy().into_owned());
-        let mut grid = Self::parse(&text, &path.display().to_string(), &stem)?;
+        let mut grid = Self::parse(&text, &path.display().to_string(), &stem, vars)?;
         let beside = path.parent().unwrap_or(Path::new(""));
         grid.config = grid.config.map(|config| beside.join(config));
         Ok(grid)
@@ -111,8 +170,10 @@ impl Grid {
     ///
     /// # Errors
     /// As there.
-    pub fn parse(text: &str, place: &str, name: &str) -> Result<Self> {
-        let file: File = toml::from_str(text).map_err(|e| crate::run::config::explain(&e, text, place))?;
+    pub fn parse(text: &str, place: &str, name: &str, vars: &Vars) -> Result<Self> {
+        let wrong = |e: toml::de::Error| crate::run::config::explain(&e, text, place);
+        let mut file: File = toml::from_str(text).map_err(wrong)?;
+        file.fill(vars, place)?;
         let mut axes = Vec::new();
         let name = file.name.clone().unwrap_or_else(|| name.to_owned());
         if name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.') {
@@ -298,7 +359,7 @@ mod tests {
     use super::*;
 
     fn grid(text: &str) -> Result<Grid> {
-        Grid::parse(text, "x.toml", "x")
+        Grid::parse(text, "x.toml", "x", &Vars::new())
     }
 
     fn refusal(text: &str) -> String {
@@ -328,7 +389,30 @@ mod tests {
         assert_eq!(text(&points[1]), "\"fcnn\" 1 \"leaves\" 8");
         assert_eq!(text(&points[4]), "\"lcnn\" 0 \"shapes\" 16");
         // Without axes there is one run.
-        assert_eq!(Grid::parse("[set]\na = 1", "x", "x").unwrap().points().unwrap(), [Vec::new()]);
+        assert_eq!(
+            Grid::parse("[set]\na = 1", "x", "x", &Vars::new()).unwrap().points().unwrap(),
+            [Vec::new()]
+        );
+    }
+
+    #[test]
+    fn variables_are_put_in_their_places() {
+        let vars = |pairs: &[(&str, &str)]| -> Vars {
+            pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+        };
+        let of = |text: &str, pairs: &[(&str, &str)]| Grid::parse(text, "x.toml", "x", &vars(pairs));
+        let text = "[set]\na = \"${x}-${y}${x}\"\n[[zip]]\nb = [\"over=${y}\", 3]";
+        let grid = of(text, &[("x", "1"), ("y", "p:q=$2")]).unwrap();
+        assert_eq!(grid.set[0].1.as_str(), Some("1-p:q=$21"));
+        assert_eq!(grid.points().unwrap()[0][0].1.as_str(), Some("over=p:q=$2"));
+        for (text, pairs, parts) in [
+            (text, &[("x", "1")][..], ["x.toml", "--var y=VALUE", "`${y}`"]),
+            (text, &[("x", "1"), ("y", ""), ("z", "")], ["--var", "variables of x.toml", "`z`"]),
+            ("[set]\na = \"${x\"", &[("x", "1")], ["x.toml", "closing brace", "`${x`"]),
+        ] {
+            let said = of(text, pairs).unwrap_err().to_string();
+            assert!(parts.iter().all(|part| said.contains(part)), "{said}");
+        }
     }
 
     #[test]

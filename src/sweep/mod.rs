@@ -13,16 +13,18 @@
 //! DIR/runs/NAME/            run directories
 //! DIR/logs/NAME.log         what each said
 //! DIR/failed/NAME.txt       why it failed last
-//! DIR/submits/001.{list,sh,json}  what was given to SLURM ([`slurm`])
+//! DIR/submits/001.{list,sh,json}  what was given to SLURM ([`submission`]) or another ([`export`])
+//! DIR/workflow.toml         the same for row
 //! ```
 
 pub mod collect;
+pub mod export;
 pub mod grid;
 pub mod plan;
-pub mod slurm;
 pub mod status;
+pub mod submission;
 
 pub use collect::Collected;
-pub use grid::Grid;
+pub use grid::{Grid, Vars};
 pub use plan::{Plan, Planned, Sweep};
 pub use status::{State, Status};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::grid::{Grid, Point};
+use super::grid::{Grid, Point, Vars};
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::run::RunConfig;
@@ -27,6 +27,9 @@ pub struct Plan {
     pub name: String,
     /// Version of domfreq that planned it.
     pub domfreq: String,
+    /// Values of the variables in the sweep file.
+    #[serde(default, skip_serializing_if = "Vars::is_empty")]
+    pub vars: Vars,
     /// Keys that vary, in the order of the sweep file.
     pub keys: Vec<String>,
     /// The runs, in the order of their numbers.
@@ -60,15 +63,15 @@ pub struct Sweep {
 }
 
 impl Sweep {
-    /// Plans the sweep file `file` in `root`, or plans it again: configurations that are new are
+    /// Plans the sweep file `file`, with its variables, in `root`, or plans it again: configurations that are new are
     /// written, runs that the file no longer has stay where they are.
     ///
     /// # Errors
     /// As [`Grid::read`] and [`Grid::points`]; [`Error::Input`] for a key or a value that no
     /// configuration has, naming its run, for two runs with one configuration, and for a folder
     /// of something else or of a newer layout; [`Error::Io`].
-    pub fn plan(file: &Path, root: &Path) -> Result<Self> {
-        let grid = Grid::read(file)?;
+    pub fn plan(file: &Path, root: &Path, vars: &Vars) -> Result<Self> {
+        let grid = Grid::read(file, vars)?;
         let base = RunConfig::read_or_default(grid.config.as_deref())?;
         let place = file.display().to_string();
         let (points, keys) = (grid.points()?, grid.keys());
@@ -91,6 +94,7 @@ impl Sweep {
             schema: SCHEMA,
             name: grid.name,
             domfreq: env!("CARGO_PKG_VERSION").to_owned(),
+            vars: vars.clone(),
             keys,
             runs,
         };
@@ -119,6 +123,11 @@ impl Sweep {
             }
         }
         Ok(sweep)
+    }
+
+    /// Whether there is a planned sweep in the folder `root`.
+    pub fn is_at(root: &Path) -> bool {
+        root.join(PLAN).exists()
     }
 
     /// The sweep in the folder `root`.
@@ -289,7 +298,7 @@ mod tests {
     fn plans_have_a_resolved_configuration_for_each_run() {
         let tmp = tempfile::tempdir().unwrap();
         let root = tmp.path().join("out");
-        let sweep = Sweep::plan(&file(tmp.path(), TWO), &root).unwrap();
+        let sweep = Sweep::plan(&file(tmp.path(), TWO), &root, &Vars::new()).unwrap();
         assert_eq!((sweep.plan.name.as_str(), sweep.plan.runs.len()), ("speed", 4));
         for run in &sweep.plan.runs {
             let config = RunConfig::read(&sweep.config(run)).unwrap();
@@ -303,8 +312,9 @@ mod tests {
     fn a_larger_plan_keeps_the_names_of_the_runs_it_had() {
         let tmp = tempfile::tempdir().unwrap();
         let root = tmp.path().join("out");
-        let first = Sweep::plan(&file(tmp.path(), TWO), &root).unwrap();
-        let more = Sweep::plan(&file(tmp.path(), &TWO.replace("[0, 1]", "[7, 0, 1]")), &root).unwrap();
+        let first = Sweep::plan(&file(tmp.path(), TWO), &root, &Vars::new()).unwrap();
+        let more =
+            Sweep::plan(&file(tmp.path(), &TWO.replace("[0, 1]", "[7, 0, 1]")), &root, &Vars::new()).unwrap();
         assert_eq!(more.plan.runs.len(), 6);
         let name = |sweep: &Sweep, number: usize| sweep.plan.runs[number - 1].name.clone();
         assert_eq!([name(&first, 1), name(&first, 4)], [name(&more, 2), name(&more, 6)]);
@@ -315,7 +325,7 @@ mod tests {
     #[test]
     fn runs_are_chosen_by_number() {
         let tmp = tempfile::tempdir().unwrap();
-        let sweep = Sweep::plan(&file(tmp.path(), TWO), &tmp.path().join("out")).unwrap();
+        let sweep = Sweep::plan(&file(tmp.path(), TWO), &tmp.path().join("out"), &Vars::new()).unwrap();
         let of = |text: &[&str]| -> Result<Vec<usize>> {
             let numbers: Vec<String> = text.iter().map(|t| (*t).to_owned()).collect();
             Ok(sweep.chosen(&numbers)?.iter().map(|run| run.number).collect())
@@ -334,7 +344,9 @@ mod tests {
     fn what_cannot_be_planned_is_named() {
         let tmp = tempfile::tempdir().unwrap();
         let refusal = |text: &str| {
-            Sweep::plan(&file(tmp.path(), text), &tmp.path().join("new")).unwrap_err().to_string()
+            Sweep::plan(&file(tmp.path(), text), &tmp.path().join("new"), &Vars::new())
+                .unwrap_err()
+                .to_string()
         };
         for (text, parts) in [
             (
@@ -356,7 +368,9 @@ mod tests {
         assert!(!tmp.path().join("new").exists());
         fs::create_dir(tmp.path().join("other")).unwrap();
         fs::write(tmp.path().join("other/thesis.txt"), "").unwrap();
-        let error = Sweep::plan(&file(tmp.path(), TWO), &tmp.path().join("other")).unwrap_err().to_string();
+        let error = Sweep::plan(&file(tmp.path(), TWO), &tmp.path().join("other"), &Vars::new())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("thesis.txt"), "{error}");
         assert!(
             Sweep::open(&tmp.path().join("other")).unwrap_err().to_string().contains("without plan.json")
@@ -367,7 +381,7 @@ mod tests {
     fn plans_of_other_versions_and_broken_ones_are_refused() {
         let tmp = tempfile::tempdir().unwrap();
         let root = tmp.path().join("out");
-        Sweep::plan(&file(tmp.path(), TWO), &root).unwrap();
+        Sweep::plan(&file(tmp.path(), TWO), &root, &Vars::new()).unwrap();
         let text = fs::read_to_string(root.join(PLAN)).unwrap();
         for (from, to, part) in [
             ("\"schema\": 1", "\"schema\": 2", "version 2"),
@@ -380,7 +394,8 @@ mod tests {
             assert!(said.contains(part) && said.lines().count() == 1, "{said}");
         }
         let evil = text.replacen(
-            &Sweep::plan(&file(tmp.path(), TWO), &tmp.path().join("b")).unwrap().plan.runs[0].name,
+            &Sweep::plan(&file(tmp.path(), TWO), &tmp.path().join("b"), &Vars::new()).unwrap().plan.runs[0]
+                .name,
             "../x",
             1,
         );

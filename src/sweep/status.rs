@@ -106,6 +106,11 @@ impl Sweep {
         }
     }
 
+    /// The runs that have finished.
+    pub fn finished(&self) -> Vec<&Planned> {
+        self.plan.runs.iter().filter(|run| self.state(run).state == State::Finished).collect()
+    }
+
     /// What these runs have come to; what is not there yet and waits in a queue of SLURM is
     /// queued.
     ///
@@ -159,13 +164,14 @@ fn first_line(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::run::manifest::DataRecord;
+    use crate::sweep::Vars;
 
     #[test]
     fn runs_of_other_machines_are_running_while_they_write() {
         let tmp = tempfile::tempdir().unwrap();
         let file = tmp.path().join("s.toml");
         fs::write(&file, "[grid]\n\"run.seed\" = [0]").unwrap();
-        let sweep = Sweep::plan(&file, &tmp.path().join("out")).unwrap();
+        let sweep = Sweep::plan(&file, &tmp.path().join("out"), &Vars::new()).unwrap();
         let run = &sweep.plan.runs[0];
         assert_eq!(sweep.state(run).state, State::Missing);
         let dir = sweep.dir(run);

@@ -90,7 +90,7 @@ pub fn run(args: &GpuCheckArgs) -> Result<()> {
     }
     let peer = args.peer.as_deref().map(read_peer).transpose()?;
     let threads = use_threads(args.threads)?;
-    tch::set_num_threads(i32::try_from(threads)?);
+    crate::model::neighbours::use_threads(threads);
     let (device, described) = device::select(&args.device, device::Arithmetic::default())?;
     let checks = parity::checks(device, &args.only)?;
     let speeds = if args.seconds > 0.0 { speed::speeds(device, args.seconds)? } else { Vec::new() };

@@ -131,7 +131,7 @@ fn kernel_flow(
     use crate::run::config::AugmentConfig;
     use crate::train::deep::Images;
 
-    tch::set_num_threads(i32::try_from(rayon::current_num_threads())?);
+    crate::model::neighbours::use_threads(rayon::current_num_threads());
     let (device, _) = device::select(&config.run.device, device::arithmetic(&config.run))?;
     let kind = device::kind(config.run.dtype);
     let images = Images::new(pixels, samples, &AugmentConfig::default(), false, kind, device)?;

@@ -1,8 +1,10 @@
 //! `domfreq sweep`: many runs from one file.
 
+mod export;
 #[cfg(feature = "torch")]
 mod run;
 mod submit;
+mod tasks;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,12 +16,13 @@ use serde::Serialize;
 use super::{print, print_json};
 use crate::cli::{SweepArgs, SweepCommand};
 use crate::progress::say;
-use crate::sweep::{Collected, Grid, State, Status, Sweep};
+use crate::sweep::{Collected, Grid, State, Status, Sweep, Vars};
 
 pub fn run(command: &SweepCommand) -> Result<()> {
     match command {
         SweepCommand::Plan(args) => plan(args),
         SweepCommand::Submit(args) => submit::run(args),
+        SweepCommand::Export(args) => export::run(args),
         SweepCommand::Status(args) => status(args),
         SweepCommand::Collect(args) => collect(args),
         #[cfg(feature = "torch")]
@@ -33,7 +36,12 @@ pub fn run(command: &SweepCommand) -> Result<()> {
 
 // The planned sweep: of a file planned now.
 fn open(args: &SweepArgs) -> Result<Sweep> {
+    let vars = vars(args)?;
     if args.sweep.is_dir() {
+        if let Some((name, _)) = vars.first_key_value() {
+            let expected = "a sweep file: this sweep is planned, with the values it has";
+            return Err(crate::Error::input("--var", expected, format_args!("`{name}`")).into());
+        }
         if let Some(out) = &args.out {
             let expected = "nothing: the folder of the sweep is named already";
             return Err(crate::Error::input("--out", expected, out.display()).into());
@@ -42,9 +50,22 @@ fn open(args: &SweepArgs) -> Result<Sweep> {
     }
     let root = match &args.out {
         Some(out) => out.clone(),
-        None => Path::new("sweeps").join(Grid::read(&args.sweep)?.name),
+        None => Path::new("sweeps").join(Grid::read(&args.sweep, &vars)?.name),
     };
-    Ok(Sweep::plan(&args.sweep, &root)?)
+    Ok(Sweep::plan(&args.sweep, &root, &vars)?)
+}
+
+fn vars(args: &SweepArgs) -> Result<Vars> {
+    let mut vars = Vars::new();
+    for text in &args.var {
+        let expected = "NAME=VALUE, each name once";
+        let wrong = || crate::Error::input("--var", expected, format_args!("`{text}`"));
+        let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(wrong)?;
+        if vars.insert(name.to_owned(), value.to_owned()).is_some() {
+            return Err(wrong().into());
+        }
+    }
+    Ok(vars)
 }
 
 #[derive(Serialize)]

@@ -14,6 +14,7 @@ use crate::cli::SweepRunArgs;
 use crate::error::{Error, STOPPED};
 use crate::progress::say;
 use crate::sweep::{Planned, State, Status, Sweep};
+use crate::threads;
 use crate::train::signals::{Request, Signals};
 
 /// Between two looks at the processes.
@@ -103,7 +104,7 @@ fn jobs(args: &SweepRunArgs) -> Result<usize> {
         let expected = "at least 1: results depend on the number, which should not be the machine's";
         return Err(Error::input("--threads", expected, 0).into());
     }
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = threads::cores_of_job();
     let usual = if args.gpus.is_empty() { (cores / args.threads).max(1) } else { args.gpus.len() };
     match args.jobs {
         Some(0) => Err(Error::input("--jobs", "at least 1", 0).into()),

@@ -23,7 +23,7 @@ use crate::run::{Manifest, RunConfig, RunDir, Summary};
 pub fn run(args: &TrainArgs) -> Result<()> {
     let config = configuration(args)?;
     let threads = use_threads(config.run.threads)?;
-    tch::set_num_threads(i32::try_from(threads)?);
+    crate::model::neighbours::use_threads(threads);
     let (device, described) = device::select(&config.run.device, device::arithmetic(&config.run))?;
     let machine = Machine { device, described, threads };
     if config.model.kind.is_linear() {

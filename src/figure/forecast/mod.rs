@@ -16,7 +16,7 @@ use crate::disk;
 /// Runs of deep networks: several seeds of each data set and network.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Run directories; those that differ in their seed alone are one case
+    /// Run directories, or folders of sweeps; runs that differ in their seed alone are one case
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
     /// The PNG to write; a table of all modes of all cases is written beside it, as .csv

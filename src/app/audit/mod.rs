@@ -1,5 +1,7 @@
 //! `domfreq audit`: which frequencies a network lives on.
 
+mod submit;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -9,7 +11,7 @@ use super::{print, use_threads};
 use crate::audit::layers::{self, Layers, Series};
 use crate::audit::parts::{LeftOut, Name};
 use crate::audit::report::{self, Audit, Network, OnImages, SCHEMA, Second};
-use crate::cli::AuditArgs;
+use crate::cli::{AuditArgs, SlurmArgs};
 use crate::disk;
 use crate::error::Error;
 use crate::page::Page;
@@ -22,11 +24,16 @@ pub fn run(args: &AuditArgs) -> Result<()> {
     use_threads(args.threads)?;
     let first = Stored::open(&args.weights[0], &args.shown, false)?;
     let out = args.out.clone().unwrap_or_else(|| folder(&args.weights));
-    if args.shard.is_some() {
-        if args.weights.len() > 1 {
+    for (flag, given) in [("--shard", args.shard.is_some()), ("--submit", args.submit.is_some())] {
+        if given && args.weights.len() > 1 {
             let found = "two (the second's parts are those of an audit of its own, in OUT/second)";
-            return Err(Error::input("--shard", "one network at a time", found).into());
+            return Err(Error::input(flag, "one network at a time", found).into());
         }
+    }
+    if let Some(parts) = args.submit {
+        return submit::run(args, parts, &out);
+    }
+    if args.shard.is_some() {
         return shard(args, &first, &out);
     }
     let second = args.weights.get(1).map(|path| Stored::open(path, &args.shown, true)).transpose()?;
@@ -75,10 +82,14 @@ fn check(args: &AuditArgs) -> Result<()> {
     if args.only.contains(&Name::shape) && args.stimuli.is_none() {
         return Err(Error::input("--only shape", "cue-conflict images (--stimuli DIR)", "none").into());
     }
+    if args.submit.is_none() && args.slurm != SlurmArgs::default() {
+        return Err(Error::input("--submit", "a number of parts, beside options of SLURM", "none").into());
+    }
     let (runs, shown) = (args.weights[0].is_dir(), &args.shown);
     if !runs && shown.data.data.is_none() {
         let needs = [
             ("--shard", args.shard.is_some()),
+            ("--submit", args.submit.is_some()),
             ("--merge", args.merge),
             ("--only", !args.only.is_empty()),
             ("--stimuli", args.stimuli.is_some()),
@@ -286,7 +297,7 @@ mod shown {
         fn new(stored: &Stored, args: &AuditArgs) -> Result<Self> {
             let (device, _) =
                 device::select(args.device.as_deref().unwrap_or("auto"), device::Arithmetic::default())?;
-            tch::set_num_threads(i32::try_from(rayon::current_num_threads())?);
+            crate::model::neighbours::use_threads(rayon::current_num_threads());
             let which = Which {
                 labels: !args.no_labels,
                 instead: "; --no-labels for what needs none",

@@ -1,30 +1,25 @@
 //! Sweeps as job arrays of SLURM.
 //!
 //! A submission is a list of tasks, one line of numbers of runs each, and a script that does the
-//! runs of its line ([`script`]). Scripts are templates in `assets/slurm`, which a site's own can
+//! runs of its line ([`Job`]). Scripts are templates in `assets/slurm`, which a site's own can
 //! replace. Which runs are queued is what `squeue` says of the array jobs that a sweep has
 //! submitted ([`Submission`]).
 
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
-use minijinja::value::Serde;
-use minijinja::{Environment, Value};
 use serde::{Deserialize, Serialize};
 
 use super::plan::Sweep;
 use crate::disk;
 use crate::error::{Error, Result};
+use crate::slurm;
 
 /// The script of a task.
 pub const TASK: &str = include_str!("../../assets/slurm/task.sh");
 /// The script that gathers what tasks have left.
 pub const COLLECT: &str = include_str!("../../assets/slurm/collect.sh");
-
-/// Tasks of an array where the site does not say.
-const ARRAY: usize = 1000;
 
 /// What scripts are made of.
 #[derive(Clone, Debug, Serialize)]
@@ -59,28 +54,6 @@ pub struct Job {
     pub gpus: bool,
     /// Whether failed runs are done again.
     pub retry: bool,
-}
-
-/// A text as one word of a shell.
-pub fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
-}
-
-/// `template` filled in.
-///
-/// # Errors
-/// [`Error::Input`] for a template of a site's own that does not fit; `place` names it.
-pub fn script(template: &str, job: &Job, place: &str) -> Result<String> {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
-    let wrong = |e: minijinja::Error| {
-        let known = "name, job, root, logs, list, program, cpus, lead, directives, collect_directives, setup, \
-                     jobs, threads, gpus, retry";
-        Error::input(place, format!("a template of {known}"), format!("{e:#}").replace('\n', " "))
-    };
-    environment.add_template("script", template).map_err(wrong)?;
-    let text = environment.get_template("script").and_then(|t| t.render(Value::from(Serde(job))));
-    Ok(text.map_err(wrong)?.trim_end().to_owned() + "\n")
 }
 
 /// What was submitted at one time: `submits/NNN.json`.
@@ -144,7 +117,7 @@ impl Sweep {
             return Ok(None);
         }
         // Of all jobs: asked for one that has ended it fails.
-        let Ok(output) = command("squeue", &["-h", "-r", "-o", "%F %K"]) else { return Ok(None) };
+        let Ok(output) = slurm::command("squeue", &["-h", "-r", "-o", "%F %K"]) else { return Ok(None) };
         let Ok(text) = String::from_utf8(output.stdout) else { return Ok(None) };
         Ok(Some(waiting(&submissions, &text)))
     }
@@ -166,40 +139,6 @@ fn waiting(submissions: &[Submission], text: &str) -> HashSet<String> {
     names
 }
 
-/// What a program of SLURM says.
-///
-/// # Errors
-/// [`Error::Input`] with its own words where it refuses, and where it is not there.
-pub fn command(program: &str, args: &[&str]) -> Result<Output> {
-    let output = Command::new(program)
-        .args(args)
-        .output()
-        .map_err(|e| Error::input(program, "a program of SLURM on the PATH (a login node has them)", e))?;
-    if output.status.success() {
-        return Ok(output);
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let said: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    Err(Error::input(
-        program,
-        "success",
-        if said.is_empty() { "no word".to_owned() } else { said.join("; ") },
-    ))
-}
-
-/// Most tasks that an array may have here (`MaxArraySize`, which counts from 0).
-pub fn array_size() -> usize {
-    let said =
-        command("scontrol", &["show", "config"]).map(|o| String::from_utf8_lossy(&o.stdout).into_owned());
-    said.ok().and_then(|text| largest(&text)).unwrap_or(ARRAY)
-}
-
-fn largest(config: &str) -> Option<usize> {
-    let line = config.lines().find(|line| line.trim_start().starts_with("MaxArraySize"))?;
-    let size: usize = line.split('=').nth(1)?.trim().parse().ok()?;
-    (size > 1).then(|| size - 1)
-}
-
 /// Writes the record of a submission.
 ///
 /// # Errors
@@ -212,6 +151,7 @@ pub fn record(path: &Path, submission: &Submission) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::script::{filled, quoted};
 
     fn job() -> Job {
         Job {
@@ -235,7 +175,7 @@ mod tests {
 
     #[test]
     fn scripts_say_what_they_were_told() {
-        let text = script(TASK, &job(), "task.sh").unwrap();
+        let text = filled(TASK, &job(), "task.sh").unwrap();
         for part in [
             "#!/bin/bash\n",
             "#SBATCH --partition=gpu\n#SBATCH --gres=gpu:1\nmodule load cuda\nset -u\n",
@@ -244,15 +184,17 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}\n{text}");
         }
-        let plain = script(TASK, &Job { gpus: false, retry: true, ..job() }, "task.sh").unwrap();
+        let plain = filled(TASK, &Job { gpus: false, retry: true, ..job() }, "task.sh").unwrap();
         assert!(plain.contains("--threads 2 --retry &") && !plain.contains("CUDA"), "{plain}");
         assert!(
-            script(COLLECT, &job(), "collect.sh")
+            filled(COLLECT, &job(), "collect.sh")
                 .unwrap()
                 .ends_with("sweep collect '/scratch/it'\\''s here'\n")
         );
-        for (bad, part) in [("{{ partition }}", "template of name, job"), ("{% if %}", "my.sh")] {
-            let said = script(bad, &job(), "my.sh").unwrap_err().to_string();
+        for (bad, part) in
+            [("{{ partition }}", "template of collect_directives, cpus"), ("{% if %}", "my.sh")]
+        {
+            let said = filled(bad, &job(), "my.sh").unwrap_err().to_string();
             assert!(said.contains(part) && said.lines().count() == 1, "{said}");
         }
     }
@@ -272,8 +214,5 @@ mod tests {
         };
         assert_eq!(names("10 1\n11 1\n99 1\n12 N/A\n10 7\n"), "r1 r2 r7");
         assert_eq!(names(""), "");
-        assert_eq!(largest("A = 1\nMaxArraySize            = 1001\n"), Some(1000));
-        assert_eq!(largest("MaxArraySize = x"), None);
-        assert_eq!(quoted("a'b"), "'a'\\''b'");
     }
 }

@@ -1,0 +1,171 @@
+//! Beside other programs: for how long OpenMP's threads spin while they wait for each other.
+//!
+//! libgomp's threads spin for milliseconds at every barrier, which is right on a free machine. Beside
+//! a program that has one of the cores they spend their time waiting for the thread that
+//! cannot run: two threads then take longer than one. libgomp itself spins 300 times less while a
+//! process has more OpenMP threads than there are cores. So where the kernel says
+//! that threads of this process wait for a core, a thread is started that has OpenMP threads of its
+//! own, which sleep, until there is no more waiting ([`watch`]). Results do not depend on it.
+
+use std::collections::HashMap;
+use std::sync::Once;
+use std::sync::mpsc::{Sender, channel};
+use std::time::{Duration, Instant};
+
+use tch::{Device, Kind, Tensor};
+
+/// Between two looks.
+const INTERVAL: Duration = Duration::from_millis(300);
+/// Waiting, in cores, from which spins are short.
+const CROWDED: f64 = 0.15;
+/// Waiting, in cores, below which a look counts as calm.
+const FREE: f64 = 0.05;
+/// Crowded looks, one after the other, after which spins are short: one alone is the start of a run,
+/// where its own threads are many.
+const CROWDS: usize = 3;
+/// Calm looks, one after the other, after which spins are long again.
+const CALM: usize = 10;
+/// Elements of a tensor beyond which a thread more works on it.
+const GRAIN: i64 = 1 << 16;
+
+/// Sets the number of libtorch's threads on the CPU; for more than one, watches from now on
+/// whether other programs take cores from them.
+///
+/// # Panics
+/// For more threads than an i32 has.
+pub fn use_threads(threads: usize) {
+    static WATCH: Once = Once::new();
+    let count = i32::try_from(threads).expect("a number of threads");
+    tch::set_num_threads(count);
+    // Who sets how threads wait knows better.
+    let set = ["GOMP_SPINCOUNT", "OMP_WAIT_POLICY"].iter().any(|name| std::env::var_os(name).is_some());
+    if threads > 1 && !set {
+        WATCH.call_once(|| {
+            let name = std::thread::Builder::new().name("neighbours".to_owned());
+            // Without it everything is as it was.
+            let _ = name.spawn(move || watch(i64::from(count)));
+        });
+    }
+}
+
+/// Nanoseconds that each thread of this process has waited for a core; None where the system does
+/// not say (Linux does: `schedstat`).
+fn waited() -> Option<HashMap<String, u64>> {
+    let tasks = std::fs::read_dir("/proc/self/task").ok()?;
+    let of = |entry: std::io::Result<std::fs::DirEntry>| {
+        let path = entry.ok()?.path();
+        let text = std::fs::read_to_string(path.join("schedstat")).ok()?;
+        Some((path.file_name()?.to_str()?.to_owned(), delay(&text)?))
+    };
+    let all: HashMap<String, u64> = tasks.filter_map(of).collect();
+    (!all.is_empty()).then_some(all)
+}
+
+// "running waiting slices", in nanoseconds.
+fn delay(schedstat: &str) -> Option<u64> {
+    schedstat.split_whitespace().nth(1)?.parse().ok()
+}
+
+// By how much threads that were there before have waited since.
+fn since(before: &HashMap<String, u64>, now: &HashMap<String, u64>) -> f64 {
+    let of = |(thread, waited): (&String, &u64)| waited.checked_sub(*before.get(thread)?);
+    now.iter().filter_map(of).sum::<u64>() as f64 / 1e9
+}
+
+/// Whether spins are short, from what each look says.
+#[derive(Debug, Default)]
+struct Mind {
+    short: bool,
+    crowded: usize,
+    calm: usize,
+}
+
+impl Mind {
+    // `cores`: how many cores' worth of time was waited.
+    fn look(&mut self, cores: f64) {
+        self.calm = if cores < FREE { self.calm + 1 } else { 0 };
+        self.crowded = if cores > CROWDED { self.crowded + 1 } else { 0 };
+        self.short = self.crowded >= CROWDS || (self.short && self.calm < CALM);
+    }
+}
+
+fn watch(threads: i64) {
+    let Some(mut before) = waited() else { return };
+    let (mut mind, mut crowd) = (Mind::default(), None);
+    let mut at = Instant::now();
+    loop {
+        std::thread::sleep(INTERVAL);
+        let Some(now) = waited() else { return };
+        mind.look(since(&before, &now) / at.elapsed().as_secs_f64());
+        (before, at) = (now, Instant::now());
+        if mind.short && crowd.is_none() {
+            crowd = Some(Crowd::new(threads));
+        } else if !mind.short {
+            crowd = None;
+        }
+    }
+}
+
+/// OpenMP threads that sleep, as long as this is there.
+struct Crowd(#[allow(dead_code, reason = "dropping it ends them")] Sender<()>);
+
+impl Crowd {
+    fn new(threads: i64) -> Self {
+        let (end, wait) = channel::<()>();
+        let _ = std::thread::Builder::new().name("crowd".to_owned()).spawn(move || {
+            // Large enough for all threads to have a part.
+            let _ = Tensor::f_ones([GRAIN * threads], (Kind::Float, Device::Cpu)).and_then(|x| x.f_exp());
+            // Until the other end is dropped.
+            let _ = wait.recv();
+        });
+        Self(end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_is_read_and_counted() {
+        assert_eq!(delay("1323802260 595892348 297\n"), Some(595_892_348));
+        assert_eq!(delay("3"), None);
+        let map = |pairs: &[(&str, u64)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), *v)).collect();
+        // One waited for 2 s; one is new, one has ended, and one began anew under an old number.
+        let (before, now) =
+            (map(&[("1", 5), ("2", 7), ("4", 9)]), map(&[("1", 2_000_000_005), ("3", 8), ("4", 1)]));
+        assert!((since(&before, &now) - 2.0).abs() < 1e-12);
+        #[cfg(target_os = "linux")]
+        assert!(waited().is_none_or(|all| !all.is_empty()));
+    }
+
+    #[test]
+    fn spins_are_short_while_cores_are_shared() {
+        let mut mind = Mind::default();
+        for cores in [0.1, 0.4, 0.4, 0.1, 0.4, 0.4] {
+            mind.look(cores);
+            assert!(!mind.short);
+        }
+        mind.look(0.4);
+        assert!(mind.short);
+        // Neither calm nor crowded: as before.
+        (0..2 * CALM).for_each(|_| mind.look(0.1));
+        assert!(mind.short);
+        (1..CALM).for_each(|_| mind.look(0.0));
+        assert!(mind.short);
+        mind.look(0.0);
+        assert!(!mind.short);
+    }
+
+    #[test]
+    fn results_do_not_depend_on_a_crowd() {
+        let x = Tensor::linspace(0.0, 1.0, 1 << 20, (Kind::Float, Device::Cpu));
+        let sum = || x.sin().sum(Kind::Float).double_value(&[]).to_bits();
+        let alone = sum();
+        let crowd = Crowd::new(2);
+        std::thread::sleep(Duration::from_millis(50));
+        assert_eq!(sum(), alone);
+        drop(crowd);
+        assert_eq!(sum(), alone);
+    }
+}

@@ -178,46 +178,17 @@ fig-resnet: build ## a ResNet under the same eyes: strengths, order, templates, 
 	$(BIN) train --config assets/config/resnet$(ALSO).toml --model $(RESNET) --out $(RUNS)/$(RESNET)$(ALSO) --force $(ON_DATA) > /dev/null
 	$(BIN) figure resnet $(RUNS)/$(RESNET)$(ALSO) --out $(FIGURES)/resnet$(ALSO).png
 
-# Data sets of the study of forecasts: a name and what follows --data, spaces as `+`.
-STUDY_SETS  = leaves=leaves:count=2000$(COMMA)classes=10$(COMMA)channels=3+--size+16 \
-              leaves-grey=leaves:count=2000$(COMMA)classes=10+--size+16+--data-seed+1 \
-              leaves-white=filtered:by=white$(COMMA)over=leaves:count=2000$(COMMA)classes=10$(COMMA)channels=3+--size+16+--data-seed+2 \
-              leaves-high=filtered:by=highpass$(COMMA)over=leaves:count=2000$(COMMA)classes=10$(COMMA)channels=3+--size+16+--data-seed+3 \
-              shapes=shapes:count=2000$(COMMA)classes=8$(COMMA)channels=3$(COMMA)turn=no+--size+16 \
-              shapes-high=filtered:by=highpass$(COMMA)over=shapes:count=2000$(COMMA)classes=8$(COMMA)turn=no+--size+16+--data-seed+1 \
-              cue=planted:cue=cosine$(COMMA)norm=1$(COMMA)over=leaves:count=2000$(COMMA)classes=10$(COMMA)channels=3+--size+16+--data-seed+4 \
-              textures=textures:kind=noise$(COMMA)classes=8$(COMMA)phase=mixed$(COMMA)size=16$(COMMA)count=2000
-STUDY_NETS  = resnet8=--model+resnet8
-STUDY_SEEDS = 0 1 2
-STUDY_FLAGS = --steps 300 --batch 64 --eta 0.02 --probe-samples 2000 --jacobians 0 --set probe.when=log
-# $(call study,FOLDER): every seed of every network on every data set; what is there already stays.
-study       = for set in $(STUDY_SETS); do for net in $(STUDY_NETS); do for seed in $(STUDY_SEEDS); do \
-	  run=$(RUNS)/$(1)/$${set%%=*}-$${net%%=*}-$$seed; \
-	  [ -f $$run/summary.json ] || $(BIN) train $$(echo $${net\#*=} | tr + ' ') --data $$(echo $${set\#*=} | tr + ' ') \
-	    --seed $$seed $(STUDY_FLAGS) --out $$run --force > /dev/null || exit 1; \
-	done; done; done
-
+# What is there already stays: a figure that was stopped goes on.
 fig-forecast: build ## the order of discovery in a ResNet, forecast from the data alone, over data sets and seeds
 	@mkdir -p $(FIGURES)
-	$(call study,forecast)
-	$(BIN) figure forecast $(RUNS)/forecast/* --out $(FIGURES)/forecast.png
+	$(BIN) sweep run assets/sweeps/forecast.toml --out $(RUNS)/forecast
+	$(BIN) figure forecast $(RUNS)/forecast --out $(FIGURES)/forecast.png
 
-# The same on images of your own, in forms in which strength and spectrum are pulled
-# apart, for more networks and both losses, with the kernel flow: hours.
-YOURS       = --limit+10000
-study-forecast: STUDY_SETS  = rgb=$(DATA)+$(YOURS) grey=$(DATA)+$(YOURS)+--grey \
-  half-a=$(DATA)+$(YOURS)+--classes+0,1,2,3,4 half-b=$(DATA)+$(YOURS)+--classes+5,6,7,8,9 \
-  white=filtered:by=white$(COMMA)over=$(DATA)+$(YOURS) high=filtered:by=highpass$(COMMA)over=$(DATA)+$(YOURS) \
-  low=filtered:by=lowpass$(COMMA)over=$(DATA)+$(YOURS) scramble=filtered:by=scramble$(COMMA)over=$(DATA)+$(YOURS) \
-  cue=planted:cue=cosine$(COMMA)over=$(DATA)+$(YOURS)
-study-forecast: STUDY_NETS  = resnet8=--model+resnet8 resnet8-mse=--model+resnet8+--loss+mse resnet20=--model+resnet20 \
-  cnn=--model+cnn+--channels+32+--layers+3+--kernel+3 cnn-plain=--model+cnn+--channels+32+--layers+3+--kernel+3+--norm+false
-study-forecast: STUDY_FLAGS = --steps 470 --batch 128 --eta 0.02 --jacobians 0 --set probe.when=log --theory reader,kernel
 study-forecast: build ## the study behind it, on DATA=SPEC of ten classes: more networks, both losses, kernel flow; hours
 	$(if $(DATA),,$(error study-forecast needs DATA=SPEC, such as DATA=parquet:PATH))
 	@mkdir -p $(FIGURES)
-	$(call study,study)
-	$(BIN) figure forecast $(RUNS)/study/* --out $(FIGURES)/study-forecast.png
+	$(BIN) sweep run assets/sweeps/study.toml --var "data=$(DATA)" --out $(RUNS)/study
+	$(BIN) figure forecast $(RUNS)/study --out $(FIGURES)/study-forecast.png
 
 # Cues of so many frequencies, and of these amplitudes relative to the content.
 CUES        = 1 2 4 8 16 32

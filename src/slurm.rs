@@ -53,10 +53,17 @@ pub fn submit(args: &[&str]) -> Result<u64> {
     id.ok_or_else(|| Error::input("sbatch", "the number of a job", format_args!("`{}`", said.trim())))
 }
 
-/// A path in a line of `#SBATCH`, where blanks, quotes and comments mean something.
-pub fn escaped(path: &str) -> String {
-    let special = |c: char| [' ', '\'', '"', '\\', '#'].contains(&c);
-    path.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
+/// A path that can stand between double quotes in a line of `#SBATCH`.
+///
+/// # Errors
+/// [`Error::Input`] for one with double quotes, backslashes or per cent signs, which `sbatch` reads
+/// as something else.
+pub fn quotable(path: &str) -> Result<&str> {
+    if path.contains(['"', '\\', '%']) {
+        let expected = "a path without double quotes, backslashes and per cent signs, for sbatch";
+        return Err(Error::input(path, expected, "one of them"));
+    }
+    Ok(path)
 }
 
 /// A name of a job: letters, digits, dots, dashes.
@@ -80,7 +87,8 @@ mod tests {
     fn what_slurm_says_and_takes() {
         assert_eq!(largest("A = 1\nMaxArraySize            = 1001\n"), Some(1000));
         assert_eq!(largest("MaxArraySize = x"), None);
-        assert_eq!(escaped("/it's a #1"), "/it\\'s\\ a\\ \\#1");
+        assert_eq!(quotable("/it's a #1").unwrap(), "/it's a #1");
+        assert!(["a\"b", "a\\b", "%j"].iter().all(|path| quotable(path).is_err()));
         assert_eq!(job_name("speed of it/2.0"), "speed-of-it-2.0");
         assert_eq!(["gpu", "gpu:2", "gpu:a100:4", "shard:3"].map(gpus), [1, 2, 4, 0]);
     }

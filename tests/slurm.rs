@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rand::{Rng, SeedableRng};
 
-use crate::support::{Said, json, ok};
+use crate::support::{Said, fails, json, ok};
 use crate::sweep::{DEEP, summaries, write};
 
 /// Longest wait for a queue to be empty.
@@ -203,12 +203,12 @@ fn time_limits_and_failures_of_a_cluster() {
     let long = DEEP.replace("\"train.steps\" = 120", "\"train.steps\" = 4000");
     write(tmp.path(), "t.toml", &format!("[set]\n{long}[grid]\n\"run.seed\" = [1]\n"));
     ok(tmp.path(), &["sweep", "run", "t.toml", "--out", "whole"]);
-    let args = ["sweep", "submit", "t.toml", "--out", "cut", "--time", "5", "--lead", "56"];
+    let args = ["sweep", "submit", "t.toml", "--out", "it's cut", "--time", "5", "--lead", "56"];
     let said = slurm.domfreq(tmp.path(), &args);
     assert_eq!(said.code, Some(0), "{}", said.err);
-    let script = std::fs::read_to_string(tmp.path().join("cut/submits/001.sh")).unwrap();
+    let script = std::fs::read_to_string(tmp.path().join("it's cut/submits/001.sh")).unwrap();
     assert!(script.contains("\n#SBATCH --signal=B:USR1@56\n"), "{script}");
-    let run = only(&tmp.path().join("cut/runs"), PATIENCE);
+    let run = only(&tmp.path().join("it's cut/runs"), PATIENCE);
     let start = Instant::now();
     while !run.join("metrics.csv").exists() {
         assert!(start.elapsed() < PATIENCE, "nothing is trained in {}", run.display());
@@ -220,9 +220,44 @@ fn time_limits_and_failures_of_a_cluster() {
     let said = slurm.call("scancel", &["--batch", "--signal=USR1", &format!("{job}_1")]);
     assert_eq!(said.code, Some(0), "{}", said.err);
     slurm.wait();
-    assert_eq!(summaries(&tmp.path().join("whole")), summaries(&tmp.path().join("cut")));
+    assert_eq!(summaries(&tmp.path().join("whole")), summaries(&tmp.path().join("it's cut")));
     let manifest = json(&std::fs::read_to_string(run.join("manifest.json")).unwrap());
     assert!(manifest["resumed"].as_array().is_some_and(|turns| !turns.is_empty()), "{manifest}");
+}
+
+#[test]
+fn an_audit_in_parts_on_a_cluster() {
+    let Some(slurm) = Slurm::start() else { return };
+    let tmp = tempfile::tempdir().unwrap();
+    let data = "leaves:count=60,size=8,channels=3";
+    let train =
+        ["train", "--model", "resnet8", "--data", data, "--steps", "10", "--batch", "20", "--out", "run"];
+    ok(tmp.path(), &[&train[..], &["--jacobians", "0", "--threads", "1", "--device", "cpu"]].concat());
+    let audit =
+        |more: &[&'static str]| [&["audit", "run", "--only", "heatmap", "--threads", "1"][..], more].concat();
+    ok(tmp.path(), &audit(&["--out", "whole"]));
+    let submit =
+        audit(&["--out", "the parts", "--submit", "3", "--max-parallel", "2", "--setup", "export A=1"]);
+    let dry = slurm.domfreq(tmp.path(), &[&submit[..], &["--dry-run"]].concat());
+    assert!(dry.code == Some(0) && dry.out.contains("nothing was submitted"), "{}{}", dry.out, dry.err);
+    let script = std::fs::read_to_string(tmp.path().join("the parts/part.sh")).unwrap();
+    let shard = "'--out' 'the parts' --shard \"$SLURM_ARRAY_TASK_ID/3\" &\n";
+    assert!(script.contains(shard) && script.contains("\nexport A=1\n"), "{script}");
+    assert!(slurm.queue().is_empty());
+    let said = slurm.domfreq(tmp.path(), &submit);
+    assert!(said.code == Some(0) && said.out.contains("submitted 3 parts"), "{}{}", said.out, said.err);
+    slurm.wait();
+    let map = |folder: &str| {
+        let path = tmp.path().join(folder).join("audit.json");
+        json(&std::fs::read_to_string(path).unwrap_or_default())["heatmap"].clone()
+    };
+    assert!(!map("whole").is_null());
+    assert_eq!(map("the parts"), map("whole"));
+    // Not two networks, no parts of nothing, and no options of SLURM for nothing.
+    let refused = |more: &[&'static str], parts: &[&str]| fails(tmp.path(), &audit(more), parts);
+    refused(&["--submit", "0"], &["--submit", "at least 1"]);
+    refused(&["--partition", "gpu"], &["--submit", "a number of parts"]);
+    refused(&["--submit", "2", "--templates", "."], &["a part.sh or a merge.sh", "neither"]);
 }
 
 // The one folder in `dir`, once it is there.

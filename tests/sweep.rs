@@ -134,3 +134,32 @@ fn what_is_no_sweep_is_one_clear_error() {
     write(tmp.path(), "s.toml", many);
     fails(tmp.path(), &["sweep", "plan", "s.toml"], &["at most 100000", "199998"]);
 }
+
+#[test]
+fn the_sweeps_that_come_with_it_can_be_planned() {
+    let tmp = tempfile::tempdir().unwrap();
+    let sweeps = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/sweeps");
+    let mut seen = Vec::new();
+    for entry in std::fs::read_dir(&sweeps).unwrap() {
+        let path = entry.unwrap().path();
+        let (name, text) =
+            (path.file_stem().unwrap().to_str().unwrap(), std::fs::read_to_string(&path).unwrap());
+        // Data are not looked at before a run.
+        let var: &[&str] = if text.contains("${data}") { &["--var", "data=npz:absent.npz"] } else { &[] };
+        let said = ok(tmp.path(), &[&["sweep", "plan", path.to_str().unwrap(), "--json"], var].concat());
+        seen.push((name.to_owned(), json(&said)["runs"].as_u64().unwrap()));
+    }
+    seen.sort();
+    let names: Vec<(&str, u64)> = seen.iter().map(|(name, runs)| (name.as_str(), *runs)).collect();
+    assert_eq!(names, [("forecast", 24), ("speed", 15), ("study", 162)]);
+    let study = sweeps.join("study.toml");
+    let study = study.to_str().unwrap();
+    fails(tmp.path(), &["sweep", "plan", study], &["study.toml", "--var data=VALUE", "`${data}`"]);
+    fails(tmp.path(), &["sweep", "plan", study, "--var", "data"], &["--var", "NAME=VALUE"]);
+    fails(
+        tmp.path(),
+        &["sweep", "plan", study, "--var", "data=a", "--var", "b=c"],
+        &["--var", "`b`, which it has not"],
+    );
+    fails(tmp.path(), &["sweep", "plan", "sweeps/study", "--var", "data=a"], &["--var", "is planned"]);
+}

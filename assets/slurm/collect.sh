@@ -1,7 +1,7 @@
 #!/bin/bash
 # Gathers the sweep {{ name }} when all of its tasks have ended, whichever way.
 #SBATCH --job-name={{ job }}-collect
-#SBATCH --output={{ logs }}/slurm-collect-%j.out
+#SBATCH --output="{{ logs }}/slurm-collect-%j.out"
 #SBATCH --open-mode=append
 {%- for line in collect_directives %}
 #SBATCH {{ line }}

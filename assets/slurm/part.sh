@@ -1,7 +1,7 @@
 #!/bin/bash
 # A part of the heat map of an audit: {{ parts }} of them in an array.
 #SBATCH --job-name={{ job }}
-#SBATCH --output={{ logs }}/slurm-%A_%a.out
+#SBATCH --output="{{ logs }}/slurm-%A_%a.out"
 #SBATCH --open-mode=append
 #SBATCH --requeue
 #SBATCH --cpus-per-task={{ cpus }}

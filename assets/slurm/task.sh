@@ -1,7 +1,7 @@
 #!/bin/bash
 # A task of the sweep {{ name }}: does the runs of its line of {{ list }}.
 #SBATCH --job-name={{ job }}
-#SBATCH --output={{ logs }}/slurm-%A_%a.out
+#SBATCH --output="{{ logs }}/slurm-%A_%a.out"
 #SBATCH --open-mode=append
 #SBATCH --requeue
 #SBATCH --cpus-per-task={{ cpus }}

@@ -190,8 +190,12 @@ impl Grid {
             return Err(Error::input(place, "[grid], [[zip]], [set] or config", "none of them"));
         }
         for (key, values) in file.grid.iter().flatten() {
-            let points = values_of(values, key, place)?.into_iter().map(|value| vec![value]).collect();
-            axes.push(Axis { keys: vec![key.clone()], points });
+            let list = values_of(values, key, place)?;
+            if let Some((i, value)) = list.iter().enumerate().find(|(i, v)| list[..*i].contains(v)) {
+                let found = format!("{value} again, at {}", i + 1);
+                return Err(Error::input(format!("{place}, `{key}`"), "each value once", found));
+            }
+            axes.push(Axis { keys: vec![key.clone()], points: list.into_iter().map(|v| vec![v]).collect() });
         }
         for (i, table) in file.zip.iter().enumerate() {
             axes.push(Axis::zipped(table, &format!("{place}, [[zip]] {}", i + 1))?);
@@ -277,7 +281,12 @@ impl Axis {
             let expected = format!("{length} values of each key");
             return Err(Error::input(place, expected, format_args!("{} of `{key}`", other.len())));
         }
-        let points = (0..length).map(|i| columns.iter().map(|column| column[i].clone()).collect()).collect();
+        let points: Vec<Vec<Value>> =
+            (0..length).map(|i| columns.iter().map(|column| column[i].clone()).collect()).collect();
+        if let Some((i, _)) = points.iter().enumerate().find(|(i, point)| points[..*i].contains(point)) {
+            let found = format!("those at {} again", i + 1);
+            return Err(Error::input(place, "each set of values once", found));
+        }
         Ok(Self { keys: table.keys().cloned().collect(), points })
     }
 }
@@ -286,16 +295,7 @@ fn values_of(values: &Value, key: &str, place: &str) -> Result<Vec<Value>> {
     let place = format!("{place}, `{key}`");
     match values {
         Value::Array(list) if list.is_empty() => Err(Error::input(place, "at least one value", "none")),
-        Value::Array(list) => {
-            if let Some((i, value)) = list.iter().enumerate().find(|(i, v)| list[..*i].contains(v)) {
-                return Err(Error::input(
-                    place,
-                    "each value once",
-                    format_args!("{value} again, at {}", i + 1),
-                ));
-            }
-            Ok(list.clone())
-        }
+        Value::Array(list) => Ok(list.clone()),
         Value::Table(table) => range(table, &place),
         one => {
             let expected = "a list of values, or { from, to, … }; what all runs have goes to [set]";
@@ -441,6 +441,7 @@ mod tests {
             ("[set]\nk = 1\n[grid]\nk = [1]", &["each key once", "`k`"]),
             ("[[zip]]\na = [1, 2]\nb = [1]", &["[[zip]] 1", "2 values", "1 of `b`"]),
             ("[[zip]]", &["[[zip]] 1", "keys"]),
+            ("[[zip]]\na = [1, 2, 1]\nb = [3, 3, 3]", &["[[zip]] 1", "each set of values once", "at 3"]),
             ("[grid]\n", &["x.toml, [grid]", "keys with values"]),
             ("name = \"s\"", &["[grid], [[zip]], [set] or config"]),
             ("[grid]\nk = [1]\n[[exclude]]\nj = 1", &["[[exclude]] 1", "`j`"]),

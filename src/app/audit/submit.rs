@@ -46,7 +46,7 @@ pub fn run(args: &AuditArgs, parts: usize, out: &Path) -> Result<()> {
         std::iter::once(jobs::program()?).chain(words).map(|word| quoted(&word)).collect();
     let job = Job {
         job: slurm::job_name(&format!("audit-{}", out.file_name().unwrap_or_default().to_string_lossy())),
-        logs: slurm::escaped(&jobs::whole(out)?),
+        logs: slurm::quotable(&jobs::whole(out)?)?.to_owned(),
         command: command.join(" "),
         parts,
         cpus: args.threads.max(1),

@@ -117,7 +117,7 @@ fn job(sweep: &Sweep, args: &SweepSubmitArgs, list: &Path) -> Result<Job> {
         name: name.replace(char::is_control, " "),
         job: slurm::job_name(name),
         root: quoted(&jobs::whole(sweep.root())?),
-        logs: slurm::escaped(&jobs::whole(&sweep.root().join("logs"))?),
+        logs: slurm::quotable(&jobs::whole(&sweep.root().join("logs"))?)?.to_owned(),
         list: quoted(&jobs::whole(list)?),
         program: quoted(&jobs::program()?),
         cpus: args.tasks.jobs * args.tasks.threads,

@@ -5,7 +5,7 @@
 //! cannot run: two threads then take longer than one. libgomp itself spins 300 times less while a
 //! process has more OpenMP threads than there are cores. So where the kernel says
 //! that threads of this process wait for a core, a thread is started that has OpenMP threads of its
-//! own, which sleep, until there is no more waiting ([`watch`]). Results do not depend on it.
+//! own, which sleep, until there is no more waiting ([`use_threads`]). Results do not depend on it.
 
 use std::collections::HashMap;
 use std::sync::Once;

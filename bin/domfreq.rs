@@ -10,7 +10,10 @@ fn main() -> ExitCode {
     match app::run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            if let Some(stopped @ (Error::Stopped { .. } | Error::Interrupted { .. })) = e.downcast_ref() {
+            if let Some(
+                stopped @ (Error::Stopped { .. } | Error::Interrupted { .. } | Error::Elsewhere { .. }),
+            ) = e.downcast_ref()
+            {
                 say(stopped);
                 return ExitCode::from(STOPPED);
             }

@@ -153,7 +153,7 @@ pub struct InspectArgs {
     /// Also write pictures of modes and class means with their spectra, inspect.json and spectra.npz
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Threads, all cores where 0
+    /// Threads, 0 for as many as were given (see `doctor`)
     #[arg(long, default_value_t = 0)]
     pub threads: usize,
 }
@@ -181,7 +181,7 @@ pub struct ShortcutsArgs {
     /// are read where there are very many
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Threads, all cores where 0
+    /// Threads, 0 for as many as were given (see `doctor`)
     #[arg(long, default_value_t = 0)]
     pub threads: usize,
 }
@@ -219,7 +219,7 @@ pub struct CalibrateArgs {
     /// Seed of subsets, classes and cues
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Threads, all cores where 0
+    /// Threads, 0 for as many as were given (see `doctor`)
     #[arg(long, default_value_t = 0)]
     pub threads: usize,
 }
@@ -308,7 +308,7 @@ pub struct ExperimentArgs {
     /// The network.
     #[command(flatten)]
     pub network: NetworkArgs,
-    /// Threads, all cores where 0 [default: 0]
+    /// Threads, 0 for as many as were given (see `doctor`) [default: 0]
     #[arg(long, help_heading = "Machine")]
     pub threads: Option<usize>,
 }
@@ -432,7 +432,7 @@ pub struct ShownArgs {
 #[derive(Debug, Subcommand)]
 pub enum SweepCommand {
     /// Resolve every configuration of a sweep file, and number them
-    Plan(SweepArgs),
+    Plan(SweepSaidArgs),
     /// Do the runs that are missing, stopped or killed, several at a time
     Run(SweepRunArgs),
     /// Give the runs that are missing, stopped or killed to SLURM: job arrays, and a job that gathers
@@ -441,9 +441,9 @@ pub enum SweepCommand {
     #[command(subcommand)]
     Export(ExportCommand),
     /// What the runs have come to
-    Status(SweepArgs),
+    Status(SweepSaidArgs),
     /// All summaries as one table, and their means over seeds: CSV and Parquet
-    Collect(SweepArgs),
+    Collect(SweepSaidArgs),
 }
 
 /// A sweep.
@@ -455,9 +455,17 @@ pub struct SweepArgs {
     /// Folder of the sweep [default: sweeps/NAME of the sweep]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// What ${NAME} in the sweep file stands for, such as data=parquet:PATH; may be repeated
+    /// What ${NAME} stands for in values of the sweep file, such as data=parquet:PATH; may be repeated
     #[arg(long, value_name = "NAME=VALUE")]
     pub var: Vec<String>,
+}
+
+/// A sweep, and how it is spoken of.
+#[derive(Clone, Debug, Args)]
+pub struct SweepSaidArgs {
+    /// Which sweep.
+    #[command(flatten)]
+    pub of: SweepArgs,
     /// Print one JSON object on stdout
     #[arg(long)]
     pub json: bool,
@@ -468,11 +476,11 @@ pub struct SweepArgs {
 pub struct SweepRunArgs {
     /// Which sweep.
     #[command(flatten)]
-    pub of: SweepArgs,
+    pub said: SweepSaidArgs,
     /// Only the runs with these numbers, 3, 5-8, 20-, or names; comma-separated
     #[arg(long, value_delimiter = ',', value_name = "A,B-C,…")]
     pub only: Vec<String>,
-    /// Runs at a time [default: one per GPU named, else as many as cores / --threads]
+    /// Runs at a time [default: one per GPU, those named or all; without GPUs as many as cores / --threads]
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
     /// Threads of each run; results are the same to the bit for the same number
@@ -670,7 +678,7 @@ pub struct EvaluateArgs {
     /// auto, cpu, cuda or cuda:N [default: auto]
     #[arg(long, help_heading = "Machine")]
     pub device: Option<String>,
-    /// Threads, all cores where 0 [default: 0]
+    /// Threads, 0 for as many as were given (see `doctor`) [default: 0]
     #[arg(long, help_heading = "Machine")]
     pub threads: Option<usize>,
 }
@@ -849,7 +857,7 @@ pub struct AuditArgs {
     /// auto, cpu, cuda or cuda:N [default: auto]
     #[arg(long, help_heading = "Machine")]
     pub device: Option<String>,
-    /// Threads, all cores where 0
+    /// Threads, 0 for as many as were given (see `doctor`)
     #[arg(long, default_value_t = 0, help_heading = "Machine")]
     pub threads: usize,
 }
@@ -906,7 +914,7 @@ pub struct GpuCheckArgs {
     /// cpu, cuda or cuda:N
     #[arg(long, default_value = "cuda")]
     pub device: String,
-    /// Threads, all cores where 0
+    /// Threads, 0 for as many as were given (see `doctor`)
     #[arg(long, default_value_t = 0)]
     pub threads: usize,
     /// Seconds for each speed, about (five blocks of 20 updates at least); 0 measures none

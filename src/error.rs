@@ -76,6 +76,12 @@ pub enum Error {
         /// The signal's name.
         signal: &'static str,
     },
+    /// Runs of a sweep are written by another process, which may end without finishing them.
+    #[error("{runs} runs are being written by others: running the sweep again later sees to them")]
+    Elsewhere {
+        /// How many.
+        runs: usize,
+    },
     /// A run was asked to stop, and can be gone on with.
     #[error("stopped by {signal} after step {step}; the checkpoint is written, `--resume` goes on from it")]
     Stopped {

@@ -43,7 +43,7 @@ fn recipes_copy_what_is_there_and_all_that_cargo_needs() {
 fn recipes_build_the_same() {
     let (container, definition) = (recipe("Containerfile"), recipe("domfreq.def"));
     for line in [
-        "find .libtorch -name '*.so*' -path '*/lib/*' -exec cp -P {} /opt/libtorch/ \\;",
+        "find .libtorch -name '*.so*' -path '*/lib/*' -exec cp -P {} /opt/libtorch/lib/ \\;",
         "apt-get install -y --no-install-recommends g++ make python3 python3-pip",
         "/domfreq/target/release/domfreq /usr/local/bin/domfreq",
     ] {

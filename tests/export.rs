@@ -61,6 +61,7 @@ fn row_does_what_is_left() {
     assert_eq!(status.code, Some(0), "{}", status.err);
     let line = status.out.lines().find(|line| line.starts_with("train")).expect("an action").to_owned();
     assert_eq!(line.split_whitespace().skip(1).take(4).collect::<Vec<_>>(), ["1", "0", "3", "0"], "{line}");
+    fails(tmp.path(), &["sweep", "export", "row", "sweeps/four", "--jobs", "2"], &["--jobs", "at most 1"]);
     let done = run(&row, &root, &["submit", "--yes", "--cluster", "none", "--no-progress"]);
     assert_eq!(done.code, Some(0), "{}{}", done.out, done.err);
     assert_eq!(summaries(&root), whole);
@@ -73,13 +74,17 @@ fn gnu_parallel_does_what_is_left() {
         println!("skipped: another `parallel` than GNU's");
         return;
     }
-    let (tmp, root, whole) = begun();
-    let said = ok(tmp.path(), &["sweep", "export", "parallel", "sweeps/four", "--pack", "2"]);
+    let (tmp, _, whole) = begun();
+    // A folder that two shells would read differently.
+    let root = tmp.path().join("it's \"four\" $HOME");
+    std::fs::rename(tmp.path().join("sweeps/four"), &root).unwrap();
+    let four = root.to_str().unwrap();
+    let said = ok(tmp.path(), &["sweep", "export", "parallel", four, "--pack", "2"]);
     assert!(said.contains("3 runs in 2 tasks"), "{said}");
     let done = told(&said, tmp.path());
     assert_eq!(done.code, Some(0), "{}{}", done.out, done.err);
     assert_eq!(summaries(&root), whole);
-    let said = ok(tmp.path(), &["sweep", "export", "parallel", "sweeps/four"]);
+    let said = ok(tmp.path(), &["sweep", "export", "parallel", four]);
     assert!(said.starts_with("nothing to do"), "{said}");
 }
 
@@ -102,7 +107,7 @@ fn a_job_of_kubernetes_fits_its_schema() {
     let file = folder.join("001.yaml");
     let text = std::fs::read_to_string(&file).unwrap();
     for part in [
-        "name: speed--of-it\n",
+        "name: \"speed--of-it-001\"\n",
         "completions: 3\n",
         "parallelism: 2\n",
         "backoffLimitPerIndex: 3\n",
@@ -115,6 +120,7 @@ fn a_job_of_kubernetes_fits_its_schema() {
     }
     let elsewhere = [&export[..], &["data:/data"]].concat();
     fails(tmp.path(), &elsewhere, &["--mount", "at or above /", "found /data"]);
+    fails(tmp.path(), &[&export[..], &[&claim, "--mount", &claim]].concat(), &["--mount", "each path once"]);
     fails(tmp.path(), &[&export[..], &["/data"]].concat(), &["--mount", "CLAIM:PATH"]);
     let Some(validate) = program("kubernetes-validate", "pip install kubernetes-validate") else { return };
     let said = run(&validate, Path::new("/"), &["--strict", "-k", "1.33", &file.display().to_string()]);

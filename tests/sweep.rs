@@ -52,6 +52,9 @@ fn from_a_file_to_tables_and_a_figure_with_bands() {
     let figure = ["figure", "sweep", "sweeps/width", "--x", "model.hidden", "--out", "width.png", "--y"];
     ok(tmp.path(), &[&figure[..], &["loss.2,modes.1.s"]].concat());
     assert!(std::fs::metadata(tmp.path().join("width.png")).unwrap().len() > 10_000);
+    // Other figures take the runs of a sweep.
+    let drawn = ok(tmp.path(), &["figure", "stages", "sweeps/width", "--out", "stages.png"]);
+    assert_eq!(drawn.matches("modes discovered in the order of strength").count(), 9, "{drawn}");
     fails(tmp.path(), &[&figure[..], &["loss.3"]].concat(), &["--y", "nearest: `loss.", "`loss.3`"]);
     let other = ["figure", "sweep", "sweeps/width", "--x", "model.hiden", "--out", "w.png", "--y", "loss.2"];
     fails(tmp.path(), &other, &["--x", "nearest: `model.hidden`"]);
@@ -162,4 +165,43 @@ fn the_sweeps_that_come_with_it_can_be_planned() {
         &["--var", "`b`, which it has not"],
     );
     fails(tmp.path(), &["sweep", "plan", "sweeps/study", "--var", "data=a"], &["--var", "is planned"]);
+}
+
+#[test]
+fn a_run_directory_that_cannot_be_written_fails_alone() {
+    let tmp = tempfile::tempdir().unwrap();
+    write(tmp.path(), "s.toml", "[set]\n\"train.steps\" = 5\n[grid]\n\"run.seed\" = [1, 2]");
+    let plan = json(&ok(tmp.path(), &["sweep", "plan", "s.toml", "--json"]));
+    assert_eq!(plan["runs"], 2);
+    let plan = json(&std::fs::read_to_string(tmp.path().join("sweeps/s/plan.json")).unwrap());
+    let run = tmp.path().join("sweeps/s/runs").join(plan["runs"][0]["name"].as_str().unwrap());
+    std::fs::create_dir(&run).unwrap();
+    // Root may write anywhere but on a file system that is read-only.
+    let mut mode = std::fs::metadata(&run).unwrap().permissions();
+    mode.set_readonly(true);
+    std::fs::set_permissions(&run, mode).unwrap();
+    let mounted = std::fs::File::create(run.join("x")).is_ok()
+        && Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "ro", "none"])
+            .arg(&run)
+            .status()
+            .unwrap()
+            .success();
+    if std::fs::File::create(run.join("x")).is_ok() {
+        println!("skipped: nothing can be made read-only here");
+        return;
+    }
+    let said = domfreq(tmp.path(), &["sweep", "run", "sweeps/s"]);
+    let status = domfreq(tmp.path(), &["sweep", "status", "sweeps/s"]).out;
+    if mounted {
+        assert!(Command::new("umount").arg(&run).status().unwrap().success());
+    }
+    // Nothing was written to it.
+    let written = std::fs::read_dir(&run).unwrap().filter(|e| e.as_ref().unwrap().file_name() != "x").count();
+    assert_eq!(written, 0);
+    let _ = std::fs::remove_dir_all(&run);
+    let last = ok(tmp.path(), &["sweep", "run", "sweeps/s", "--retry"]);
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    assert!(status.contains("1 finished, 1 failed") && status.contains("cannot create"), "{status}");
+    assert!(last.contains("2 runs, 2 finished"), "{last}");
 }

@@ -2,6 +2,9 @@
 # A task of the sweep {{ name }}. Its runs are the first argument (row, GNU parallel), or HQ_ENTRY
 # (HyperQueue), or the line JOB_COMPLETION_INDEX + 1 of {{ list }} (Kubernetes).
 # Exit code 75: stopped by a signal, with a checkpoint to go on from.
+{%- if folder %}
+cd {{ folder }} || exit 1
+{%- endif %}
 {%- for line in setup %}
 {{ line }}
 {%- endfor %}

@@ -11,4 +11,4 @@
 {%- for line in setup %}
 {{ line }}
 {%- endfor %}
-{{ command }} --merge
+{{ program }} audit --merge {{ args }}

@@ -9,18 +9,20 @@
 {%- for line in directives %}
 #SBATCH {{ line }}
 {%- endfor %}
-{%- for line in setup %}
-{{ line }}
-{%- endfor %}
-set -u
 
 # Every frequency is kept as soon as it is measured. USR1 comes {{ lead }} s before the time limit:
 # queue again, and go on from there; not for ever, where nothing comes of it.
 child=
 again=
 trap 'again=1; [ -z "$child" ] || kill "$child" 2>/dev/null' USR1
-{{ command }} --shard "$SLURM_ARRAY_TASK_ID/{{ parts }}" &
+{%- for line in setup %}
+{{ line }}
+{%- endfor %}
+set -u
+
+{{ program }} audit --shard "$SLURM_ARRAY_TASK_ID/{{ parts }}" {{ args }} &
 child=$!
+[ -z "$again" ] || kill "$child"
 while kill -0 "$child" 2>/dev/null; do wait "$child"; done
 wait "$child"
 code=$?

@@ -9,6 +9,15 @@
 {%- for line in directives %}
 #SBATCH {{ line }}
 {%- endfor %}
+
+# USR1 comes {{ lead }} s before the time limit: checkpoint, and queue again. TERM comes with scancel
+# and with preemption: checkpoint; SLURM queues again what it preempts.
+child=
+again=
+stopped=
+stop() { stopped=1; trap : USR1 TERM; [ -z "$child" ] || kill -s TERM "$child" 2>/dev/null; }
+trap 'again=1; stop' USR1
+trap stop TERM
 {%- for line in setup %}
 {{ line }}
 {%- endfor %}
@@ -19,14 +28,6 @@ line=$((SLURM_ARRAY_TASK_ID + ${1:-0}))
 runs=$(sed -n "${line}p" {{ list }})
 if [ -z "$runs" ]; then echo "no line $line in "{{ list }} >&2; exit 1; fi
 
-# USR1 comes {{ lead }} s before the time limit: checkpoint, and queue again. TERM comes with scancel
-# and with preemption: checkpoint; SLURM queues again what it preempts.
-child=
-again=
-stopped=
-stop() { stopped=1; trap : USR1 TERM; [ -z "$child" ] || kill -s TERM "$child" 2>/dev/null; }
-trap 'again=1; stop' USR1
-trap stop TERM
 {{ program }} sweep run {{ root }} --only "$runs" --jobs {{ jobs }} --threads {{ threads }}
 {%- if gpus %} ${CUDA_VISIBLE_DEVICES:+--gpus "$CUDA_VISIBLE_DEVICES"}{% endif %}
 {%- if retry %} --retry{% endif %} &

@@ -23,7 +23,7 @@ const ROWS: usize = 14;
 /// Runs and the mode that is looked at.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Run directories
+    /// Run directories, or folders of sweeps: all runs of them that have finished
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
     /// Which mode, the strongest being 1

@@ -49,27 +49,7 @@ impl Finished {
 
     /// These runs, and the finished ones of sweeps among them.
     pub fn all(runs: &[PathBuf]) -> Result<Vec<Self>> {
-        let mut all = Vec::new();
-        for root in runs {
-            if !Sweep::is_at(root) {
-                all.push(Self::open(root)?);
-                continue;
-            }
-            let sweep = Sweep::open(root)?;
-            let finished = sweep.finished();
-            let left = sweep.plan.runs.len() - finished.len();
-            if left > 0 {
-                say(format_args!("{}: {left} runs have not finished, and are left out", root.display()));
-            }
-            for run in finished {
-                all.push(Self::open(&sweep.dir(run))?);
-            }
-        }
-        if all.is_empty() {
-            let place = runs.first().map(|root| root.display().to_string()).unwrap_or_default();
-            return Err(Error::input(place, "a run that has finished", "none").into());
-        }
-        Ok(all)
+        expanded(runs)?.iter().map(|root| Self::open(root)).collect()
     }
 
     pub fn is(&self, kind: ModelKind) -> bool {
@@ -102,6 +82,28 @@ impl Finished {
         });
         StagePanel { title, steps: self.metrics.steps.clone(), curves: curves.collect(), log_x }
     }
+}
+
+/// Run directories: these, and those of the finished runs of sweeps among them.
+pub(super) fn expanded(roots: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut all = Vec::new();
+    for root in roots {
+        if !Sweep::is_at(root) {
+            all.push(root.clone());
+            continue;
+        }
+        let sweep = Sweep::open(root)?;
+        let finished = sweep.finished();
+        let left = sweep.plan.runs.len() - finished.len();
+        if finished.is_empty() {
+            return Err(Error::input(root.display(), "a sweep with a run that has finished", "none").into());
+        }
+        if left > 0 {
+            say(format_args!("{}: {left} runs have not finished, and are left out", root.display()));
+        }
+        all.extend(finished.into_iter().map(|run| sweep.dir(run)));
+    }
+    Ok(all)
 }
 
 /// The networks of `runs`, the linear ones first.

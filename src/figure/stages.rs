@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::curves::{self, StageCurve, StagePanel, colours};
-use super::runs::{Runs, subtitle, title};
+use super::runs::{Runs, expanded, subtitle, title};
 use super::verdict::Note;
 use crate::error::{Error, Result};
 use crate::plot::{
@@ -20,7 +20,8 @@ const CLOSE: f64 = 0.005;
 const HEIGHT: f64 = 372.0;
 
 pub(super) fn draw(args: &Runs) -> anyhow::Result<Note> {
-    let networks = args.runs.iter().map(|root| network(root)).collect::<anyhow::Result<Vec<_>>>()?;
+    let roots = expanded(&args.runs)?;
+    let networks = roots.iter().map(|root| network(root)).collect::<anyhow::Result<Vec<_>>>()?;
     save(&networks, &args.out)?;
     let mut note = Note::new(
         1,
@@ -29,7 +30,7 @@ pub(super) fn draw(args: &Runs) -> anyhow::Result<Note> {
          measured (solid) and predicted (dashed), with half-times. Linear networks learn the modes of \
          a data set one after the other, the strongest first.",
     );
-    for (root, network) in args.runs.iter().zip(&networks) {
+    for (root, network) in roots.iter().zip(&networks) {
         // A run that was stopped has no summary, and can be drawn nevertheless.
         let Ok(summary) = Summary::read(&RunDir::open(root)?.summary()) else { continue };
         let alone = summary.theories.first().is_some_and(|t| t == "closed");
@@ -55,7 +56,7 @@ pub(super) fn draw(args: &Runs) -> anyhow::Result<Note> {
         let (config, summary) = (RunConfig::read(&dir.config()).ok()?, Summary::read(&dir.summary()).ok()?);
         Some((config.model.kind, summary.modes[0].measured.t50? * summary.eta))
     };
-    let times: Vec<_> = args.runs.iter().filter_map(first).collect();
+    let times: Vec<_> = roots.iter().filter_map(first).collect();
     if let [(ModelKind::Fcnn, fcnn), (ModelKind::Lcnn, lcnn)] = times[..] {
         note.states("half-time of mode 1, FCNN / LCNN at the same step size", fcnn / lcnn);
     }

@@ -25,6 +25,10 @@ const FREE: f64 = 0.05;
 const CROWDS: usize = 3;
 /// Calm looks, one after the other, after which spins are long again.
 const CALM: usize = 10;
+/// Looks after which sleeping threads are started anew.
+const RENEWED: usize = 30;
+/// Most sleeping threads with threads of their own.
+const MOST: usize = 64;
 /// Elements of a tensor beyond which a thread more works on it.
 const GRAIN: i64 = 1 << 16;
 
@@ -92,25 +96,35 @@ impl Mind {
 fn watch(threads: i64) {
     let Some(mut before) = waited() else { return };
     let (mut mind, mut crowd) = (Mind::default(), None);
-    let mut at = Instant::now();
+    let (mut at, mut looks) = (Instant::now(), 0usize);
     loop {
         std::thread::sleep(INTERVAL);
         let Some(now) = waited() else { return };
         mind.look(since(&before, &now) / at.elapsed().as_secs_f64());
         (before, at) = (now, Instant::now());
-        if mind.short && crowd.is_none() {
-            crowd = Some(Crowd::new(threads));
-        } else if !mind.short {
+        looks += 1;
+        if !mind.short {
             crowd = None;
+        } else if crowd.is_none() || looks % RENEWED == 0 {
+            // Anew from time to time: one that began while libtorch was told to use one thread has none.
+            crowd = Some(Crowd::new(threads, allowed()));
         }
     }
 }
 
 /// OpenMP threads that sleep, as long as this is there.
-struct Crowd(#[allow(dead_code, reason = "dropping it ends them")] Sender<()>);
+struct Crowd(#[allow(dead_code, reason = "dropping it ends them")] Vec<Sender<()>>);
 
 impl Crowd {
-    fn new(threads: i64) -> Self {
+    // Enough for `threads` and these to be more than `cores`.
+    fn new(threads: i64, cores: usize) -> Self {
+        let each = usize::try_from(threads - 1).unwrap_or(0);
+        let missing = (cores + 1).saturating_sub(each + 1);
+        let count = missing.div_ceil(each.max(1)).clamp(1, MOST);
+        Self((0..count).map(|_| Self::one(threads)).collect())
+    }
+
+    fn one(threads: i64) -> Sender<()> {
         let (end, wait) = channel::<()>();
         let _ = std::thread::Builder::new().name("crowd".to_owned()).spawn(move || {
             // Large enough for all threads to have a part.
@@ -118,8 +132,25 @@ impl Crowd {
             // Until the other end is dropped.
             let _ = wait.recv();
         });
-        Self(end)
+        end
     }
+}
+
+/// Cores that this process may run on, as libgomp counts them: of the affinity mask, whatever the quota.
+fn allowed() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    list.and_then(count).unwrap_or_else(crate::threads::cores)
+}
+
+// Of "0-3,8".
+fn count(list: &str) -> Option<usize> {
+    let part = |part: &str| {
+        let (from, to) = part.split_once('-').unwrap_or((part, part));
+        let (from, to): (usize, usize) = (from.trim().parse().ok()?, to.trim().parse().ok()?);
+        Some((to + 1).checked_sub(from)?)
+    };
+    list.split(',').map(part).sum()
 }
 
 #[cfg(test)]
@@ -158,11 +189,23 @@ mod tests {
     }
 
     #[test]
+    fn cores_are_counted_and_outnumbered() {
+        assert_eq!(["\t0-3,8", "5", "0-1"].map(count), [Some(5), Some(1), Some(2)]);
+        assert_eq!(count("3-x"), None);
+        // Threads that work, and those of the crowd beside one each: more than cores.
+        for (threads, cores, crowds) in [(2, 2, 1), (2, 4, 3), (4, 16, 5), (8, 8, 1), (2, 1000, MOST)] {
+            let crowd = Crowd::new(threads, cores);
+            assert_eq!(crowd.0.len(), crowds, "{threads} of {cores}");
+        }
+    }
+
+    #[test]
     fn results_do_not_depend_on_a_crowd() {
         let x = Tensor::linspace(0.0, 1.0, 1 << 20, (Kind::Float, Device::Cpu));
         let sum = || x.sin().sum(Kind::Float).double_value(&[]).to_bits();
         let alone = sum();
-        let crowd = Crowd::new(2);
+        let crowd = Crowd::new(2, 2);
+        assert_eq!(crowd.0.len(), 1);
         std::thread::sleep(Duration::from_millis(50));
         assert_eq!(sum(), alone);
         drop(crowd);

@@ -18,6 +18,8 @@ pub struct Task {
     pub name: String,
     /// Folder of the sweep.
     pub root: String,
+    /// Where relative paths of configurations begin, where that is there.
+    pub folder: Option<String>,
     /// The list of tasks, a line of names of runs each.
     pub list: String,
     /// The program.
@@ -64,7 +66,8 @@ pub struct Row {
 pub struct Kubernetes {
     /// What the sweep is called.
     pub name: String,
-    /// The same as a name of Kubernetes ([`label`]).
+    /// The same, and the number of the export, as a name of Kubernetes ([`label`]): a Job that is
+    /// there cannot be changed.
     pub job: String,
     /// Where the Job goes.
     pub namespace: Option<String>,
@@ -96,7 +99,7 @@ pub struct Mount {
 }
 
 /// Characters of the name of an indexed Job, which its pods' names continue.
-const LABEL: usize = 52;
+const LABEL: usize = 48;
 
 /// `name` as Kubernetes names a Job (RFC 1123): lower-case letters, digits, dashes.
 pub fn label(name: &str) -> String {
@@ -122,8 +125,8 @@ mod tests {
         for (name, expected) in [
             ("Speed of it!", "speed-of-it"),
             ("-ä-", "sweep"),
-            (&"x".repeat(80), &"x".repeat(52)),
-            (&format!("{}-y", "x".repeat(51)), &"x".repeat(51)),
+            (&"x".repeat(80), &"x".repeat(48)),
+            (&format!("{}-y", "x".repeat(47)), &"x".repeat(47)),
         ] {
             assert_eq!(label(name), expected);
         }
@@ -140,6 +143,7 @@ mod tests {
         let task = Task {
             name: "x".to_owned(),
             root: quoted("/it's here"),
+            folder: Some(quoted(dir.path().to_str().unwrap())),
             list: quoted(list.to_str().unwrap()),
             program: "echo".to_owned(),
             setup: vec!["export OF=setup".to_owned()],
@@ -152,7 +156,11 @@ mod tests {
         let said = |task: &Task, args: &[&str], vars: &[(&str, &str)]| {
             std::fs::write(&script, filled(TASK, task, "task.sh").unwrap()).unwrap();
             let mut command = std::process::Command::new("sh");
-            command.arg(&script).args(args).env_remove("CUDA_VISIBLE_DEVICES").envs(vars.iter().copied());
+            command.arg(&script).args(args);
+            for name in ["CUDA_VISIBLE_DEVICES", "HQ_ENTRY", "JOB_COMPLETION_INDEX"] {
+                command.env_remove(name);
+            }
+            command.envs(vars.iter().copied());
             let output = command.output().unwrap();
             (output.status.code(), String::from_utf8(output.stdout).unwrap())
         };

@@ -123,7 +123,15 @@ struct Filler<'a> {
 impl Filler<'_> {
     fn fill(&mut self, value: &mut Value) -> Result<()> {
         match value {
-            Value::String(text) => *text = self.filled(text)?,
+            Value::String(text) => {
+                let whole = text.starts_with("${") && text.find('}') == Some(text.len() - 1);
+                let filled = self.filled(text)?;
+                // What a variable alone stands for may be a number.
+                *value = match filled.parse::<Value>() {
+                    Ok(number @ (Value::Integer(_) | Value::Float(_) | Value::Boolean(_))) if whole => number,
+                    _ => Value::String(filled),
+                };
+            }
             Value::Array(list) => list.iter_mut().try_for_each(|value| self.fill(value))?,
             Value::Table(table) => table.iter_mut().try_for_each(|(_, value)| self.fill(value))?,
             _ => {}
@@ -151,7 +159,8 @@ impl Filler<'_> {
 }
 
 impl Grid {
-    /// Reads a sweep file; where it says `${NAME}` it has the value of that variable.
+    /// Reads a sweep file; where a text among its values says `${NAME}` it has the value of that
+    /// variable, as a number where the text is nothing else and it is one.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Input`] naming the key, for what is no sweep, and naming the
@@ -405,6 +414,8 @@ mod tests {
         let grid = of(text, &[("x", "1"), ("y", "p:q=$2")]).unwrap();
         assert_eq!(grid.set[0].1.as_str(), Some("1-p:q=$21"));
         assert_eq!(grid.points().unwrap()[0][0].1.as_str(), Some("over=p:q=$2"));
+        let grid = of("[set]\na = \"${x}\"\nb = \"${y}\"", &[("x", "40"), ("y", "4 x")]).unwrap();
+        assert_eq!((grid.set[0].1.as_integer(), grid.set[1].1.as_str()), (Some(40), Some("4 x")));
         for (text, pairs, parts) in [
             (text, &[("x", "1")][..], ["x.toml", "--var y=VALUE", "`${y}`"]),
             (text, &[("x", "1"), ("y", ""), ("z", "")], ["--var", "variables of x.toml", "`z`"]),

@@ -94,7 +94,7 @@ impl Sweep {
                 }
                 _ if is_locked(&dir) => with(State::Running, None),
                 // Locks of another machine need not be seen here.
-                manifest::Status::Running if m.host != manifest::host() && is_fresh(&dir) => {
+                manifest::Status::Running if m.host != manifest::host() && !is_ours(&m) && is_fresh(&dir) => {
                     with(State::Running, Some(format!("on {}", m.host)))
                 }
                 manifest::Status::Running => with(State::Stopped, Some("killed".to_owned())),
@@ -140,6 +140,13 @@ impl Sweep {
             None => disk::remove(&path),
         }
     }
+}
+
+// Whether this process is in the job that wrote it: SLURM has queued it again, and what wrote it then
+// has ended.
+fn is_ours(manifest: &Manifest) -> bool {
+    const JOB: &str = "SLURM_JOB_ID";
+    std::env::var(JOB).is_ok_and(|job| manifest.slurm.get(JOB) == Some(&job))
 }
 
 /// A run that has written nothing for so long is not running.

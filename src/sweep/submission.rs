@@ -1,6 +1,6 @@
 //! Sweeps as job arrays of SLURM.
 //!
-//! A submission is a list of tasks, one line of numbers of runs each, and a script that does the
+//! A submission is a list of tasks, one line of names of runs each, and a script that does the
 //! runs of its line ([`Job`]). Scripts are templates in `assets/slurm`, which a site's own can
 //! replace. Which runs are queued is what `squeue` says of the array jobs that a sweep has
 //! submitted ([`Submission`]).
@@ -178,7 +178,9 @@ mod tests {
         let text = filled(TASK, &job(), "task.sh").unwrap();
         for part in [
             "#!/bin/bash\n",
-            "#SBATCH --partition=gpu\n#SBATCH --gres=gpu:1\nmodule load cuda\nset -u\n",
+            "#SBATCH --partition=gpu\n#SBATCH --gres=gpu:1\n\n# USR1 comes 120 s before",
+            // Traps are set before what may take long.
+            "trap stop TERM\nmodule load cuda\nset -u\n",
             "#SBATCH --signal=B:USR1@120\n",
             "sweep run '/scratch/it'\\''s here' --only \"$runs\" --jobs 2 --threads 2 ${CUDA_VISIBLE_DEVICES",
         ] {

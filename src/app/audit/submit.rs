@@ -7,9 +7,11 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::super::{jobs, print};
+use crate::audit::parts::Name;
 use crate::cli::AuditArgs;
 use crate::disk;
 use crate::error::Error;
+use crate::progress::say;
 use crate::script::{filled, quoted};
 use crate::slurm;
 
@@ -25,8 +27,10 @@ struct Job {
     job: String,
     /// Folder of logs, as SLURM takes it.
     logs: String,
-    /// The audit, as words of a shell.
-    command: String,
+    /// The program, as a word of a shell.
+    program: String,
+    /// What follows `audit`, the same.
+    args: String,
     parts: usize,
     cpus: usize,
     /// Seconds before the time limit.
@@ -41,15 +45,24 @@ pub fn run(args: &AuditArgs, parts: usize, out: &Path) -> Result<()> {
     }
     jobs::one_line("--setup", &args.setup)?;
     let (directives, _) = jobs::slurm::directives(&args.slurm)?;
-    let words = kept(std::env::args_os().skip(1))?;
-    let command: Vec<String> =
-        std::iter::once(jobs::program()?).chain(words).map(|word| quoted(&word)).collect();
+    if !args.only.is_empty() && !args.only.contains(&Name::heatmap) {
+        return Err(Error::input("--submit", "the heat map among the parts of --only", "others alone").into());
+    }
+    // Results depend on the number of threads, and a job need not have as many as this machine.
+    let cpus = args.threads.max(1);
+    let mut words = kept(std::env::args_os().skip(2))?;
+    if args.threads == 0 {
+        words.splice(0..0, ["--threads".to_owned(), cpus.to_string()]);
+    }
+    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    other_parts(out, parts)?;
     let job = Job {
         job: slurm::job_name(&format!("audit-{}", out.file_name().unwrap_or_default().to_string_lossy())),
         logs: slurm::quotable(&jobs::whole(out)?)?.to_owned(),
-        command: command.join(" "),
+        program: quoted(&jobs::program()?),
+        args: words.join(" "),
         parts,
-        cpus: args.threads.max(1),
+        cpus,
         lead: args.slurm.lead,
         directives,
         setup: args.setup.clone(),
@@ -69,10 +82,31 @@ pub fn run(args: &AuditArgs, parts: usize, out: &Path) -> Result<()> {
     }
     let array = format!("--array=1-{parts}{}", jobs::slurm::at_a_time(&args.slurm));
     let id = slurm::submit(&[&array, &paths[0]])?;
-    let after = slurm::submit(&[&format!("--dependency=afterany:{id}"), &paths[1]])?;
-    let text =
-        format!("submitted {parts} parts: job {id}; job {after} makes the report, in {}\n", out.display());
-    print(text.as_bytes())
+    // The parts are in the queue: that nothing will make the report is no failure of theirs.
+    let report = match slurm::submit(&[&format!("--dependency=afterany:{id}"), &paths[1]]) {
+        Ok(after) => format!("job {after} makes the report, in {}", out.display()),
+        Err(e) => {
+            say(format_args!("no job makes the report: {e}"));
+            "the same command with --merge in place of --submit makes the report".to_owned()
+        }
+    };
+    print(format!("submitted {parts} parts: job {id}; {report}\n").as_bytes())
+}
+
+// Parts of another division cannot be put together with these.
+fn other_parts(out: &Path, parts: usize) -> Result<()> {
+    let Ok(entries) = std::fs::read_dir(out) else { return Ok(()) };
+    for name in entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()) {
+        let of = name
+            .strip_prefix("heatmap-")
+            .and_then(|n| n.strip_suffix(".json"))
+            .and_then(|n| n.split_once("-of-"));
+        if of.is_some_and(|(_, of)| of.parse() != Ok(parts)) {
+            let expected = format!("no parts but those of {parts}");
+            return Err(Error::input(out.display(), expected, format_args!("`{name}`")).into());
+        }
+    }
+    Ok(())
 }
 
 // The command line without what is for SLURM.

@@ -23,18 +23,21 @@ pub fn run(command: &ExportCommand) -> Result<()> {
     }
 }
 
-/// A sweep's list and script, written.
+/// A sweep's list and script, written, and nobody else's meanwhile.
 struct Written<'a> {
+    _lock: tasks::Lock,
     tasks: Vec<Vec<&'a Planned>>,
     list: PathBuf,
     script: PathBuf,
 }
 
 impl<'a> Written<'a> {
-    // Of what is to do; None if that is nothing. Another place than this starts `program`.
-    fn new(sweep: &'a Sweep, args: &ExportArgs, program: Option<&str>) -> Result<Option<Self>> {
+    // Of what is to do; None if that is nothing. In `mounts` there may be another program, and
+    // this folder need not be there.
+    fn new(sweep: &'a Sweep, args: &ExportArgs, mounts: Option<&[Mount]>) -> Result<Option<Self>> {
         tasks::check(&args.tasks, args.gpus, "--gpus")?;
         jobs::one_line("--setup", &args.tasks.setup)?;
+        let lock = tasks::Lock::new(sweep)?;
         let tasks = tasks::to_do(sweep, &args.tasks)?;
         if tasks.is_empty() {
             super::print(b"nothing to do: all runs have finished, failed, or are queued\n")?;
@@ -43,11 +46,19 @@ impl<'a> Written<'a> {
         let path = sweep.next_submit()?;
         let (list, script) = (path.with_extension("list"), path.with_extension("sh"));
         let gpus = (0..args.gpus).map(|gpu| gpu.to_string()).collect::<Vec<_>>().join(",");
+        let folder = jobs::whole(Path::new("."))?;
+        let there =
+            mounts.is_none_or(|all| all.iter().any(|mount| Path::new(&folder).starts_with(&mount.path)));
+        let program = match mounts {
+            None => quoted(&jobs::program()?),
+            Some(_) => "domfreq".to_owned(),
+        };
         let task = Task {
             name: called(sweep),
             root: quoted(&jobs::whole(sweep.root())?),
             list: quoted(&jobs::whole(&list)?),
-            program: program.map_or_else(|| Ok(quoted(&jobs::program()?)), |p| anyhow::Ok(p.to_owned()))?,
+            folder: there.then(|| quoted(&folder)),
+            program,
             setup: args.tasks.setup.clone(),
             jobs: args.tasks.jobs,
             threads: args.tasks.threads,
@@ -56,7 +67,12 @@ impl<'a> Written<'a> {
         };
         tasks::write(&tasks, &list)?;
         disk::write_bytes(&script, filled(TASK, &task, "task.sh")?.as_bytes())?;
-        Ok(Some(Self { tasks, list, script }))
+        Ok(Some(Self { _lock: lock, tasks, list, script }))
+    }
+
+    // Of the export.
+    fn number(&self) -> String {
+        self.list.file_stem().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     fn runs(&self) -> impl Iterator<Item = &'a Planned> {
@@ -93,15 +109,23 @@ fn hq(args: &ExportArgs) -> Result<()> {
 fn parallel(args: &ExportArgs) -> Result<()> {
     let sweep = open(&args.of)?;
     let Some(written) = Written::new(&sweep, args, None)? else { return Ok(()) };
-    // A place of its own for each GPU: {%} counts from 1.
+    // With GPUs one task at a time: `sweep run --gpus` gives each its own.
     let cpus = args.tasks.jobs * args.tasks.threads;
     let (list, script) = (jobs::whole(&written.list)?, jobs::whole(&written.script)?);
     let jobs = if args.gpus > 0 {
         "1".to_owned()
     } else {
-        format!("$(($(nproc) / {cpus} ? $(nproc) / {cpus} : 1))")
+        // nproc would take what is set for the threads of one program.
+        let cores = "$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)";
+        format!("$(({cores} > {cpus} ? {cores} / {cpus} : 1))")
     };
-    written.say(None, &format!("parallel --jobs {jobs} sh {} {{}} :::: {}", quoted(&script), quoted(&list)))
+    // Quoted once more (-q), as it is read by a second shell; time for checkpoints when it is ended.
+    let command = format!(
+        "parallel -q --termseq TERM,120000,KILL,25 --jobs {jobs} sh {} {{}} :::: {}",
+        quoted(&script),
+        quoted(&list)
+    );
+    written.say(None, &command)
 }
 
 fn row(args: &ExportRowArgs) -> Result<()> {
@@ -109,14 +133,26 @@ fn row(args: &ExportRowArgs) -> Result<()> {
     let sweep = open(&all.of)?;
     jobs::one_line("--custom", &args.custom)?;
     if let Some(name) = &args.cluster
-        && !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+        && (name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)))
     {
         return Err(Error::input("--cluster", "letters, digits, - and _", format_args!("`{name}`")).into());
     }
+    // Row gives each directory to a task of its own.
+    if all.tasks.jobs > 1 || all.gpus > 1 {
+        let (flag, found) =
+            if all.tasks.jobs > 1 { ("--jobs", all.tasks.jobs) } else { ("--gpus", all.gpus) };
+        return Err(Error::input(flag, "at most 1: row does one run after the other", found).into());
+    }
+    let root = jobs::whole(sweep.root())?;
+    if root.contains(['{', '}']) {
+        return Err(Error::input(root, "a folder without braces, which are row's own", "one of them").into());
+    }
     let Some(written) = Written::new(&sweep, all, None)? else { return Ok(()) };
+    let script = quoted(&jobs::whole(&written.script)?);
     let row = Row {
         name: called(&sweep),
-        command: string(&format!("sh {} {{directory}}", quoted(&jobs::whole(&written.script)?))),
+        // One that fails is not complete, and does not end the others; one that was stopped does.
+        command: string(&format!("sh {script} {{directory}} || [ $? -ne 75 ]")),
         pack: all.tasks.pack,
         cpus: all.tasks.jobs * all.tasks.threads,
         gpus: (all.gpus > 0).then_some(all.gpus),
@@ -132,7 +168,14 @@ fn row(args: &ExportRowArgs) -> Result<()> {
     }
     let path = sweep.root().join("workflow.toml");
     disk::write_bytes(&path, filled(ROW, &row, "workflow.toml")?.as_bytes())?;
-    let command = format!("cd {} && row submit", quoted(&jobs::whole(sweep.root())?));
+    // By their names where there are others, which failed, were not asked for, or are of an earlier plan.
+    let names: Vec<&str> = written.runs().map(|run| run.name.as_str()).collect();
+    let runs = sweep.root().join("runs");
+    let mut others = std::fs::read_dir(&runs).map_err(Error::io(&runs, "read"))?.flatten().filter(|entry| {
+        !names.iter().any(|name| entry.file_name() == *name) && !entry.path().join("summary.json").exists()
+    });
+    let chosen = if others.next().is_some() { format!(" {}", names.join(" ")) } else { String::new() };
+    let command = format!("cd {} && row submit{chosen}", quoted(&root));
     written.say(Some(&path), &command)
 }
 
@@ -141,6 +184,12 @@ fn kubernetes(args: &ExportKubernetesArgs) -> Result<()> {
     let sweep = open(&all.of)?;
     let root = jobs::whole(sweep.root())?;
     let mounts = args.mount.iter().map(|text| mount(text)).collect::<Result<Vec<_>>>()?;
+    if let Some((i, twice)) =
+        mounts.iter().enumerate().find(|(i, mount)| mounts[..*i].iter().any(|m| m.path == mount.path))
+    {
+        let found = format!("{} again, for mount {}", twice.path, i + 1);
+        return Err(Error::input("--mount", "each path once", found).into());
+    }
     if !mounts.iter().any(|mount| Path::new(&root).starts_with(&mount.path)) {
         let expected = format!("a claim that is mounted at or above {root}");
         let found = mounts.iter().map(|mount| mount.path.as_str()).collect::<Vec<_>>().join(", ");
@@ -150,11 +199,11 @@ fn kubernetes(args: &ExportKubernetesArgs) -> Result<()> {
         return Err(Error::input("--max-parallel", "at least 1", 0).into());
     }
     // The program of the image, which need not be where this one is.
-    let Some(written) = Written::new(&sweep, all, Some("domfreq"))? else { return Ok(()) };
+    let Some(written) = Written::new(&sweep, all, Some(&mounts))? else { return Ok(()) };
     let (tasks, strings) = (written.tasks.len(), |text: &Option<String>| text.as_deref().map(string));
     let job = Kubernetes {
         name: called(&sweep),
-        job: label(&sweep.plan.name),
+        job: string(&format!("{}-{}", label(&sweep.plan.name), written.number())),
         namespace: strings(&args.namespace),
         tasks,
         parallel: args.max_parallel.map_or(tasks, |most| most.min(tasks)),
@@ -175,7 +224,9 @@ fn kubernetes(args: &ExportKubernetesArgs) -> Result<()> {
 
 fn mount(text: &str) -> Result<Mount> {
     let parts = text.split_once(':').filter(|(claim, path)| {
-        label(claim) == *claim && Path::new(path).is_absolute() && !path.contains(':')
+        let named = !claim.is_empty()
+            && claim.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c));
+        named && Path::new(path).is_absolute() && !path.contains(':') && !path.trim_matches('/').is_empty()
     });
     let Some((claim, path)) = parts else {
         let expected = "CLAIM:PATH, the name of a volume claim and an absolute path";
@@ -192,7 +243,8 @@ mod tests {
     fn mounts_by_hand() {
         let of = |claim: &str, path: &str| Mount { claim: claim.to_owned(), path: path.to_owned() };
         assert_eq!(mount("scratch:/data/").unwrap(), of("scratch", "/data"));
-        for bad in ["/data", "scratch:data", ":/data", "Scratch:/data", "a:/b:/c"] {
+        assert_eq!(mount("a.b-1:/x").unwrap(), of("a.b-1", "/x"));
+        for bad in ["/data", "scratch:data", ":/data", "Scratch:/data", "a:/b:/c", "a:/"] {
             assert!(mount(bad).unwrap_err().to_string().contains("CLAIM:PATH"), "{bad}");
         }
     }

@@ -14,7 +14,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::{print, print_json};
-use crate::cli::{SweepArgs, SweepCommand};
+use crate::cli::{SweepArgs, SweepCommand, SweepSaidArgs};
 use crate::progress::say;
 use crate::sweep::{Collected, Grid, State, Status, Sweep, Vars};
 
@@ -114,8 +114,8 @@ fn states(sweep: &Sweep) -> Result<Vec<Status>> {
     Ok(sweep.states(&sweep.plan.runs.iter().collect::<Vec<_>>())?)
 }
 
-fn plan(args: &SweepArgs) -> Result<()> {
-    let sweep = open(args)?;
+fn plan(args: &SweepSaidArgs) -> Result<()> {
+    let sweep = open(&args.of)?;
     let said = Said::new(&sweep, &states(&sweep)?);
     if args.json { print_json(&said) } else { print(said.line().as_bytes()) }
 }
@@ -123,8 +123,8 @@ fn plan(args: &SweepArgs) -> Result<()> {
 /// Runs that are named one by one.
 const NAMED: usize = 20;
 
-fn status(args: &SweepArgs) -> Result<()> {
-    let sweep = open(args)?;
+fn status(args: &SweepSaidArgs) -> Result<()> {
+    let sweep = open(&args.of)?;
     let states = states(&sweep)?;
     let mut said = Said::new(&sweep, &states);
     if args.json {
@@ -159,8 +159,8 @@ fn values(sweep: &Sweep, run: &crate::sweep::Planned) -> String {
     pairs.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
 }
 
-fn collect(args: &SweepArgs) -> Result<()> {
-    let sweep = open(args)?;
+fn collect(args: &SweepSaidArgs) -> Result<()> {
+    let sweep = open(&args.of)?;
     let found = Collected::new(&sweep)?;
     let mut said = Said::new(&sweep, &found.states);
     let written = found.write(sweep.root())?;

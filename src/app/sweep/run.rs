@@ -40,9 +40,10 @@ enum End {
 }
 
 pub fn run(args: &SweepRunArgs) -> Result<()> {
-    let sweep = open(&args.of)?;
+    let sweep = open(&args.said.of)?;
     let chosen = sweep.chosen(&args.only)?;
-    let jobs = jobs(args)?;
+    let gpus = gpus(args);
+    let jobs = jobs(args, &gpus)?;
     let mut queue: VecDeque<&Planned> = VecDeque::new();
     let mut left = [0usize; 2];
     for run in &chosen {
@@ -61,10 +62,16 @@ pub fn run(args: &SweepRunArgs) -> Result<()> {
     if failed > 0 {
         say(format_args!("{failed} runs failed before (--retry does them again)"));
     }
-    say(format_args!("{} runs to do, {jobs} at a time, {} threads each", queue.len(), args.threads));
+    say(format_args!(
+        "{} runs to do, {jobs} at a time, {} threads each{}",
+        queue.len(),
+        args.threads,
+        on(&gpus)
+    ));
     let mut work = Work {
         sweep: &sweep,
         args,
+        gpus,
         jobs,
         all: queue.len(),
         queue,
@@ -82,7 +89,7 @@ pub fn run(args: &SweepRunArgs) -> Result<()> {
     let (stopped, kept) = (work.stopped, work.kept);
     let states: Vec<Status> = chosen.iter().map(|run| sweep.state(run)).collect();
     let said = Said::new(&sweep, &states);
-    if args.of.json {
+    if args.said.json {
         super::print_json(&said)?;
     } else {
         super::print(said.line().as_bytes())?;
@@ -94,18 +101,38 @@ pub fn run(args: &SweepRunArgs) -> Result<()> {
     }
     let with = |of: &[State]| states.iter().filter(|status| of.contains(&status.state)).count();
     let (failed, cut) = (with(&[State::Failed]), with(&[State::Missing, State::Stopped]));
+    let elsewhere = with(&[State::Running]);
     anyhow::ensure!(failed == 0, "{failed} of {} runs failed: `domfreq sweep status` says why", chosen.len());
     anyhow::ensure!(cut == 0, "{cut} of {} runs were killed: running the sweep again goes on", chosen.len());
+    if elsewhere > 0 {
+        return Err(Error::Elsewhere { runs: elsewhere }.into());
+    }
     Ok(())
 }
 
-fn jobs(args: &SweepRunArgs) -> Result<usize> {
+fn on(gpus: &[String]) -> String {
+    if gpus.is_empty() { String::new() } else { format!(", on GPU {}", gpus.join(", ")) }
+}
+
+// Those that are named or, where nobody says how many runs at a time, all that are here.
+fn gpus(args: &SweepRunArgs) -> Vec<String> {
+    if !args.gpus.is_empty() || args.jobs.is_some() {
+        return args.gpus.clone();
+    }
+    let count = crate::model::device::cuda().unwrap_or(0);
+    match std::env::var("CUDA_VISIBLE_DEVICES") {
+        Ok(names) if count > 0 => names.split(',').map(|name| name.trim().to_owned()).collect(),
+        _ => (0..count).map(|gpu| gpu.to_string()).collect(),
+    }
+}
+
+fn jobs(args: &SweepRunArgs, gpus: &[String]) -> Result<usize> {
     if args.threads == 0 {
         let expected = "at least 1: results depend on the number, which should not be the machine's";
         return Err(Error::input("--threads", expected, 0).into());
     }
     let cores = threads::cores_of_job();
-    let usual = if args.gpus.is_empty() { (cores / args.threads).max(1) } else { args.gpus.len() };
+    let usual = if gpus.is_empty() { (cores / args.threads).max(1) } else { gpus.len() };
     match args.jobs {
         Some(0) => Err(Error::input("--jobs", "at least 1", 0).into()),
         Some(jobs) if !args.gpus.is_empty() && jobs > args.gpus.len() => {
@@ -120,6 +147,7 @@ fn jobs(args: &SweepRunArgs) -> Result<usize> {
 struct Work<'a> {
     sweep: &'a Sweep,
     args: &'a SweepRunArgs,
+    gpus: Vec<String>,
     jobs: usize,
     all: usize,
     queue: VecDeque<&'a Planned>,
@@ -196,7 +224,7 @@ impl Work<'_> {
             return Ok(());
         }
         let place = (0..).find(|place| self.running.iter().all(|r| r.place != *place)).expect("one is free");
-        match start(self.sweep, run, state, self.args, self.args.gpus.get(place)) {
+        match start(self.sweep, run, state, self.args, self.gpus.get(place)) {
             Ok(child) => self.running.push(Running { run, place, child }),
             Err(e) => {
                 let reason = format!("{e:#}");

@@ -1,9 +1,8 @@
 //! `domfreq sweep submit`: what is to do, as job arrays of SLURM.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::super::jobs;
 use super::{open, tasks};
@@ -16,35 +15,11 @@ use crate::slurm;
 use crate::sweep::Sweep;
 use crate::sweep::submission::{self, COLLECT, Job, Submission, TASK};
 
-/// Held while a sweep is submitted: two submissions at once would do runs twice.
-struct Lock(PathBuf);
-
-impl Lock {
-    fn new(sweep: &Sweep) -> Result<Self> {
-        disk::create_dir(&sweep.submits())?;
-        let path = sweep.submits().join("lock");
-        match File::create_new(&path) {
-            Ok(_) => Ok(Self(path)),
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
-                let expected = "no other submission of this sweep at the same time";
-                Err(Error::input(path.display(), expected, "one (remove this file if there is none)").into())
-            }
-            Err(e) => Err(e).with_context(|| format!("cannot create {}", path.display())),
-        }
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
 pub fn run(args: &SweepSubmitArgs) -> Result<()> {
     let gpus = args.slurm.gres.as_deref().map_or(0, slurm::gpus);
     tasks::check(&args.tasks, gpus, "--gres")?;
     let sweep = open(&args.of)?;
-    let _lock = Lock::new(&sweep)?;
+    let _lock = tasks::Lock::new(&sweep)?;
     // Without an answer of the queue all that waits in it would be submitted again.
     if !args.slurm.dry_run && !sweep.submissions()?.is_empty() && sweep.queued()?.is_none() {
         slurm::command("squeue", &["-h"])?;

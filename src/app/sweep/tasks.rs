@@ -1,14 +1,39 @@
 //! What is to do of a sweep, as tasks of a scheduler.
 
-use std::path::Path;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::cli::TaskArgs;
 use crate::disk;
 use crate::error::Error;
 use crate::progress::say;
 use crate::sweep::{Planned, State, Sweep};
+
+/// Held while a sweep is submitted or exported: two at once would do runs twice.
+pub struct Lock(PathBuf);
+
+impl Lock {
+    pub fn new(sweep: &Sweep) -> Result<Self> {
+        disk::create_dir(&sweep.submits())?;
+        let path = sweep.submits().join("lock");
+        match File::create_new(&path) {
+            Ok(_) => Ok(Self(path)),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+                let expected = "no other submission of this sweep at the same time";
+                Err(Error::input(path.display(), expected, "one (remove this file if there is none)").into())
+            }
+            Err(e) => Err(e).with_context(|| format!("cannot create {}", path.display())),
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
 
 /// Refuses counts that no task can have; `gpus` are those that `flag` asks for.
 pub fn check(args: &TaskArgs, gpus: usize, flag: &str) -> Result<()> {

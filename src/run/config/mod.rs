@@ -366,7 +366,7 @@ pub struct MachineConfig {
     pub device: String,
     /// Precision of weights and moments.
     pub dtype: Dtype,
-    /// Threads, all cores where 0.
+    /// Threads, 0 for as many as were given.
     pub threads: usize,
     /// Store images with their channels innermost (deep networks): faster.
     pub channels_last: bool,

@@ -148,7 +148,7 @@ fn count(list: &str) -> Option<usize> {
     let part = |part: &str| {
         let (from, to) = part.split_once('-').unwrap_or((part, part));
         let (from, to): (usize, usize) = (from.trim().parse().ok()?, to.trim().parse().ok()?);
-        Some((to + 1).checked_sub(from)?)
+        (to + 1).checked_sub(from)
     };
     list.split(',').map(part).sum()
 }

@@ -29,6 +29,12 @@ pub fn summaries(sweep: &Path) -> Vec<(String, Vec<u8>)> {
     all
 }
 
+// Whether a run of this sweep has begun to write its numbers.
+fn begun(sweep: &Path) -> bool {
+    std::fs::read_dir(sweep.join("runs"))
+        .is_ok_and(|mut runs| runs.any(|run| run.unwrap().path().join("steps.csv").exists()))
+}
+
 #[test]
 fn from_a_file_to_tables_and_a_figure_with_bands() {
     let tmp = tempfile::tempdir().unwrap();
@@ -92,13 +98,8 @@ fn a_sweep_that_is_stopped_goes_on_and_comes_to_the_same() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    // When a run has begun to write its numbers.
-    let begun = || {
-        std::fs::read_dir(tmp.path().join("cut/runs"))
-            .is_ok_and(|mut runs| runs.any(|run| run.unwrap().path().join("steps.csv").exists()))
-    };
     let start = Instant::now();
-    while !begun() {
+    while !begun(&tmp.path().join("cut")) {
         assert!(start.elapsed() < Duration::from_secs(120) && child.try_wait().unwrap().is_none());
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -204,4 +205,33 @@ fn a_run_directory_that_cannot_be_written_fails_alone() {
     assert_eq!(said.code, Some(1), "{}", said.err);
     assert!(status.contains("1 finished, 1 failed") && status.contains("cannot create"), "{status}");
     assert!(last.contains("2 runs, 2 finished"), "{last}");
+}
+
+#[test]
+fn runs_of_another_process_are_left_to_it_and_said() {
+    let tmp = tempfile::tempdir().unwrap();
+    let long = DEEP.replace("\"train.steps\" = 120", "\"train.steps\" = 1000000");
+    write(tmp.path(), "s.toml", &format!("[set]\n{long}[grid]\n\"run.seed\" = [1]\n"));
+    let mut first = Command::new(env!("CARGO_BIN_EXE_domfreq"))
+        .args(["sweep", "run", "s.toml"])
+        .current_dir(tmp.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    while !begun(&tmp.path().join("sweeps/s")) {
+        assert!(start.elapsed() < Duration::from_secs(120), "the first does not begin");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let second = domfreq(tmp.path(), &["sweep", "run", "sweeps/s"]);
+    let id = first.id().to_string();
+    assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
+    assert_eq!(first.wait().unwrap().code(), Some(75));
+    // Come again: the other may end without finishing them.
+    assert!(
+        second.code == Some(75) && second.err.contains("1 runs are being written by others"),
+        "{}",
+        second.err
+    );
 }

@@ -1,7 +1,7 @@
 //! Sweeps on one machine.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::{domfreq, fails, json, ok};
@@ -29,10 +29,30 @@ pub fn summaries(sweep: &Path) -> Vec<(String, Vec<u8>)> {
     all
 }
 
-// Whether a run of this sweep has begun to write its numbers.
-fn begun(sweep: &Path) -> bool {
-    std::fs::read_dir(sweep.join("runs"))
-        .is_ok_and(|mut runs| runs.any(|run| run.unwrap().path().join("steps.csv").exists()))
+// `sweep run` in a process, one of whose runs in the folder `sweep` has begun to write its numbers.
+fn begun(dir: &Path, args: &[&str], sweep: &Path) -> Child {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_domfreq"))
+        .args([&["sweep", "run"], args].concat())
+        .current_dir(dir)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    let writes = || {
+        std::fs::read_dir(sweep.join("runs"))
+            .is_ok_and(|mut runs| runs.any(|run| run.unwrap().path().join("steps.csv").exists()))
+    };
+    while !writes() {
+        assert!(start.elapsed() < Duration::from_secs(120) && child.try_wait().unwrap().is_none());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child
+}
+
+fn term(child: &Child) {
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
 }
 
 #[test]
@@ -91,20 +111,8 @@ fn a_sweep_that_is_stopped_goes_on_and_comes_to_the_same() {
     write(tmp.path(), "s.toml", &format!("[set]\n{DEEP}[grid]\n\"run.seed\" = {{ from = 0, to = 3 }}\n"));
     ok(tmp.path(), &["sweep", "run", "s.toml", "--out", "whole", "--jobs", "2"]);
     ok(tmp.path(), &["sweep", "plan", "s.toml", "--out", "cut"]);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_domfreq"))
-        .args(["sweep", "run", "cut", "--jobs", "2"])
-        .current_dir(tmp.path())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let start = Instant::now();
-    while !begun(&tmp.path().join("cut")) {
-        assert!(start.elapsed() < Duration::from_secs(120) && child.try_wait().unwrap().is_none());
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let id = child.id().to_string();
-    assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
+    let mut child = begun(tmp.path(), &["cut", "--jobs", "2"], &tmp.path().join("cut"));
+    term(&child);
     assert_eq!(child.wait().unwrap().code(), Some(75));
     let status = json(&ok(tmp.path(), &["sweep", "status", "cut", "--json"]));
     assert_eq!(
@@ -212,21 +220,9 @@ fn runs_of_another_process_are_left_to_it_and_said() {
     let tmp = tempfile::tempdir().unwrap();
     let long = DEEP.replace("\"train.steps\" = 120", "\"train.steps\" = 1000000");
     write(tmp.path(), "s.toml", &format!("[set]\n{long}[grid]\n\"run.seed\" = [1]\n"));
-    let mut first = Command::new(env!("CARGO_BIN_EXE_domfreq"))
-        .args(["sweep", "run", "s.toml"])
-        .current_dir(tmp.path())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let start = Instant::now();
-    while !begun(&tmp.path().join("sweeps/s")) {
-        assert!(start.elapsed() < Duration::from_secs(120), "the first does not begin");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let mut first = begun(tmp.path(), &["s.toml"], &tmp.path().join("sweeps/s"));
     let second = domfreq(tmp.path(), &["sweep", "run", "sweeps/s"]);
-    let id = first.id().to_string();
-    assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
+    term(&first);
     assert_eq!(first.wait().unwrap().code(), Some(75));
     // Come again: the other may end without finishing them.
     assert!(

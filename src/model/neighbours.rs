@@ -10,6 +10,7 @@
 use std::collections::HashMap;
 use std::sync::Once;
 use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tch::{Device, Kind, Tensor};
@@ -113,7 +114,9 @@ fn watch(threads: i64) {
 }
 
 /// OpenMP threads that sleep, as long as this is there.
-struct Crowd(#[allow(dead_code, reason = "dropping it ends them")] Vec<Sender<()>>);
+struct Crowd {
+    sleepers: Vec<(Sender<()>, JoinHandle<()>)>,
+}
 
 impl Crowd {
     // Enough for `threads` and these to be more than `cores`.
@@ -121,18 +124,28 @@ impl Crowd {
         let each = usize::try_from(threads - 1).unwrap_or(0);
         let missing = (cores + 1).saturating_sub(each + 1);
         let count = missing.div_ceil(each.max(1)).clamp(1, MOST);
-        Self((0..count).map(|_| Self::one(threads)).collect())
+        // Fewer where the system has no more threads.
+        Self { sleepers: (0..count).filter_map(|_| Self::sleeper(threads).ok()).collect() }
     }
 
-    fn one(threads: i64) -> Sender<()> {
+    fn sleeper(threads: i64) -> std::io::Result<(Sender<()>, JoinHandle<()>)> {
         let (end, wait) = channel::<()>();
-        let _ = std::thread::Builder::new().name("crowd".to_owned()).spawn(move || {
+        let thread = std::thread::Builder::new().name("crowd".to_owned()).spawn(move || {
             // Large enough for all threads to have a part.
             let _ = Tensor::f_ones([GRAIN * threads], (Kind::Float, Device::Cpu)).and_then(|x| x.f_exp());
             // Until the other end is dropped.
             let _ = wait.recv();
-        });
-        end
+        })?;
+        Ok((end, thread))
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        let (ends, threads): (Vec<_>, Vec<_>) = self.sleepers.drain(..).unzip();
+        drop(ends);
+        // Their OpenMP threads count until they have ended.
+        threads.into_iter().for_each(|thread| drop(thread.join()));
     }
 }
 
@@ -195,7 +208,7 @@ mod tests {
         // Threads that work, and those of the crowd beside one each: more than cores.
         for (threads, cores, crowds) in [(2, 2, 1), (2, 4, 3), (4, 16, 5), (8, 8, 1), (2, 1000, MOST)] {
             let crowd = Crowd::new(threads, cores);
-            assert_eq!(crowd.0.len(), crowds, "{threads} of {cores}");
+            assert_eq!(crowd.sleepers.len(), crowds, "{threads} of {cores}");
         }
     }
 
@@ -205,7 +218,7 @@ mod tests {
         let sum = || x.sin().sum(Kind::Float).double_value(&[]).to_bits();
         let alone = sum();
         let crowd = Crowd::new(2, 2);
-        assert_eq!(crowd.0.len(), 1);
+        assert_eq!(crowd.sleepers.len(), 1);
         std::thread::sleep(Duration::from_millis(50));
         assert_eq!(sum(), alone);
         drop(crowd);

@@ -81,6 +81,7 @@ fn from_a_file_to_tables_and_a_figure_with_bands() {
     // Other figures take the runs of a sweep.
     let drawn = ok(tmp.path(), &["figure", "stages", "sweeps/width", "--out", "stages.png"]);
     assert_eq!(drawn.matches("modes discovered in the order of strength").count(), 9, "{drawn}");
+    assert!(!drawn.contains("of 0: 1"), "none of none: {drawn}");
     fails(tmp.path(), &[&figure[..], &["loss.3"]].concat(), &["--y", "nearest: `loss.", "`loss.3`"]);
     let other = ["figure", "sweep", "sweeps/width", "--x", "model.hiden", "--out", "w.png", "--y", "loss.2"];
     fails(tmp.path(), &other, &["--x", "nearest: `model.hidden`"]);

@@ -40,7 +40,7 @@ pub(super) fn draw(args: &Runs) -> anyhow::Result<Note> {
             note.at_most(format!("{}: max |a − closed form|/s", network.panel.title), worst, CLOSE);
         }
         let times: Vec<f64> = network.marks.iter().filter_map(|m| m.half_time).collect();
-        let ordered = times.windows(2).filter(|w| w[0] < w[1]).count() + 1;
+        let ordered = times.len().min(1) + times.windows(2).filter(|w| w[0] < w[1]).count();
         let what =
             format!("{}: modes discovered in the order of strength, of {}", network.panel.title, times.len());
         // Modes that share frequencies or have nearly the same strength may change places.

@@ -94,7 +94,9 @@ impl Sweep {
                 }
                 _ if is_locked(&dir) => with(State::Running, None),
                 // Locks of another machine need not be seen here.
-                manifest::Status::Running if m.host != manifest::host() && !is_ours(&m) && is_fresh(&dir) => {
+                manifest::Status::Running
+                    if m.host != manifest::host() && !is_ended(&m, var) && is_fresh(&dir) =>
+                {
                     with(State::Running, Some(format!("on {}", m.host)))
                 }
                 manifest::Status::Running => with(State::Stopped, Some("killed".to_owned())),
@@ -142,11 +144,17 @@ impl Sweep {
     }
 }
 
-// Whether this process is in the job that wrote it: SLURM has queued it again, and what wrote it then
-// has ended.
-fn is_ours(manifest: &Manifest) -> bool {
+fn var(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+// Whether what wrote it on another machine has ended: SLURM has queued again the job that it was in,
+// and that this process is in.
+fn is_ended(manifest: &Manifest, var: impl Fn(&str) -> Option<String>) -> bool {
     const JOB: &str = "SLURM_JOB_ID";
-    std::env::var(JOB).is_ok_and(|job| manifest.slurm.get(JOB) == Some(&job))
+    let again = var("SLURM_RESTART_COUNT").and_then(|count| count.parse().ok()).unwrap_or(0u64) > 0;
+    // A job may have several machines, which work at the same time.
+    again && var(JOB).is_some_and(|job| manifest.slurm.get(JOB) == Some(&job))
 }
 
 /// A run that has written nothing for so long is not running.
@@ -172,6 +180,25 @@ mod tests {
     use super::*;
     use crate::run::manifest::DataRecord;
     use crate::sweep::Vars;
+
+    #[test]
+    fn a_job_that_is_queued_again_has_ended_where_it_was() {
+        let mut m = Manifest::begin("x".into(), "CPU".into(), 1, 0, DataRecord::default());
+        m.slurm = [("SLURM_JOB_ID".to_owned(), "7".to_owned())].into();
+        let ended = |m: &Manifest, job: Option<&str>, restarts: Option<&str>| {
+            is_ended(m, |name| match name {
+                "SLURM_JOB_ID" => job.map(str::to_owned),
+                "SLURM_RESTART_COUNT" => restarts.map(str::to_owned),
+                _ => None,
+            })
+        };
+        assert!(ended(&m, Some("7"), Some("1")));
+        // On another machine of the same job, in another job, outside of any.
+        assert!(!ended(&m, Some("7"), None) && !ended(&m, Some("7"), Some("0")));
+        assert!(!ended(&m, Some("8"), Some("1")) && !ended(&m, None, None));
+        m.slurm.clear();
+        assert!(!ended(&m, None, Some("1")));
+    }
 
     #[test]
     fn runs_of_other_machines_are_running_while_they_write() {

@@ -54,7 +54,7 @@ impl<'a> Written<'a> {
             Some(_) => "domfreq".to_owned(),
         };
         let task = Task {
-            name: called(sweep),
+            name: tasks::called(sweep),
             root: quoted(&jobs::whole(sweep.root())?),
             list: quoted(&jobs::whole(&list)?),
             folder: there.then(|| quoted(&folder)),
@@ -88,11 +88,6 @@ impl<'a> Written<'a> {
             format!("{runs} runs in {tasks} tasks\n{files}start them with:\n  {command}\n").as_bytes(),
         )
     }
-}
-
-// A name in a comment.
-fn called(sweep: &Sweep) -> String {
-    sweep.plan.name.replace(char::is_control, " ")
 }
 
 fn hq(args: &ExportArgs) -> Result<()> {
@@ -150,7 +145,7 @@ fn row(args: &ExportRowArgs) -> Result<()> {
     let Some(written) = Written::new(&sweep, all, None)? else { return Ok(()) };
     let script = quoted(&jobs::whole(&written.script)?);
     let row = Row {
-        name: called(&sweep),
+        name: tasks::called(&sweep),
         // One that fails is not complete, and does not end the others; one that was stopped does.
         command: string(&format!("sh {script} {{directory}} || [ $? -ne 75 ]")),
         pack: all.tasks.pack,
@@ -202,7 +197,7 @@ fn kubernetes(args: &ExportKubernetesArgs) -> Result<()> {
     let Some(written) = Written::new(&sweep, all, Some(&mounts))? else { return Ok(()) };
     let (tasks, strings) = (written.tasks.len(), |text: &Option<String>| text.as_deref().map(string));
     let job = Kubernetes {
-        name: called(&sweep),
+        name: tasks::called(&sweep),
         job: string(&format!("{}-{}", label(&sweep.plan.name), written.number())),
         namespace: strings(&args.namespace),
         tasks,

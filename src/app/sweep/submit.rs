@@ -87,10 +87,9 @@ pub fn run(args: &SweepSubmitArgs) -> Result<()> {
 fn job(sweep: &Sweep, args: &SweepSubmitArgs, list: &Path) -> Result<Job> {
     jobs::one_line("--setup", &args.tasks.setup)?;
     let (directives, collect_directives) = jobs::slurm::directives(&args.slurm)?;
-    let name = &sweep.plan.name;
     Ok(Job {
-        name: name.replace(char::is_control, " "),
-        job: slurm::job_name(name),
+        name: tasks::called(sweep),
+        job: slurm::job_name(&sweep.plan.name),
         root: quoted(&jobs::whole(sweep.root())?),
         logs: slurm::quotable(&jobs::whole(&sweep.root().join("logs"))?)?.to_owned(),
         list: quoted(&jobs::whole(list)?),

@@ -35,6 +35,11 @@ impl Drop for Lock {
     }
 }
 
+/// The sweep's name in a comment.
+pub fn called(sweep: &Sweep) -> String {
+    sweep.plan.name.replace(char::is_control, " ")
+}
+
 /// Refuses counts that no task can have; `gpus` are those that `flag` asks for.
 pub fn check(args: &TaskArgs, gpus: usize, flag: &str) -> Result<()> {
     for (count, flag) in [(args.pack, "--pack"), (args.jobs, "--jobs"), (args.threads, "--threads")] {

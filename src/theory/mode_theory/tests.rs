@@ -1,4 +1,5 @@
 use super::*;
+use crate::data::Samples;
 use crate::spectrum;
 use crate::theory::closed::Closed;
 use crate::theory::linear::{Draw, Layout, Padding};
@@ -243,6 +244,30 @@ fn other_networks_are_refused() {
     assert!(theory.strengths(f64::NAN)[0].is_finite() && theory.strengths(f64::INFINITY)[0].is_finite());
 }
 
+// Whether actual descent, of step `eta`, overflows.
+fn diverges(weights: &Weights, samples: &Samples, eta: f64) -> bool {
+    let moments = Moments::new(samples);
+    let mut weights = weights.clone();
+    (0..1000).any(|_| {
+        weights = naive::moved(&weights, &naive::descent(&weights, &moments), eta);
+        !weights.end_to_end().iter().all(|x| x.is_finite())
+    })
+}
+
+#[test]
+fn a_descent_that_diverges_discovers_nothing() {
+    // Weights of 0.1 before targets of 1e-6: the first step is ten times too large.
+    let mut samples = random_samples(1, [1, 3, 4], 1, 853);
+    samples.y *= 1e-6;
+    let modes = Modes::new(&samples).unwrap();
+    let weights = drawn(&modes, lcnn(&modes, 2), Draw::Gaussian(0.1), 853);
+    let eta = 1e-4 / (modes.list[0].s * modes.list[0].rho);
+    assert!(diverges(&weights, &samples, eta) && !diverges(&weights, &samples, 1e-3 * eta));
+    let (large, small) = (Some(eta), Some(1e-3 * eta));
+    let time = |eta| ModeTheory::new(&modes, &weights, eta).unwrap().time_to(0, 0.5);
+    assert!(time(large).is_none() && time(small).is_some(), "{:?} {:?}", time(large), time(small));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -259,7 +284,10 @@ proptest! {
         let smooth = step.is_none() || exponent < -3.0;
         let eta = step.map(|x| x / rate);
         let theory = ModeTheory::new(&modes, &weights, eta).unwrap();
-        let half = theory.time_to(0, 0.5).unwrap();
+        let Some(half) = theory.time_to(0, 0.5) else {
+            prop_assert!(eta.is_some_and(|eta| diverges(&weights, &samples, eta)));
+            return Ok(());
+        };
         prop_assert!(half.is_finite());
         let mut before = theory.strengths(0.0)[0];
         let above = before >= s;

@@ -105,15 +105,6 @@ fn use_threads(threads: usize) -> Result<usize> {
     Ok(rayon::current_num_threads())
 }
 
-/// Reads a file of weights, and says what was taken of it.
-fn weights(path: &std::path::Path) -> Result<crate::weights::Checkpoint> {
-    let read = crate::weights::open(path)?;
-    for note in read.origin.notes() {
-        say(format_args!("{}: {note}", path.display()));
-    }
-    Ok(read)
-}
-
 /// Reads and prepares the data of `config`.
 fn samples(config: &DataConfig) -> Result<Samples> {
     prepared(data::load(&config.spec, &config.options())?, config)

@@ -15,6 +15,7 @@ use crate::run::config::{
     SpaceKind, Stem, TheoryKind, When,
 };
 use crate::theory::linear::Padding;
+use crate::weights::Pick;
 
 /// Which frequencies of the images does a network use, when does it discover
 /// them, and what could have been known from the data alone?
@@ -411,6 +412,26 @@ impl SwitchArgs {
     }
 }
 
+/// Which tensors of a file of weights.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Weights")]
+pub struct PickArgs {
+    /// Take the weights under this key of a checkpoint; dots lead deeper, as in checkpoint.model
+    /// [default: looked for under the usual ones]
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+    /// Take the tensors whose names begin so, such as encoder_q, and take that off
+    #[arg(long, value_name = "PREFIX")]
+    pub prefix: Option<String>,
+}
+
+impl PickArgs {
+    /// What of it is read.
+    pub fn pick(&self) -> Pick {
+        Pick { key: self.key.clone(), prefix: self.prefix.clone() }
+    }
+}
+
 /// A network that is read, and the images it is shown.
 #[derive(Clone, Debug, Args)]
 pub struct ShownArgs {
@@ -420,6 +441,9 @@ pub struct ShownArgs {
     /// Switches of that network.
     #[command(flatten)]
     pub switches: SwitchArgs,
+    /// Which tensors of a file.
+    #[command(flatten)]
+    pub pick: PickArgs,
     /// The images; for a file normalised by `imagenet` and from the split `test`, unless told otherwise.
     #[command(flatten)]
     pub data: DataArgs,

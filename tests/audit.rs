@@ -5,7 +5,7 @@ use std::path::Path;
 use domfreq::weights::{Data, NamedTensor, StateDict, safetensors};
 use rand::Rng;
 
-use crate::support::{fails, json, ok};
+use crate::support::{domfreq, fails, json, ok};
 
 /// Weights of convolutions of no network in particular.
 fn convolutions(path: &Path, seed: u64, blur: bool) {
@@ -59,6 +59,151 @@ fn weights_alone_give_a_report_with_every_convolution() {
     let again = ok(tmp.path(), &["audit", "w.safetensors", "--out", "again", "--json"]);
     assert_eq!(said, again);
     assert_eq!(page, read(&tmp.path().join("again/report.html")));
+}
+
+fn golden(name: &str) -> String {
+    format!("{}/tests/golden/weights/data/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+// Names of the convolutions that were audited, and what was said beside.
+fn audited(dir: &Path, args: &[&str]) -> (Vec<String>, String) {
+    let said = domfreq(dir, &[&["audit", "--json"], args].concat());
+    assert_eq!(said.code, Some(0), "{args:?}: {}", said.err);
+    let names = json(&said.out)["layers"]["layers"].as_array().unwrap().clone();
+    (names.iter().map(|layer| layer["name"].as_str().unwrap().to_owned()).collect(), said.err)
+}
+
+#[test]
+fn checkpoints_are_opened_as_training_leaves_them() {
+    let tmp = tempfile::tempdir().unwrap();
+    let of = |args: &[&str]| audited(tmp.path(), &[args, &["--out", "r"]].concat());
+    // A pickled network, alone and in a checkpoint.
+    let (names, said) = of(&[&golden("module.pt")]);
+    assert_eq!(names, ["conv.weight"]);
+    assert!(
+        said.contains("neither known nor executed") && said.contains("torch.nn.modules.conv.Conv2d"),
+        "{said}"
+    );
+    let (names, said) = of(&[&golden("module_under.pt")]);
+    assert!(names == ["conv.weight"] && said.contains("weights under `model`"), "{said}");
+    assert_eq!(of(&[&golden("module_under.pt"), "--key", "model"]).0, names);
+    fails(
+        tmp.path(),
+        &["audit", &golden("module_under.pt"), "--key", "ema"],
+        &["--key", "`ema`; there is epoch, model, optimizer"],
+    );
+    fails(
+        tmp.path(),
+        &["audit", &golden("safe"), "--key", "a"],
+        &["model.safetensors", "which has keys (--key)"],
+    );
+    // What the network multiplies with, not what it is made of.
+    for name in ["weight_norm.pt", "weight_norms.pt", "spectral_norm.pt", "spectral_norms.pt", "pruned.pt"] {
+        let (names, said) = of(&[&golden(name)]);
+        assert_eq!(names, ["a.weight", "b.weight"], "{name}");
+        assert!(said.contains("computed of their parts, as the network does: a.weight"), "{said}");
+    }
+}
+
+#[test]
+fn one_network_of_a_file_is_audited() {
+    let tmp = tempfile::tempdir().unwrap();
+    let mut rng = domfreq::seed::rng(3, "test/audit", 0);
+    let mut draw = |shape: &[usize]| -> Data {
+        Data::F32((0..shape.iter().product()).map(|_| rng.random_range(-1.0..1.0)).collect())
+    };
+    let own: Vec<NamedTensor> = [("conv1.weight", &[8, 3, 3, 3][..]), ("conv2.weight", &[4, 8, 3, 3])]
+        .into_iter()
+        .map(|(name, shape)| NamedTensor::new(name, shape.to_vec(), draw(shape)).unwrap())
+        .collect();
+    let of = |name: &str, shape: &[usize]| {
+        NamedTensor::new(name, shape.to_vec(), Data::F32(vec![0.5; shape.iter().product()])).unwrap()
+    };
+    let write = |file: &str, prefixes: &[&str], more: &[NamedTensor]| {
+        let mut dict = StateDict::new();
+        for prefix in prefixes {
+            for tensor in &own {
+                let name = format!("{prefix}{}", tensor.name());
+                let (shape, data) = (tensor.shape().to_vec(), tensor.data().clone());
+                dict.push(NamedTensor::new(name, shape, data).unwrap()).unwrap();
+            }
+        }
+        more.iter().for_each(|tensor| dict.push(tensor.clone()).unwrap());
+        safetensors::write(&tmp.path().join(file), &dict, &Default::default()).unwrap();
+    };
+    let names = ["conv1.weight", "conv2.weight"];
+    let of_file = |args: &[&str]| audited(tmp.path(), &[args, &["--out", "r"]].concat());
+
+    write("moco.safetensors", &["encoder_q.", "encoder_k."], &[of("queue", &[4, 9])]);
+    let (got, said) = of_file(&["moco.safetensors"]);
+    assert_eq!(got, names);
+    assert!(said.contains("other networks in the file (--prefix chooses): `encoder_k.`"), "{said}");
+    assert!(said.contains("not of this network: encoder_k (2 tensors), queue"), "{said}");
+    let (got, said) = of_file(&["moco.safetensors", "--prefix", "encoder_k"]);
+    assert!(got == names && said.contains("encoder_q (2 tensors)"), "{said}");
+    fails(
+        tmp.path(),
+        &["audit", "moco.safetensors", "--prefix", "c"],
+        &["begin with c. (--prefix)", "encoder_q"],
+    );
+
+    let beside = [
+        of("normalizer.new_mean", &[1, 3, 1, 1]),
+        of("time.weight", &[2, 2, 3, 3, 3]),
+        of("tone.weight", &[2, 2, 3]),
+    ];
+    write("robust.safetensors", &["model.", "attacker.model."], &beside);
+    let (got, said) = of_file(&["robust.safetensors"]);
+    assert_eq!(got, ["model.conv1.weight", "model.conv2.weight"]);
+    for part in [
+        "attacker.model.conv1.weight (the same weights as model.conv1.weight)",
+        "normalizer.new_mean (one number for each channel, not kernels)",
+        "time.weight (kernels over 3 axes, not two)",
+        "tone.weight (kernels over 1 axis, not two)",
+    ] {
+        assert!(said.contains(part), "{part} in: {said}");
+    }
+
+    // The same weights under other names are beside the same random ones.
+    write("plain.safetensors", &[""], &[]);
+    write("wrapped.safetensors", &["net.inner."], &[]);
+    let layers = |file: &str| {
+        let audit = json(&ok(tmp.path(), &["audit", file, "--out", "r", "--json"]));
+        audit["layers"]["layers"].as_array().unwrap().iter().map(|l| l["init"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(layers("plain.safetensors"), layers("wrapped.safetensors"));
+}
+
+#[test]
+fn reports_on_files_of_one_name_lie_beside_each_other() {
+    let tmp = tempfile::tempdir().unwrap();
+    for (folder, seed) in [("small", 0), ("large", 1)] {
+        std::fs::create_dir(tmp.path().join(folder)).unwrap();
+        convolutions(&tmp.path().join(folder).join("model.safetensors"), seed, false);
+        // The file, and its folder as Hugging Face's libraries leave it.
+        ok(tmp.path(), &["audit", &format!("{folder}/model.safetensors")]);
+        ok(tmp.path(), &["audit", folder]);
+        assert!(tmp.path().join(format!("audits/{folder}-model/audit.json")).exists());
+        assert!(tmp.path().join(format!("audits/{folder}/audit.json")).exists());
+    }
+    let first = read(&tmp.path().join("audits/small/audit.json"));
+    // The same network again, then another one in its place.
+    ok(tmp.path(), &["audit", "small"]);
+    convolutions(&tmp.path().join("small/model.safetensors"), 2, false);
+    ok(tmp.path(), &["audit", "small"]);
+    assert_eq!(read(&tmp.path().join("audits/small/audit.json")), first);
+    let folders: Vec<_> = std::fs::read_dir(tmp.path().join("audits")).unwrap().collect();
+    assert_eq!(folders.len(), 5);
+}
+
+#[test]
+fn a_network_without_kernels_is_said_to_have_none() {
+    let tmp = tempfile::tempdir().unwrap();
+    let mut dict = StateDict::new();
+    dict.push(NamedTensor::new("lin0.weight", vec![1, 64, 1, 1], Data::F32(vec![0.5; 64])).unwrap()).unwrap();
+    safetensors::write(&tmp.path().join("lpips.safetensors"), &dict, &Default::default()).unwrap();
+    let said = ok(tmp.path(), &["audit", "lpips.safetensors"]);
+    assert!(said.contains("there is no spectrum to measure"), "{said}");
 }
 
 #[test]

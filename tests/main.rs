@@ -5,9 +5,10 @@
 //! run), `golden_flow` (the gradient flow is SciPy's), `golden_architectures`,
 //! `golden_resnet`, `golden_descent`, `golden_heatmap` and `golden_stimuli` (networks,
 //! training and what audits measure are PyTorch's), `golden_weights` and `weights`
-//! (files of weights are read as PyTorch reads them), `cifar` (numbers on the real
+//! (files of weights are read as PyTorch reads them), `attacks` (pickles that harm are refused), `cifar` (numbers on the real
 //! images; skipped where they are not).
 
+mod attacks;
 mod audit;
 mod bad_input;
 mod cifar;
@@ -33,6 +34,11 @@ mod golden_heatmap;
 #[path = "golden/resnet/test.rs"]
 mod golden_resnet;
 #[cfg(feature = "torch")]
+#[path = "golden/stimuli/test.rs"]
+mod golden_stimuli;
+#[path = "golden/weights/test.rs"]
+mod golden_weights;
+#[cfg(feature = "torch")]
 mod gpu;
 mod inspect;
 #[cfg(feature = "torch")]
@@ -50,3 +56,33 @@ mod sweep;
 #[cfg(feature = "torch")]
 mod train;
 mod weights;
+
+// A file that no line above names is compiled by nobody, and its tests pass for ever.
+#[test]
+fn every_file_of_tests_is_compiled() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let main = include_str!("main.rs");
+    let manifest = include_str!("../Cargo.toml");
+    let mut folders = vec![root.join("tests")];
+    let mut count = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            if path.extension().is_none_or(|end| end != "rs") {
+                continue;
+            }
+            let stem = path.file_stem().expect("a name").to_string_lossy();
+            let name = path.strip_prefix(root.join("tests")).expect("inside").display().to_string();
+            let lines = [format!("\nmod {stem};\n"), format!("#[path = \"{name}\"]\n")];
+            let is_named = lines.iter().any(|line| main.contains(line.as_str()))
+                || manifest.contains(&format!("path = \"tests/{name}\""));
+            assert!(is_named, "tests/{name} is in no test binary");
+            count += 1;
+        }
+    }
+    assert!(count > 20, "{count} files");
+}

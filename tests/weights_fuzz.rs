@@ -117,7 +117,7 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
         any::<u64>()
     ];
     let opcode = prop::sample::select(
-        b".(012NI\x88\x89JKMLUXG])}tl ausdebRcQqrhjgp\x80\x81\x85\x86\x87\x8a\x8b\x8c\x93\x94\x95".to_vec(),
+        b".(012NI\x88\x89JKMLUXG])}tl ausdebRcQqrhjgpio\x80\x81\x85\x86\x87\x8a\x8b\x8c\x8f\x90\x91\x92\x93\x94\x95".to_vec(),
     );
     let change = prop_oneof![
         3 => (at(), any::<u8>()).prop_map(|(at, value)| Change::Set(at, value)),
@@ -204,6 +204,7 @@ fn archive(entries: &[(String, Vec<u8>)], deflate: bool) -> Vec<u8> {
 fn golden() -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/weights/data");
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    paths.retain(|path| path.is_file());
     paths.sort();
     let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
     paths.iter().map(|path| (name(path), std::fs::read(path).unwrap())).collect()
@@ -441,6 +442,37 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
                 b"N",
                 0,
                 &[&b"U\x01a}h\x00}h\x00Nss".repeat(20_000)[..], b"u."].concat(),
+            )
+        }),
+        ("instances of instances", repeated(b"cm\nC\n", b")\x81", MANY, b".")),
+        ("instances by their memo", repeated(b"cm\nC\nq\x000", b"h\x00)\x810", MANY, b"N.")),
+        ("instances of protocol 0", repeated(b"", b"(im\nC\n0", MANY, b"N.")),
+        ("functions that are not known", repeated(b"", b"cm\nC\n0", MANY, b"N.")),
+        (
+            "a long name again and again",
+            repeated(&[b"(", &text(100_000, b'm')[..], b"q\x00"].concat(), b"h\x00h\x00\x930", MANY, b"1N."),
+        ),
+        ("sets", repeated(b"(", b"\x8f", MANY, b"lN.")),
+        (
+            "a set of a list again and again",
+            repeated(&list, b"c__builtin__\nset\nh\x01\x85R0", 10_000, b"N."),
+        ),
+        ("states of one object", repeated(b"cm\nC\n)\x81", b"Nb", MANY, b".")),
+        ("entries of an object", repeated(b"cm\nC\n)\x81(", b"U\x01aN", MANY, b"u.")),
+        ("entries that are one deep object", {
+            let deep = [&b"}(U\x01acm\nC\n"[..], &b")\x81".repeat(MANY), b"q\x00"].concat();
+            let names: Vec<u8> =
+                (0..MANY as u32).flat_map(|i| [&b"U\x04"[..], &i.to_le_bytes(), b"h\x00"].concat()).collect();
+            [b"\x80\x02", &deep[..], &names, b"u."].concat()
+        }),
+        ("parts of a network that double", {
+            // A part with two parts, which are both the one before.
+            let part = b"cm\nC\n)\x81}(U\x0b_parametersh\x02U\x08_modules}(U\x01ah\x01U\x01bh\x01uubq\x010";
+            repeated(
+                b"(}q\x020cm\nC\n)\x81}(U\x0b_parametersh\x02U\x08_modulesh\x02ubq\x010",
+                part,
+                2_000,
+                b"h\x01.",
             )
         }),
         ("a list of pairs again and again", repeated(&list, ordered, 10_000, b"N.")),

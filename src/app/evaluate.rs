@@ -5,7 +5,7 @@ use anyhow::Result;
 use ndarray::Axis;
 use serde::Serialize;
 
-use super::network::{From, Loaded, Stored, Which};
+use super::network::{From, Loaded, Stored, Which, is_run};
 use super::{print, print_json, use_threads};
 use crate::audit::Rate;
 use crate::cli::EvaluateArgs;
@@ -44,7 +44,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     crate::model::neighbours::use_threads(threads);
     let (device, _) =
         device::select(args.device.as_deref().unwrap_or("auto"), device::Arithmetic::default())?;
-    args.shown.check("evaluate", args.source.is_dir())?;
+    args.shown.check("evaluate", is_run(&args.source))?;
     let stored = Stored::open(&args.source, &args.shown, false)?;
     let weights = stored.place.display().to_string();
     if let From::File { said: None, guess: Ok(guess), .. } = &stored.from {

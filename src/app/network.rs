@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::blueprint::guess::{Guess, guess};
+use crate::blueprint::guess::Guess;
+use crate::blueprint::locate::{Located, locate};
 use crate::cli::ShownArgs;
 use crate::error::Error;
 use crate::progress::say;
 use crate::run::config::ModelKind;
 use crate::run::{Checkpoints, RunConfig, RunDir};
-use crate::weights::{self, Origin, StateDict};
+use crate::weights::{self, Checkpoint, Origin, Pick, StateDict};
 
 /// A file of weights, or the newest checkpoint of a run.
 pub struct Stored {
@@ -35,6 +36,33 @@ pub enum From {
     },
 }
 
+/// Reads a file of weights: the tensors of the network in it, and which that is; a sentence on the
+/// nearest where none fits.
+pub fn read(path: &Path, pick: &Pick) -> Result<(Checkpoint, Result<Guess, String>)> {
+    let Checkpoint { mut dict, mut origin } = weights::open_with(path, pick)?;
+    let Located { prefix, others, guess } = locate(&dict);
+    if !prefix.is_empty() {
+        let (own, outside) = weights::under(dict, &prefix);
+        dict = own;
+        origin.outside.extend(outside);
+        origin.stripped.push(prefix);
+        origin.networks = others;
+    }
+    Ok((Checkpoint { dict, origin }, guess))
+}
+
+impl Origin {
+    /// Says what was taken of the file at `path`.
+    pub(super) fn say(&self, path: &Path) {
+        self.notes().iter().for_each(|note| say(format_args!("{}: {note}", path.display())));
+    }
+}
+
+/// Whether that is the folder of a run, and not one with a file of weights.
+pub fn is_run(path: &Path) -> bool {
+    path.is_dir() && weights::in_folder(path).is_none()
+}
+
 /// A run of a deep network.
 pub struct Run {
     pub dir: RunDir,
@@ -45,13 +73,13 @@ impl Stored {
     /// Opens the file or the run at `path`. What was said of the network counts for a
     /// `second` one only where its own cannot be told.
     pub fn open(path: &Path, args: &ShownArgs, second: bool) -> Result<Self> {
-        if path.is_dir() {
+        if is_run(path) {
             let (place, run) = newest(path)?;
             let dict = weights::safetensors::read(&place)?;
             return Ok(Self { place, dict, from: From::Run(Box::new(run)) });
         }
-        let weights::Checkpoint { dict, origin } = super::weights(path)?;
-        let guess = guess(&dict);
+        let (Checkpoint { dict, origin }, guess) = read(path, &args.pick.pick())?;
+        origin.say(path);
         let said = args.model.filter(|_| !second || guess.is_err());
         Ok(Self { place: path.to_path_buf(), dict, from: From::File { origin, said, guess } })
     }
@@ -90,9 +118,10 @@ impl ShownArgs {
             return Err(Error::input(command, expected, "other options of data").into());
         }
         let own = [self.model.is_some(), self.data.data.is_some(), self.data.normalize.is_some()];
-        if own.contains(&true) || self.outputs.is_some() || self.switches.any() {
-            let found =
-                "--model, its switches, --data, --normalize or --outputs beside a run, which has its own";
+        let picked = self.pick.pick() != weights::Pick::default();
+        if own.contains(&true) || self.outputs.is_some() || self.switches.any() || picked {
+            let found = "--model, its switches, --key, --prefix, --data, --normalize or --outputs beside a run, \
+                         which has its own";
             return Err(Error::input(command, "a run alone, or a file of weights", found).into());
         }
         Ok(())
@@ -212,8 +241,24 @@ mod loading {
                 config.data.center == Some(false) && config.data.normalize.is_some_and(Normalize::constant);
             let some = if constant { set.thinned(1) } else { set.clone() };
             let samples = prepared(some, &config.data)?;
+            if constant {
+                in_range(&set, &config)?;
+            }
             Ok(Loaded { config, set, samples, architecture })
         }
+    }
+
+    // Constants are those of pixels from 0 to 1.
+    fn in_range(set: &ImageSet, config: &RunConfig) -> Result<()> {
+        const MOST: f32 = 1.5;
+        let largest = set.images.iter().copied().fold(0.0, f32::max);
+        if largest > MOST {
+            let (data, normalize) = (&config.data.spec, config.data.normalize());
+            say(format_args!(
+                "warning: {data} has values up to {largest}; --normalize {normalize} is meant for pixels from 0 to 1"
+            ));
+        }
+        Ok(())
     }
 
     // The split a run was evaluated on (or the one that is named), normalised as in training.
@@ -255,7 +300,8 @@ mod loading {
         /// The weights it began with; None where they cannot be had again.
         pub fn initial(&self) -> Result<Option<StateDict>> {
             if let Some(path) = &self.config.init.weights {
-                return Ok(if path.exists() { Some(weights::open(path)?.dict) } else { None });
+                let from = || Ok::<_, anyhow::Error>(read(path, &Pick::default())?.0.dict);
+                return if path.exists() { from().map(Some) } else { Ok(None) };
             }
             let data = Manifest::read(&self.dir.manifest())?.data;
             let architecture = self.config.architecture(data.shape, data.classes.len());

@@ -69,7 +69,8 @@ fn plural(n: usize) -> &'static str {
     if n == 1 { "" } else { "s" }
 }
 
-type Shapes<'a> = HashMap<String, &'a [usize]>;
+/// Shapes of tensors by their names.
+pub(super) type Shapes<'a> = HashMap<String, &'a [usize]>;
 
 /// The network that `file` fits, whatever the order of its tensors; the CNN is not
 /// among them, as its file does not say how large its images are.
@@ -86,11 +87,9 @@ pub fn guess(file: &StateDict) -> Result<Guess, String> {
         return Err("two tensors are of the same name".to_owned());
     }
     let mut nearest: Option<(f64, Difference, ModelKind)> = None;
-    for mut guess in candidates() {
-        let mut tensors = Plan::new(&guess.architecture((LARGE, LARGE))).map_or(Vec::new(), |p| p.tensors());
-        adopt(&mut guess, &mut tensors, &found);
-        let difference = Difference::new(&tensors, &found);
-        if difference.is_none() && guess.classes > 0 && guess.channels > 0 {
+    for (guess, tensors) in known() {
+        let (guess, difference) = compared(guess, tensors, &found);
+        if fits(&guess, &difference) {
             return Ok(guess);
         }
         let alike = difference.alike();
@@ -139,6 +138,30 @@ fn candidates() -> impl Iterator<Item = Guess> {
     })
 }
 
+/// All networks that can be told apart, and their tensors.
+pub(super) fn known() -> impl Iterator<Item = (Guess, Vec<(String, Vec<usize>)>)> {
+    candidates().map(|guess| {
+        let plan = Plan::new(&guess.architecture((LARGE, LARGE)));
+        (guess, plan.map_or(Vec::new(), |plan| plan.tensors()))
+    })
+}
+
+/// A known network with the channels and classes of the file, and what stands between them.
+pub(super) fn compared(
+    mut guess: Guess,
+    mut tensors: Vec<(String, Vec<usize>)>,
+    found: &Shapes,
+) -> (Guess, Difference) {
+    adopt(&mut guess, &mut tensors, found);
+    let difference = Difference::new(&tensors, found);
+    (guess, difference)
+}
+
+/// Whether nothing stands between them.
+pub(super) fn fits(guess: &Guess, difference: &Difference) -> bool {
+    difference.is_none() && guess.classes > 0 && guess.channels > 0
+}
+
 // Takes channels and classes from the file.
 fn adopt(guess: &mut Guess, tensors: &mut [(String, Vec<usize>)], found: &Shapes) {
     let [first, .., weight, bias] = tensors else { return };
@@ -150,9 +173,9 @@ fn adopt(guess: &mut Guess, tensors: &mut [(String, Vec<usize>)], found: &Shapes
     }
 }
 
-// What stands between the tensors of a network and those of a file.
-struct Difference {
-    same: usize,
+/// What stands between the tensors of a network and those of a file.
+pub(super) struct Difference {
+    pub(super) same: usize,
     missing: Vec<String>,
     misshapen: Vec<String>,
     unexpected: Vec<String>,
@@ -178,6 +201,13 @@ impl Difference {
 
     fn is_none(&self) -> bool {
         self.same > 0 && self.missing.is_empty() && self.misshapen.is_empty() && self.unexpected.is_empty()
+    }
+
+    /// Whether there are differences only in tensors whose names begin with `start`, and much
+    /// in common.
+    pub(super) fn only_in(&self, start: &str) -> bool {
+        let names = self.missing.iter().chain(&self.misshapen).chain(&self.unexpected);
+        self.same >= 10 && { names }.all(|name| name.starts_with(start))
     }
 
     // Share of tensors in common among all there are.

@@ -11,6 +11,7 @@ mod convnext;
 mod densenet;
 pub mod guess;
 mod kind;
+pub mod locate;
 mod mobilenet;
 mod resnet;
 mod size;

@@ -102,17 +102,21 @@ pub fn named(name: &str, tensor: &Tensor) -> Result<NamedTensor> {
     NamedTensor::new(name, shape, Data::from_le_bytes(dtype, &bytes))
 }
 
-/// A copy of a tensor from a file, on the CPU.
+/// A copy of a tensor from a file, on the CPU; of 8-bit floating point numbers and of unsigned integers
+/// wider than a byte in double precision.
 ///
 /// # Errors
 /// [`Error::Device`] when there is no room.
 pub fn from_named(stored: &NamedTensor) -> Result<Tensor> {
     let dtype = stored.data().dtype();
-    let kind = DTYPES.iter().find(|(d, _)| *d == dtype).expect("every dtype has a kind").1;
+    let shape: Vec<i64> = stored.shape().iter().map(|&n| n as i64).collect();
+    let Some((_, kind)) = DTYPES.iter().find(|(d, _)| *d == dtype) else {
+        // Not all of libtorch computes with such numbers.
+        return Ok(Tensor::f_from_slice(&stored.data().to_f64())?.f_reshape(shape)?);
+    };
     let mut bytes = Vec::with_capacity(stored.data().bytes());
     stored.data().write_le_bytes(&mut bytes).expect("memory takes every byte");
-    let shape: Vec<i64> = stored.shape().iter().map(|&n| n as i64).collect();
-    Ok(Tensor::f_from_data_size(&bytes, &shape, kind)?)
+    Ok(Tensor::f_from_data_size(&bytes, &shape, *kind)?)
 }
 
 #[cfg(test)]

@@ -3,15 +3,18 @@
 //!
 //! A pickle is a program for a stack machine that may call any Python
 //! function. Here a [`Vocabulary`] lists the few functions that are recognised,
-//! by name, and says what a call of one stands for; every other name, and every
-//! opcode that is not of plain data, is an error that names it. Objects live in
+//! by name, and says what a call of one stands for. Every other name is an error, or,
+//! where the vocabulary is [`INERT`](Vocabulary::INERT), an [`Instance`]: a record of what
+//! would have been called, with what, and the state it would have got. Names whose
+//! purpose is to run code or commands ([`unsafe_names`]) are errors always. Objects live in
 //! one list and refer to each other by index, so nothing here recurses; and as
-//! every opcode makes at most one object, memory is bounded by the length of the
-//! pickle. [`numpy`] is the vocabulary of arrays; that of PyTorch's tensors is with the
-//! weights. (`serde-pickle` 1.2 drops what BUILD sets on an object.)
+//! every opcode makes at most three objects of the bytes it has, memory is bounded by
+//! the length of the pickle. [`numpy`] is the vocabulary of arrays; that of PyTorch's
+//! tensors is with the weights. (`serde-pickle` 1.2 drops what BUILD sets on an object.)
 
 pub mod numpy;
 pub(crate) mod op;
+mod unsafe_names;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -37,6 +40,8 @@ pub trait Vocabulary: Sized {
     const CONTENT: &'static str;
     /// Whether integers beyond 64 bits may stand in it; their value is not kept.
     const LONG: bool;
+    /// Whether functions and classes that are not known are passed over.
+    const INERT: bool = false;
 
     /// What is known under that name.
     fn find(module: &str, name: &str) -> Option<Self::Global>;
@@ -65,7 +70,7 @@ pub trait Vocabulary: Sized {
     ///
     /// # Errors
     /// Any, unless such objects are known.
-    fn persistent<'a>(&mut self, heap: &Heap<'a, Self>, id: Id) -> Step<Object<'a, Self>> {
+    fn persistent<'a>(&mut self, heap: &Heap<'a, Self>, id: Id) -> Step<Value<'a, Self>> {
         Err((Self::CONTENT, format!("an object kept elsewhere, under {}", heap.kind(id))))
     }
 }
@@ -100,12 +105,33 @@ pub enum Object<'a, V: Vocabulary> {
     Tuple(Vec<Id>),
     /// A list.
     List(Vec<Id>),
+    /// A set, frozen or not; items may repeat.
+    Set(Vec<Id>),
     /// Keys and values in the order in which they were set; keys may repeat.
     Dict(Vec<(Id, Id)>),
     /// Something that was named.
     Global(V::Global),
     /// What a call has made.
     Made(V::Made),
+    /// A function or class that is not known: its module and its name, two texts.
+    Unknown(Id, Id),
+    /// What a call of one would have made.
+    Instance(Box<Instance>),
+}
+
+/// A call of a function or class that is not known, which was not made.
+#[derive(Debug)]
+pub struct Instance {
+    /// What was called.
+    pub class: Id,
+    /// A tuple.
+    pub arguments: Id,
+    /// States it would have been given, in order.
+    pub states: Vec<Id>,
+    /// Items added to it as to a list or a set.
+    pub items: Vec<Id>,
+    /// Keys and values set in it as in a dict.
+    pub pairs: Vec<(Id, Id)>,
 }
 
 impl<V: Vocabulary> Object<'_, V> {
@@ -120,9 +146,11 @@ impl<V: Vocabulary> Object<'_, V> {
             Self::Text(_) => "a string",
             Self::Tuple(_) => "a tuple",
             Self::List(_) => "a list",
+            Self::Set(_) => "a set",
             Self::Dict(_) => "a dict",
-            Self::Global(_) => "a function",
+            Self::Global(_) | Self::Unknown(..) => "a function",
             Self::Made(made) => V::kind(made),
+            Self::Instance(_) => "an object",
         }
     }
 
@@ -168,6 +196,34 @@ impl<V: Vocabulary> Heap<'_, V> {
     /// What an object is, in words.
     pub fn kind(&self, id: Id) -> &'static str {
         self[id].kind()
+    }
+
+    /// Module and name of a function or class that is not known, or of that of an instance.
+    pub fn name(&self, mut id: Id) -> Option<(&str, &str)> {
+        // What an instance is of may be an instance, and so on.
+        const DEEP: usize = 16;
+        for _ in 0..DEEP {
+            let Object::Instance(instance) = &self[id] else { break };
+            id = instance.class;
+            if let Some(("copyreg" | "copy_reg", "_reconstructor")) = self.own_name(id)
+                && let Object::Tuple(arguments) = &self[instance.arguments]
+                && let Some(&class) = arguments.first()
+            {
+                id = class;
+            }
+        }
+        self.own_name(id)
+    }
+
+    fn own_name(&self, id: Id) -> Option<(&str, &str)> {
+        let Object::Unknown(module, name) = self[id] else { return None };
+        Some((self.text(module)?, self.text(name)?))
+    }
+
+    /// All functions and classes that are not known, as often as they are named.
+    pub fn unknown(&self) -> impl Iterator<Item = (&str, &str)> {
+        let ids = (0..self.len()).filter(|&id| matches!(self[id], Object::Unknown(..)));
+        ids.filter_map(|id| self.name(id))
     }
 
     /// The text of a key or a name.
@@ -408,32 +464,63 @@ impl<'a, V: Vocabulary> Machine<'a, V> {
                     self.memorise(index)?;
                 }
                 op::MEMOIZE => self.memorise(self.memo.len() as u64)?,
+                op::EMPTY_SET => self.push(Object::Set(Vec::new())),
+                op::FROZENSET => {
+                    let items = self.pop_to_mark()?;
+                    self.push(Object::Set(items));
+                }
+                op::ADDITEMS => {
+                    let items = self.pop_to_mark()?;
+                    self.extend_set(items)?;
+                }
                 op::GLOBAL => {
-                    let (module, name) = (utf8(self.line()?)?, utf8(self.line()?)?);
-                    self.push_global(module, name)?;
+                    let (module, name) = self.names()?;
+                    self.stack.push(module);
+                    self.stack.push(name);
+                    self.name()?;
                 }
-                op::STACK_GLOBAL => {
-                    let (name, module) = (self.pop()?, self.pop()?);
-                    let global = match (self.heap.text(module), self.heap.text(name)) {
-                        (Some(module), Some(name)) => find::<V>(module, name)?,
-                        _ => return Err(("the name of a function", self.heap.kind(name).to_owned())),
-                    };
-                    self.push(Object::Global(global));
-                }
+                op::STACK_GLOBAL => self.name()?,
                 op::BINPERSID => {
                     let id = self.pop()?;
-                    let object = self.vocabulary.persistent(&self.heap, id)?;
-                    self.push(object);
+                    let value = self.vocabulary.persistent(&self.heap, id)?;
+                    self.push_value(value);
                 }
-                op::REDUCE => self.reduce()?,
+                op::REDUCE => {
+                    let (arguments, function) = (self.pop()?, self.pop()?);
+                    self.call(function, arguments)?;
+                }
                 op::BUILD => self.build()?,
-                _ => {
-                    let mut found = format!("0x{code:02x} '{}'", (code as char).escape_default());
-                    // A call by name.
-                    if code == op::INST {
-                        let (module, name) = (utf8(self.line()?)?, utf8(self.line()?)?);
-                        found += &format!(", a call of {}", shown(&format!("{module}.{name}")));
+                op::NEWOBJ if V::INERT => {
+                    let (arguments, class) = (self.pop()?, self.pop()?);
+                    self.call(class, arguments)?;
+                }
+                // With arguments by name, which say nothing of tensors.
+                op::NEWOBJ_EX if V::INERT => {
+                    let (_, arguments, class) = (self.pop()?, self.pop()?, self.pop()?);
+                    self.call(class, arguments)?;
+                }
+                op::OBJ if V::INERT => {
+                    let mut arguments = self.pop_to_mark()?;
+                    if arguments.is_empty() {
+                        return Err(("a class on the stack", "none".to_owned()));
                     }
+                    let class = arguments.remove(0);
+                    self.call_with(class, arguments)?;
+                }
+                op::INST => {
+                    let (module, name) = self.names()?;
+                    self.stack.push(module);
+                    self.stack.push(name);
+                    self.name()?;
+                    let class = self.pop()?;
+                    if !V::INERT {
+                        return Err(("an opcode of plain data", "0x69 'i', a call by name".to_owned()));
+                    }
+                    let arguments = self.pop_to_mark()?;
+                    self.call_with(class, arguments)?;
+                }
+                _ => {
+                    let found = format!("0x{code:02x} '{}'", (code as char).escape_default());
                     return Err(("an opcode of plain data", found));
                 }
             }
@@ -508,9 +595,41 @@ impl<'a, V: Vocabulary> Machine<'a, V> {
         Ok(())
     }
 
-    fn push_global(&mut self, module: &str, name: &str) -> Step<()> {
-        let global = find::<V>(module, name)?;
-        self.push(Object::Global(global));
+    fn push_value(&mut self, value: Value<'a, V>) {
+        match value {
+            Value::New(object) => self.push(object),
+            Value::Same(id) => self.stack.push(id),
+        }
+    }
+
+    // Module and name, a line each.
+    fn names(&mut self) -> Step<(Id, Id)> {
+        let (module, name) = (utf8(self.line()?)?, utf8(self.line()?)?);
+        let first = self.heap.objects.len();
+        self.heap.objects.extend([module, name].map(|text| Object::Text(Cow::Borrowed(text))));
+        Ok((first, first + 1))
+    }
+
+    // The function or class whose module and name are on the stack.
+    fn name(&mut self) -> Step<()> {
+        let (name, module) = (self.pop()?, self.pop()?);
+        let found = {
+            let (Some(module), Some(name)) = (self.heap.text(module), self.heap.text(name)) else {
+                return Err(("the name of a function", self.heap.kind(name).to_owned()));
+            };
+            let known = V::find(module, name);
+            if known.is_none() {
+                let full = || shown(&format!("{module}.{name}"));
+                if unsafe_names::is_unsafe(module, name) {
+                    return Err((V::CONTENT, format!("the function {}, which can run code", full())));
+                }
+                if !V::INERT {
+                    return Err((V::CONTENT, format!("the function {}", full())));
+                }
+            }
+            known
+        };
+        self.push(found.map_or(Object::Unknown(module, name), Object::Global));
         Ok(())
     }
 
@@ -541,7 +660,18 @@ impl<'a, V: Vocabulary> Machine<'a, V> {
         let top = self.top()?;
         match &mut self.heap.objects[top] {
             Object::List(list) => list.extend(items),
+            Object::Instance(instance) => instance.items.extend(items),
             other => return Err(("a list to append to", other.kind().to_owned())),
+        }
+        Ok(())
+    }
+
+    fn extend_set(&mut self, items: Vec<Id>) -> Step<()> {
+        let top = self.top()?;
+        match &mut self.heap.objects[top] {
+            Object::Set(set) => set.extend(items),
+            Object::Instance(instance) => instance.items.extend(items),
+            other => return Err(("a set to add to", other.kind().to_owned())),
         }
         Ok(())
     }
@@ -553,6 +683,9 @@ impl<'a, V: Vocabulary> Machine<'a, V> {
         let top = self.top()?;
         match &mut self.heap.objects[top] {
             Object::Dict(pairs) => pairs.extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1]))),
+            Object::Instance(instance) => {
+                instance.pairs.extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1])));
+            }
             other => return Err(("a dict to set items in", other.kind().to_owned())),
         }
         Ok(())
@@ -570,34 +703,40 @@ impl<'a, V: Vocabulary> Machine<'a, V> {
         Ok(())
     }
 
-    // A call of one of the known functions.
-    fn reduce(&mut self) -> Step<()> {
-        let arguments = self.pop()?;
-        let function = self.pop()?;
-        let Object::Global(global) = self.heap[function] else {
-            return Err(("a function to call", self.heap.kind(function).to_owned()));
-        };
+    // A call of a known function; of another one a record.
+    fn call(&mut self, function: Id, arguments: Id) -> Step<()> {
         self.heap.tuple(arguments, "a tuple of arguments")?;
-        match self.vocabulary.call(&self.heap, global, arguments)? {
-            Value::New(object) => self.push(object),
-            Value::Same(id) => self.stack.push(id),
+        match self.heap[function] {
+            Object::Global(global) => {
+                let value = self.vocabulary.call(&self.heap, global, arguments)?;
+                self.push_value(value);
+            }
+            Object::Unknown(..) | Object::Instance(_) => {
+                let (states, items, pairs) = Default::default();
+                let instance = Instance { class: function, arguments, states, items, pairs };
+                self.push(Object::Instance(Box::new(instance)));
+            }
+            _ => return Err(("a function to call", self.heap.kind(function).to_owned())),
         }
         Ok(())
+    }
+
+    fn call_with(&mut self, function: Id, arguments: Vec<Id>) -> Step<()> {
+        let tuple = self.heap.objects.len();
+        self.heap.objects.push(Object::Tuple(arguments));
+        self.call(function, tuple)
     }
 
     fn build(&mut self) -> Step<()> {
         let state = self.pop()?;
         let target = self.top()?;
-        if let Some(built) = self.vocabulary.build(&self.heap, target, state)? {
+        if let Object::Instance(instance) = &mut self.heap.objects[target] {
+            instance.states.push(state);
+        } else if let Some(built) = self.vocabulary.build(&self.heap, target, state)? {
             self.heap.objects[target] = built;
         }
         Ok(())
     }
-}
-
-fn find<V: Vocabulary>(module: &str, name: &str) -> Step<V::Global> {
-    V::find(module, name)
-        .ok_or_else(|| (V::CONTENT, format!("the function {}", shown(&format!("{module}.{name}")))))
 }
 
 fn utf8(bytes: &[u8]) -> Step<&str> {
@@ -718,9 +857,11 @@ mod tests {
         for (bytes, part) in [
             (
                 &b"cos\nsystem\n(S'true'\ntR."[..],
-                "file: byte 11: expected plain data, found the function os.system",
+                "file: byte 11: expected plain data, found the function os.system, which can run code",
             ),
-            (b"(S'true'\nios\nsystem\n.", "0x69 'i', a call of os.system"),
+            (b"(S'x'\nim\nother\n.", "the function m.other"),
+            (b"(S'x'\nim\nsame\n.", "0x69 'i', a call by name"),
+            (b"(S'true'\nios\nsystem\n.", "the function os.system"),
             (b"\x80\x04\x8c\x08builtins\x8c\x04eval\x93.", "the function builtins.eval"),
             (b"cposix\x1b[31m\nsystem\n.", "the function posix\\u{1b}[31m.system"),
             (b"N)\x81.", "0x81"),

@@ -347,7 +347,8 @@ mod tests {
         assert!(refusal(b"\x80\x04\x8c\x08builtins\x8c\x04eval\x93.").contains("builtins.eval"));
         assert!(refusal(b"cnumpy\nndarray\n)R.").contains("Ndarray"));
         assert!(refusal(b"N)R.").contains("None"));
-        assert!(refusal(b"(ios\nsystem\n.").contains("0x69"));
+        assert!(refusal(b"(ios\nsystem\n.").contains("os.system"));
+        assert!(refusal(b"(inumpy\nndarray\n.").contains("0x69"));
         assert!(refusal(b"\x80\x09.").contains("protocol 9"));
     }
 

@@ -1,6 +1,5 @@
-//! The opcodes of pickles by their names in CPython's `Lib/pickle.py`. Those that make
-//! instances of classes, and extension codes, are left out: none is plain data. (INST is
-//! here for its error, which says what would be called.)
+//! The opcodes of pickles by their names in CPython's `Lib/pickle.py`. Extension codes
+//! and buffers outside of the pickle are left out: none is plain data.
 
 pub const MARK: u8 = b'(';
 pub const STOP: u8 = b'.';
@@ -32,6 +31,7 @@ pub const BINGET: u8 = b'h';
 pub const INST: u8 = b'i';
 pub const LONG_BINGET: u8 = b'j';
 pub const LIST: u8 = b'l';
+pub const OBJ: u8 = b'o';
 pub const EMPTY_LIST: u8 = b']';
 pub const PUT: u8 = b'p';
 pub const BINPUT: u8 = b'q';
@@ -45,6 +45,7 @@ pub const PROTO: u8 = 0x80;
 pub const TUPLE1: u8 = 0x85;
 pub const TUPLE2: u8 = 0x86;
 pub const TUPLE3: u8 = 0x87;
+pub const NEWOBJ: u8 = 0x81;
 pub const NEWTRUE: u8 = 0x88;
 pub const NEWFALSE: u8 = 0x89;
 pub const LONG1: u8 = 0x8a;
@@ -54,6 +55,10 @@ pub const SHORT_BINBYTES: u8 = b'C';
 pub const SHORT_BINUNICODE: u8 = 0x8c;
 pub const BINUNICODE8: u8 = 0x8d;
 pub const BINBYTES8: u8 = 0x8e;
+pub const EMPTY_SET: u8 = 0x8f;
+pub const ADDITEMS: u8 = 0x90;
+pub const FROZENSET: u8 = 0x91;
+pub const NEWOBJ_EX: u8 = 0x92;
 pub const STACK_GLOBAL: u8 = 0x93;
 pub const MEMOIZE: u8 = 0x94;
 pub const FRAME: u8 = 0x95;

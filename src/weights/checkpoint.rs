@@ -1,15 +1,17 @@
 //! Files of weights, recognised by what is in them.
 
-use std::collections::HashMap;
-use std::path::Path;
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
 
-use super::origin::{Format, Origin, Skipped, listed, strip};
-use super::select::{Choice, Found, KEYS, find};
-use super::torch::{Made, Objects, Torch, storage, view};
+use super::composed::compose;
+use super::origin::{self, Format, Origin, Skipped, listed, strip, unwrap_parts};
+use super::select::{self, Choice, Found, KEYS};
+use super::torch::{Made, Objects, Torch, dtype, storage, view};
 use super::view::{View, tensors as read_tensors};
-use super::{StateDict, legacy, safetensors, shards};
-use crate::disk::extent::Extent;
+use super::{Data, Dtype, NamedTensor, StateDict, legacy, safetensors, shards};
+use crate::disk::extent::{Extent, most, most_text};
 use crate::disk::input::Input;
+use crate::disk::npy;
 use crate::disk::zip::Archive;
 use crate::error::{Error, Result, shown};
 use crate::pickle::{self, Id, Object};
@@ -23,18 +25,32 @@ pub struct Checkpoint {
     pub origin: Origin,
 }
 
+/// Which tensors of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pick {
+    /// Those under this key of a checkpoint; dots lead deeper ("checkpoint.model").
+    pub key: Option<String>,
+    /// Those whose names begin so ("encoder_q."); it is taken off.
+    pub prefix: Option<String>,
+}
+
 /// Reads a file of weights: a PyTorch checkpoint (zip or legacy format), a
-/// safetensors file, or the index of several; which one is seen from its contents.
+/// safetensors file, the index of several of these, or arrays of numpy (`.npz`); which one is
+/// seen from its contents. Of a folder the file that is called as Hugging Face's libraries
+/// call it ([`in_folder`]).
 ///
 /// A checkpoint's weights are looked for in every dict first under `state_dict`,
-/// `model`, `model_state_dict`, `net`, `network`, `ema`, `state_dict_ema`, `params` and
-/// `weights`, in this order and up to four dicts deep; then in the dict itself; then,
-/// where that has fewer, under the only other key with tensors. `module.`, `model.` and
-/// `_orig_mod.` are taken off the names where all of them have it. Tensors are taken as
-/// PyTorch sees them: views of shared storages, in whatever order of axes, become arrays
-/// of their own.
+/// `model`, `model_state_dict`, `net`, `network`, `ema`, `state_dict_ema`, `params`,
+/// `weights` and `module`, in this order and up to four dicts deep; then in the dict itself; then,
+/// where that has fewer, under the only other key with tensors. A pickled network counts as its
+/// `state_dict`, and any other object as the dict of its attributes. `module.`, `model.`,
+/// `_orig_mod.` and other wrappers are taken off the names where all of them have it. Tensors
+/// are taken as PyTorch sees them: views of shared storages, in whatever order of axes, become
+/// arrays of their own. Parameters that are kept in parts (weight norm, spectral norm, pruning)
+/// are computed.
 ///
-/// Nothing is executed. Memory is bounded: numbers by 8 times the file and 1 MiB
+/// Nothing is executed: functions and classes that are not known are names
+/// ([`Origin::inert`]), and those that can run code are errors. Memory is bounded: numbers by 8 times the file and 1 MiB
 /// (where tensors share numbers, or are compressed), all else by about 100 times the
 /// pickle. Checksums of all numbers that are read are checked; the legacy format and
 /// safetensors have none.
@@ -43,11 +59,39 @@ pub struct Checkpoint {
 /// [`Error::Io`], and [`Error::Input`] naming the file and what is at fault: it is
 /// no such file (archives of TorchScript and of `torch.package`, tar archives of the
 /// oldest versions and other things are called by their names), cut off or damaged;
-/// its pickle names a function other than those that rebuild tensors, or asks for more
+/// its pickle names a function that can run code, or asks for more
 /// memory than the file accounts for; there is no dict of tensors, or several and
-/// nothing to choose by; big-endian, complex, 8-bit floating point or unsigned 16-, 32-
-/// or 64-bit numbers.
+/// nothing to choose by; big-endian numbers; nothing but tensors of kinds that are not read
+/// (sparse, quantised, complex).
 pub fn open(path: &Path) -> Result<Checkpoint> {
+    open_with(path, &Pick::default())
+}
+
+/// [`open`] of the tensors that `pick` says.
+///
+/// # Errors
+/// Those of [`open`]; a key or a prefix that is not there: what is.
+pub fn open_with(path: &Path, pick: &Pick) -> Result<Checkpoint> {
+    let file = if path.is_dir() { in_folder(path) } else { None };
+    let path = file.as_deref().unwrap_or(path);
+    let (dict, origin) = tensors(path, pick)?;
+    finish(dict, origin, path, pick)
+}
+
+/// The file of weights in a folder, the first of `model.safetensors`,
+/// `model.safetensors.index.json`, `pytorch_model.bin`, `pytorch_model.bin.index.json`.
+pub fn in_folder(folder: &Path) -> Option<PathBuf> {
+    const NAMES: [&str; 4] = [
+        "model.safetensors",
+        "model.safetensors.index.json",
+        "pytorch_model.bin",
+        "pytorch_model.bin.index.json",
+    ];
+    NAMES.iter().map(|name| folder.join(name)).find(|path| path.is_file())
+}
+
+/// The tensors of a file under the names that they have there.
+pub(super) fn tensors(path: &Path, pick: &Pick) -> Result<(StateDict, Origin)> {
     let mut input = Input::open(path, "a file of weights")?;
     let start = input.bytes(0, input.size().min(START))?;
     if start.trim_ascii_start().starts_with(b"{") && !is_safetensors(&start, input.size()) {
@@ -57,10 +101,16 @@ pub fn open(path: &Path) -> Result<Checkpoint> {
             return Err(input.wrong(format_args!("an index of at most {MOST} bytes"), input.size()));
         }
         let json = input.bytes(0, input.size())?;
-        let (dict, origin) = shards::read(path, &json)?;
-        return finish(dict, origin, path);
+        keyless(&input, pick, "the index of several files")?;
+        return shards::read(path, &json);
     }
-    read(input, &start)
+    read(input, &start, pick)
+}
+
+// There are no keys but in checkpoints.
+fn keyless(input: &Input, pick: &Pick, found: &str) -> Result<()> {
+    let key = pick.key.as_ref();
+    key.map_or(Ok(()), |_| Err(input.wrong("a PyTorch checkpoint, which has keys (--key)", found)))
 }
 
 /// [`open`] of a file that is in memory; `path` names it in errors. An index of
@@ -70,7 +120,9 @@ pub fn open(path: &Path) -> Result<Checkpoint> {
 /// As [`open`].
 pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Checkpoint> {
     let start = &bytes[..bytes.len().min(START as usize)];
-    read(Input::of_bytes(bytes, path), start)
+    let pick = Pick::default();
+    let (dict, origin) = read(Input::of_bytes(bytes, path), start, &pick)?;
+    finish(dict, origin, path, &pick)
 }
 
 // Bytes that tell what a file is.
@@ -81,38 +133,78 @@ fn is_safetensors(start: &[u8], size: u64) -> bool {
     u64::from_le_bytes(*length).checked_add(8).is_some_and(|end| end <= size) && rest.first() == Some(&b'{')
 }
 
-fn read(mut input: Input, start: &[u8]) -> Result<Checkpoint> {
+fn read(mut input: Input, start: &[u8], pick: &Pick) -> Result<(StateDict, Origin)> {
     let path = input.path();
-    let (dict, origin) = if start.starts_with(b"PK\x03\x04") {
-        archive(&mut input)?
+    if start.starts_with(b"PK\x03\x04") {
+        archive(&mut input, pick)
     } else if legacy::magic(start).is_some() {
         legacy::read(&mut input, |input, heap, root, places| {
-            weights(input, heap, root, Format::Legacy, |input, key| {
+            weights(input, heap, root, Format::Legacy, pick, |input, key| {
                 let name = format!("storage {}", shown(key));
                 match places.get(key) {
                     Some(&extent) => Ok((name, extent)),
                     None => Err(input.wrong(name, "none")),
                 }
             })
-        })?
+        })
     } else if is_safetensors(start, input.size()) {
+        keyless(&input, pick, "a safetensors file")?;
         let size = input.size();
-        let dict = safetensors::parse(std::io::BufReader::new(input.section(0, size)?), size, path)?.0;
-        (dict, Origin::new(Format::Safetensors))
+        let source = std::io::BufReader::new(input.section(0, size)?);
+        let (dict, _, others) = safetensors::parse(source, size, path)?;
+        let mut origin = Origin::new(Format::Safetensors);
+        origin.skipped = others.into_iter().map(|(name, dtype)| numbers(name, &dtype)).collect();
+        Ok((dict, origin))
     } else {
-        let expected = "a PyTorch checkpoint, a safetensors file or the index of several";
-        return Err(input.wrong(expected, what(start)));
-    };
-    finish(dict, origin, path)
+        let expected = "a PyTorch checkpoint, a safetensors file, the index of several or a .npz file";
+        Err(input.wrong(expected, what(start)))
+    }
 }
 
-fn finish(dict: StateDict, mut origin: Origin, path: &Path) -> Result<Checkpoint> {
-    if dict.is_empty() {
-        return Err(Error::input(path.display(), "a file of weights", "no tensors"));
+// A tensor of numbers that are not read.
+fn numbers(name: String, dtype: &str) -> Skipped {
+    Skipped { name, what: format!("numbers of type {}", shown(dtype)) }
+}
+
+fn finish(dict: StateDict, mut origin: Origin, path: &Path, pick: &Pick) -> Result<Checkpoint> {
+    let nothing = |dict: &StateDict, origin: &Origin| {
+        let notes = if origin.skipped.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", origin.notes().join("; "))
+        };
+        dict.is_empty()
+            .then(|| Error::input(path.display(), "a file of weights", format!("no tensors{notes}")))
+    };
+    if let Some(error) = nothing(&dict, &origin) {
+        return Err(error);
+    }
+    let mut dict = dict;
+    if let Some(prefix) = &pick.prefix {
+        let dotted = format!("{}.", prefix.strip_suffix('.').unwrap_or(prefix));
+        let (kept, outside) = origin::under(dict, &dotted);
+        if kept.is_empty() {
+            let expected = format!("tensors whose names begin with {} (--prefix)", shown(&dotted));
+            let found =
+                format!("{} with other names: {}", outside.len(), listed(outside.iter().map(|o| shown(o))));
+            return Err(Error::input(path.display(), expected, found));
+        }
+        origin.stripped.push(dotted);
+        origin.outside = outside;
+        dict = kept;
     }
     let (dict, stripped) = strip(dict);
-    origin.stripped = stripped;
-    Ok(Checkpoint { dict, origin })
+    origin.stripped.extend(stripped);
+    let (dict, unwrapped) = unwrap_parts(dict);
+    origin.stripped.extend(unwrapped);
+    let (dict, composed, left) = compose(dict);
+    origin.composed = composed;
+    let what = "a part of a parameter that could not be computed";
+    origin.skipped.extend(left.into_iter().map(|name| Skipped { name, what: what.to_owned() }));
+    match nothing(&dict, &origin) {
+        Some(error) => Err(error),
+        None => Ok(Checkpoint { dict, origin }),
+    }
 }
 
 // What else a file might be, by its first bytes.
@@ -137,6 +229,8 @@ fn what(start: &[u8]) -> &'static str {
         "JSON"
     } else if start.starts_with(b"\x89HDF") {
         "an HDF5 file (Keras?)"
+    } else if is_onnx(start) {
+        "an ONNX model: save the network's state_dict in PyTorch"
     } else if start.starts_with(b"GGUF") {
         "a GGUF file"
     } else if start.starts_with(b"\x93NUMPY") {
@@ -150,8 +244,52 @@ fn what(start: &[u8]) -> &'static str {
     }
 }
 
-fn archive(input: &mut Input) -> Result<(StateDict, Origin)> {
+// A protocol buffer with a version of the format (field 1) and who wrote it (field 2, a string).
+fn is_onnx(start: &[u8]) -> bool {
+    matches!(start, [0x08, 1..=20, 0x12, length, rest @ ..]
+        if rest.get(..usize::from(*length)).is_some_and(|by| std::str::from_utf8(by).is_ok()))
+}
+
+// Arrays of numpy, by their names.
+fn arrays(input: &mut Input, archive: &Archive) -> Result<(StateDict, Origin)> {
+    let names: Vec<String> = archive.names().map(str::to_owned).collect();
+    let mut bytes = 0u64;
+    for name in &names {
+        bytes = bytes.saturating_add(archive.extent(input, name)?.size);
+        if bytes > most(input.size()) {
+            return Err(input.wrong(most_text(input.size()), format_args!("{bytes} bytes in its arrays")));
+        }
+    }
+    let mut dict = StateDict::new();
+    for name in &names {
+        let array = npy::read(archive, input, name)?;
+        let dtype = match (array.dtype.kind, array.dtype.size) {
+            (b'f', 8) => Dtype::F64,
+            (b'f', 4) => Dtype::F32,
+            (b'f', 2) => Dtype::F16,
+            (b'i', 8) => Dtype::I64,
+            (b'i', 4) => Dtype::I32,
+            (b'i', 2) => Dtype::I16,
+            (b'i', _) => Dtype::I8,
+            (b'u', 8) => Dtype::U64,
+            (b'u', 4) => Dtype::U32,
+            (b'u', 2) => Dtype::U16,
+            (b'u', _) => Dtype::U8,
+            _ => return Err(Error::input(&array.place, "integers or floats", array.dtype)),
+        };
+        let shape = array.shape.clone();
+        let data = Data::from_le_bytes(dtype, &array.rows());
+        dict.push(NamedTensor::new(name.strip_suffix(".npy").unwrap_or(name), shape, data)?)?;
+    }
+    Ok((dict, Origin::new(Format::Npz)))
+}
+
+fn archive(input: &mut Input, pick: &Pick) -> Result<(StateDict, Origin)> {
     let archive = Archive::read(input)?;
+    if archive.names().next().is_some() && archive.names().all(|name| name.ends_with(".npy")) {
+        keyless(input, pick, "arrays of numpy (.npz)")?;
+        return arrays(input, &archive);
+    }
     let checkpoint = archive.names().filter_map(|name| {
         let (root, rest) = name.split_once('/')?;
         (rest == "data.pkl").then_some(root)
@@ -167,8 +305,6 @@ fn archive(input: &mut Input) -> Result<(StateDict, Origin)> {
             "an archive of torch.package"
         } else if any("serialized_exported_program.json") || any("archive_format") {
             "an exported program (torch.export)"
-        } else if any(".npy") {
-            "arrays of numpy (.npz)"
         } else {
             "a zip archive without data.pkl"
         };
@@ -198,7 +334,7 @@ fn archive(input: &mut Input) -> Result<(StateDict, Origin)> {
     let bytes = extent.bytes(input, &name)?;
     let pickle = pickle::read(&bytes, Torch::default())
         .map_err(|refusal| refusal.error(format_args!("{}: {}", input.path().display(), shown(&name))))?;
-    weights(input, &pickle.heap, pickle.root, Format::Zip, |input, key| {
+    weights(input, &pickle.heap, pickle.root, Format::Zip, pick, |input, key| {
         let name = inside(&format!("data/{key}"));
         let extent = archive.extent(input, &name)?;
         Ok((name, extent))
@@ -212,10 +348,12 @@ fn weights(
     heap: &Objects,
     root: Id,
     format: Format,
+    pick: &Pick,
     mut place: impl FnMut(&mut Input, &str) -> Result<(String, Extent)>,
 ) -> Result<(StateDict, Origin)> {
-    let choice = choose(input, heap, root)?;
+    let choice = choose(input, heap, root, pick)?;
     let mut origin = Origin { others: choice.others, beside: choice.beside, ..Origin::new(format) };
+    origin.inert = inert(heap);
     if !choice.path.is_empty() {
         origin.key = Some(choice.path.join("."));
     }
@@ -225,13 +363,24 @@ fn weights(
     let mut axes = 0;
     for (name, id) in choice.entries {
         let Object::Made(Made::Tensor { arguments, typed }) = heap[id] else {
-            origin.skipped.push(Skipped { name: name.to_owned(), what: heap.kind(id).to_owned() });
+            let what = heap.name(id).map_or_else(
+                || heap.kind(id).to_owned(),
+                |(module, name)| format!("an object of {}", shown(&format!("{module}.{name}"))),
+            );
+            origin.skipped.push(Skipped { name: name.into_owned(), what });
             continue;
         };
         let wrong = |input: &Input, (expected, found): (String, String)| {
-            input.wrong_in(format_args!("tensor {}", shown(name)), expected, found)
+            input.wrong_in(format_args!("tensor {}", shown(&name)), expected, found)
         };
         let stored = storage(heap, arguments).map_err(|e| wrong(input, e))?;
+        let dtype = match dtype(heap, arguments, typed, &stored) {
+            Ok(dtype) => dtype,
+            Err(other) => {
+                origin.skipped.push(numbers(name.into_owned(), other));
+                continue;
+            }
+        };
         let index = match known.get(stored.key) {
             Some(&index) => index,
             None => {
@@ -244,13 +393,13 @@ fn weights(
         if extent.size != stored.bytes() as u64 {
             return Err(input.wrong_in(shown(place), format_args!("{} bytes", stored.bytes()), extent.size));
         }
-        let view = view(heap, arguments, typed, &stored, index).map_err(|e| wrong(input, e))?;
+        let view = view(heap, arguments, dtype, &stored, index).map_err(|e| wrong(input, e))?;
         // Shapes are copied, and one of many axes may be named any number of times.
         axes += view.axes();
         if axes > heap.limit() {
             return Err(input.wrong("shapes within the size of the pickle", "the same one repeated"));
         }
-        tensors.push((name.to_owned(), view));
+        tensors.push((name.into_owned(), view));
     }
     if choice.unnamed > 0 {
         let name = format!("{} entries", choice.unnamed);
@@ -263,12 +412,23 @@ fn weights(
     Ok((read_tensors(input, &extents, tensors)?, origin))
 }
 
-fn choose<'p>(input: &Input, heap: &'p Objects, root: Id) -> Result<Choice<'p>> {
+// Functions and classes that are not known, each once.
+fn inert(heap: &Objects) -> Vec<String> {
+    const LISTED: usize = 100;
+    let names: BTreeSet<_> = heap.unknown().collect();
+    names.into_iter().take(LISTED).map(|(module, name)| shown(&format!("{module}.{name}"))).collect()
+}
+
+fn choose<'p>(input: &Input, heap: &'p Objects, root: Id, pick: &Pick) -> Result<Choice<'p>> {
     let expected = "a dict of tensors, or one under a key";
-    match find(heap, root) {
+    let found = match &pick.key {
+        Some(key) => select::under(heap, root, key),
+        None => select::find(heap, root),
+    };
+    match found.map_err(|(expected, found)| input.wrong(expected, found))? {
         Found::One(choice) => Ok(choice),
         Found::Several(places) => {
-            let expected = format!("{expected} of {}", KEYS.join(", "));
+            let expected = format!("{expected} of {}, or one that is named (--key)", KEYS.join(", "));
             Err(input.wrong(expected, format_args!("tensors under {}", listed(places.into_iter()))))
         }
         Found::Nothing => {
@@ -278,7 +438,12 @@ fn choose<'p>(input: &Input, heap: &'p Objects, root: Id) -> Result<Choice<'p>> 
                         entries.iter().filter_map(|(key, _)| heap.text(*key)).map(shown).collect();
                     format!("a dict without tensors; its keys are {}", listed(keys.into_iter()))
                 }
-                other => other.kind().to_owned(),
+                _ => match heap.name(root) {
+                    Some((module, name)) => {
+                        format!("an object of {} without tensors", shown(&format!("{module}.{name}")))
+                    }
+                    None => heap.kind(root).to_owned(),
+                },
             };
             Err(input.wrong(expected, found))
         }
@@ -330,8 +495,8 @@ mod tests {
             read(&file)
         };
         assert_eq!(untyped("float32").unwrap(), [1.0, 2.0]);
-        assert!(untyped("complex64").unwrap_err().contains("tensor w: expected a dtype of F64"));
-        assert!(untyped("float31").unwrap_err().contains("the function torch.float31"));
+        assert!(untyped("complex64").unwrap_err().contains("left out: w (numbers of type complex64)"));
+        assert!(untyped("float31").unwrap_err().contains("w (a tensor of a type that is not known)"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! [`Origin`] what it took from them; [`safetensors`] reads and writes one such file.
 
 mod checkpoint;
+mod composed;
 mod legacy;
 mod origin;
 pub mod safetensors;
@@ -13,8 +14,9 @@ mod shards;
 mod torch;
 mod view;
 
-pub use checkpoint::{Checkpoint, from_bytes, open};
-pub use origin::{Format, Origin, Skipped};
+pub use checkpoint::{Checkpoint, Pick, from_bytes, in_folder, open, open_with};
+pub(crate) use origin::listed;
+pub use origin::{Format, Origin, Skipped, under};
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -131,6 +133,11 @@ dtypes! {
     F16: u16 = "F16";
     /// The upper half of a 32-bit floating point number (bits).
     Bf16: u16 = "BF16";
+    /// 8-bit floating point with a significand of 3 bits, without infinities (bits).
+    F8E4m3: u8 = "F8_E4M3";
+    /// 8-bit floating point with a significand of 2 bits, the upper half of IEEE half
+    /// precision (bits).
+    F8E5m2: u8 = "F8_E5M2";
     /// 64-bit integer.
     I64: i64 = "I64";
     /// 32-bit integer.
@@ -139,10 +146,23 @@ dtypes! {
     I16: i16 = "I16";
     /// 8-bit integer.
     I8: i8 = "I8";
+    /// 64-bit integer without sign.
+    U64: u64 = "U64";
+    /// 32-bit integer without sign.
+    U32: u32 = "U32";
+    /// 16-bit integer without sign.
+    U16: u16 = "U16";
     /// Byte.
     U8: u8 = "U8";
     /// Truth value, one byte; 0 is false.
     Bool: u8 = "BOOL";
+}
+
+impl Dtype {
+    /// Whether it is of floating-point numbers.
+    pub const fn is_float(self) -> bool {
+        matches!(self, Self::F64 | Self::F32 | Self::F16 | Self::Bf16 | Self::F8E4m3 | Self::F8E5m2)
+    }
 }
 
 impl fmt::Display for Dtype {
@@ -196,6 +216,13 @@ impl Data {
             Self::F32(v) => v[range].iter().map(|&v| f64::from(v)).collect(),
             Self::F16(v) => v[range].iter().map(|&v| half::f16::from_bits(v).to_f64()).collect(),
             Self::Bf16(v) => v[range].iter().map(|&v| half::bf16::from_bits(v).to_f64()).collect(),
+            Self::F8E4m3(v) => v[range].iter().map(|&v| e4m3(v)).collect(),
+            Self::F8E5m2(v) => {
+                v[range].iter().map(|&v| half::f16::from_bits(u16::from(v) << 8).to_f64()).collect()
+            }
+            Self::U64(v) => v[range].iter().map(|&v| v as f64).collect(),
+            Self::U32(v) => v[range].iter().map(|&v| f64::from(v)).collect(),
+            Self::U16(v) => v[range].iter().map(|&v| f64::from(v)).collect(),
             Self::I64(v) => v[range].iter().map(|&v| v as f64).collect(),
             Self::I32(v) => v[range].iter().map(|&v| f64::from(v)).collect(),
             Self::I16(v) => v[range].iter().map(|&v| f64::from(v)).collect(),
@@ -203,6 +230,31 @@ impl Data {
             Self::U8(v) => v[range].iter().map(|&v| f64::from(v)).collect(),
             Self::Bool(v) => v[range].iter().map(|&v| f64::from(u8::from(v != 0))).collect(),
         }
+    }
+}
+
+// S.EEEE.MMM with a bias of 7; all ones are no number, the other large exponents are numbers
+// (Micikevicius et al. 2022, FP8 Formats for Deep Learning, table 1).
+fn e4m3(bits: u8) -> f64 {
+    let (exponent, significand) = (i32::from(bits >> 3 & 15), f64::from(bits & 7) / 8.0);
+    let size = match (exponent, bits & 7) {
+        (15, 7) => f64::NAN,
+        (0, _) => significand * 2f64.powi(-6),
+        _ => (1.0 + significand) * 2f64.powi(exponent - 7),
+    };
+    if bits & 0x80 == 0 { size } else { -size }
+}
+
+struct Hasher(xxhash_rust::xxh3::Xxh3);
+
+impl Write for Hasher {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -241,6 +293,21 @@ impl NamedTensor {
     /// Its numbers, row-major.
     pub fn data(&self) -> &Data {
         &self.data
+    }
+
+    /// 128-bit hash (XXH3) of shape and numbers.
+    pub fn hash(&self) -> u128 {
+        let mut hasher = Hasher(xxhash_rust::xxh3::Xxh3::new());
+        self.add_to(&mut hasher);
+        hasher.0.digest128()
+    }
+
+    // Shape and numbers.
+    fn add_to(&self, hasher: &mut Hasher) {
+        hasher.0.update(self.data.dtype().name().as_bytes());
+        hasher.0.update(&(self.shape.len() as u64).to_le_bytes());
+        self.shape.iter().for_each(|side| hasher.0.update(&(*side as u64).to_le_bytes()));
+        self.data.write_le_bytes(hasher).expect("hashing does not fail");
     }
 
     /// Its parts: name, shape, numbers.
@@ -308,24 +375,11 @@ impl StateDict {
 
     /// 128-bit hash (XXH3, hexadecimal) of names, shapes and numbers, in their order.
     pub fn hash(&self) -> String {
-        struct Hasher(xxhash_rust::xxh3::Xxh3);
-        impl Write for Hasher {
-            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-                self.0.update(bytes);
-                Ok(bytes.len())
-            }
-            fn flush(&mut self) -> std::io::Result<()> {
-                Ok(())
-            }
-        }
         let mut hasher = Hasher(xxhash_rust::xxh3::Xxh3::new());
         for tensor in self {
             hasher.0.update(&(tensor.name.len() as u64).to_le_bytes());
             hasher.0.update(tensor.name.as_bytes());
-            hasher.0.update(tensor.data.dtype().name().as_bytes());
-            hasher.0.update(&(tensor.shape.len() as u64).to_le_bytes());
-            tensor.shape.iter().for_each(|side| hasher.0.update(&(*side as u64).to_le_bytes()));
-            tensor.data.write_le_bytes(&mut hasher).expect("hashing does not fail");
+            tensor.add_to(&mut hasher);
         }
         format!("{:032x}", hasher.0.digest128())
     }

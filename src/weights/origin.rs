@@ -1,5 +1,6 @@
 //! What was read of a file, and what was left.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -17,8 +18,10 @@ pub enum Format {
     Legacy,
     /// A safetensors file.
     Safetensors,
-    /// Several safetensors files with an index.
+    /// Several files with an index.
     Shards,
+    /// Arrays of numpy.
+    Npz,
 }
 
 impl fmt::Display for Format {
@@ -27,7 +30,8 @@ impl fmt::Display for Format {
             Self::Zip => "a PyTorch checkpoint (zip format)",
             Self::Legacy => "a PyTorch checkpoint (legacy format)",
             Self::Safetensors => "a safetensors file",
-            Self::Shards => "safetensors files with an index",
+            Self::Shards => "several files with an index",
+            Self::Npz => "arrays of numpy (.npz)",
         })
     }
 }
@@ -57,13 +61,27 @@ pub struct Origin {
     pub skipped: Vec<Skipped>,
     /// Keys beside the weights' own, without weights: epoch, optimiser state.
     pub beside: Vec<String>,
+    /// Functions and classes that the file names and nobody needs to know to read it: nothing
+    /// of them was executed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inert: Vec<String>,
+    /// Parameters that were computed of their parts, and by what ("conv1.weight (weight norm)").
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub composed: Vec<String>,
+    /// Tensors of other networks and things, by the start of their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside: Vec<String>,
+    /// Prefixes of other networks in the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<String>,
 }
 
 impl Origin {
     /// Of a file that holds nothing but tensors.
     pub fn new(format: Format) -> Self {
         let (key, others, stripped, skipped, beside) = Default::default();
-        Self { format, key, others, stripped, skipped, beside }
+        let (inert, composed, outside, networks) = Default::default();
+        Self { format, key, others, stripped, skipped, beside, inert, composed, outside, networks }
     }
 
     /// What a reader should know, a line for each; none where all of a safetensors
@@ -93,6 +111,19 @@ impl Origin {
         if !self.beside.is_empty() {
             lines.push(format!("beside the weights: {}", quoted(&self.beside)));
         }
+        let plain = |list: &[String]| listed(list.iter().map(|text| shown(text)));
+        if !self.inert.is_empty() {
+            lines.push(format!("named in the file, neither known nor executed: {}", plain(&self.inert)));
+        }
+        if !self.composed.is_empty() {
+            lines.push(format!("computed of their parts, as the network does: {}", plain(&self.composed)));
+        }
+        if !self.outside.is_empty() {
+            lines.push(format!("not of this network: {}", plain(&self.outside)));
+        }
+        if !self.networks.is_empty() {
+            lines.push(format!("other networks in the file (--prefix chooses): {}", quoted(&self.networks)));
+        }
         lines
     }
 }
@@ -106,7 +137,65 @@ pub fn listed(items: impl ExactSizeIterator<Item = String>) -> String {
 }
 
 /// What wrappers put before all names: data parallelism, Lightning, `torch.compile`.
-const PREFIXES: [&str; 3] = ["module.", "model.", "_orig_mod."];
+const PREFIXES: [&str; 5] =
+    ["module.", "model.", "_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module."];
+
+/// What wrappers of parts of a network put into names.
+const INSIDE: [&str; 4] = ["module.", "_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module."];
+
+/// Takes wrappers out of names where all names that begin alike have them; where from, and which.
+pub fn unwrap_parts(dict: StateDict) -> (StateDict, Vec<String>) {
+    let mut names: Vec<String> = dict.iter().map(|t| t.name().to_owned()).collect();
+    let mut taken = Vec::new();
+    for wrapper in INSIDE {
+        let inside = format!(".{wrapper}");
+        let starts: BTreeSet<String> =
+            names.iter().filter_map(|name| Some(name[..=name.find(&inside)?].to_owned())).collect();
+        // Of a network with more parts than that, each wrapped, all of them are.
+        for start in starts.into_iter().take(64) {
+            let all = |name: &String| !name.starts_with(&start) || name[start.len()..].starts_with(wrapper);
+            let left = |name: &String| name.len() > start.len() + wrapper.len() || !name.starts_with(&start);
+            if names.iter().all(|name| all(name) && left(name)) {
+                let of_it = names.iter_mut().filter(|name| name.starts_with(&start));
+                of_it.for_each(|name| name.replace_range(start.len()..start.len() + wrapper.len(), ""));
+                taken.push(format!("{start}{wrapper}"));
+            }
+        }
+    }
+    let differ = names.iter().collect::<BTreeSet<_>>().len() == names.len();
+    if taken.is_empty() || !differ {
+        return (dict, Vec::new());
+    }
+    let mut short = StateDict::new();
+    for (mut tensor, name) in dict.into_iter().zip(names) {
+        tensor.name = name;
+        short.push(tensor).expect("names that differ");
+    }
+    (short, taken)
+}
+
+/// The tensors whose names begin with `prefix`, without it; how the others begin, and how many
+/// there are of each.
+pub fn under(dict: StateDict, prefix: &str) -> (StateDict, Vec<String>) {
+    let mut kept = StateDict::new();
+    let mut outside: BTreeMap<String, usize> = BTreeMap::new();
+    for mut tensor in dict {
+        match tensor.name.strip_prefix(prefix) {
+            Some(rest) if !rest.is_empty() => {
+                tensor.name = rest.to_owned();
+                kept.push(tensor).expect("names that differed differ without their common start");
+            }
+            _ => {
+                let start = tensor.name.split('.').next().unwrap_or_default();
+                *outside.entry(start.to_owned()).or_default() += 1;
+            }
+        }
+    }
+    let text = |(start, count): (String, usize)| {
+        if count == 1 { start } else { format!("{start} ({count} tensors)") }
+    };
+    (kept, outside.into_iter().map(text).collect())
+}
 
 /// Takes prefixes off that all names have, again and again; which ones.
 pub fn strip(dict: StateDict) -> (StateDict, Vec<String>) {

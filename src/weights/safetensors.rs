@@ -33,6 +33,12 @@ pub fn read(path: &Path) -> Result<StateDict> {
     Ok(read_with_metadata(path)?.0)
 }
 
+fn unknown(path: &Path, (name, dtype): &(String, String)) -> Error {
+    let known: Vec<_> = Dtype::ALL.iter().map(|d| d.name()).collect();
+    let place = format!("{}: tensor {}", path.display(), shown(name));
+    Error::input(place, format!("a dtype of {}", known.join(", ")), shown(dtype))
+}
+
 /// [`read`], and the metadata.
 ///
 /// # Errors
@@ -40,7 +46,8 @@ pub fn read(path: &Path) -> Result<StateDict> {
 pub fn read_with_metadata(path: &Path) -> Result<(StateDict, Metadata)> {
     let file = File::open(path).map_err(Error::io(path, "open"))?;
     let size = file.metadata().map_err(Error::io(path, "read"))?.len();
-    parse(BufReader::new(file), size, path)
+    let (dict, metadata, others) = parse(BufReader::new(file), size, path)?;
+    others.first().map_or(Ok((dict, metadata)), |other| Err(unknown(path, other)))
 }
 
 /// Writes all tensors in their order, or, where that would leave one on an
@@ -159,8 +166,11 @@ impl<'de> Visitor<'de> for HeaderVisitor {
     }
 }
 
+/// Tensors of types that are not read: name and type.
+type Others = Vec<(String, String)>;
+
 // Nothing is allocated before `size`, the bytes of the file, is known to hold it.
-pub(super) fn parse(mut file: impl Read, size: u64, path: &Path) -> Result<(StateDict, Metadata)> {
+pub(super) fn parse(mut file: impl Read, size: u64, path: &Path) -> Result<(StateDict, Metadata, Others)> {
     let place = path.display();
     let mut bytes = |length: u64| {
         let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
@@ -205,29 +215,43 @@ pub(super) fn parse(mut file: impl Read, size: u64, path: &Path) -> Result<(Stat
     }
 
     let mut dict = StateDict::new();
-    for ((name, Entry { shape, data_offsets: (begin, end), .. }), dtype) in tensors.into_iter().zip(dtypes) {
+    let mut others = Others::new();
+    for ((name, Entry { shape, data_offsets: (begin, end), dtype: called }), dtype) in
+        tensors.into_iter().zip(dtypes)
+    {
+        let Some(dtype) = dtype else {
+            let skipped = std::io::copy(&mut (&mut file).take(end - begin), &mut std::io::sink());
+            skipped.map_err(Error::io(path, "read"))?;
+            others.push((name, called));
+            continue;
+        };
         let count = usize::try_from(end - begin).unwrap_or(usize::MAX) / dtype.size();
         let data = Data::read_le(dtype, count, &mut file).map_err(Error::io(path, "read"))?;
         dict.push(NamedTensor { name, shape, data })?;
     }
-    Ok((dict, metadata.unwrap_or_default()))
+    Ok((dict, metadata.unwrap_or_default(), others))
 }
 
-// The type of a tensor whose numbers must begin `at` and end within `size`, or
-// what was expected and what is there.
-fn check(entry: &Entry, at: u64, size: u64) -> Result<Dtype, (String, String)> {
-    let Some(&dtype) = Dtype::ALL.iter().find(|d| d.name() == entry.dtype) else {
-        let known: Vec<_> = Dtype::ALL.iter().map(|d| d.name()).collect();
-        return Err((format!("a dtype of {}", known.join(", ")), shown(&entry.dtype)));
-    };
-    let shape = || format!("shape {} of {dtype}", shape_text(&entry.shape));
+// The type of a tensor whose numbers must begin `at` and end within `size`, none where it
+// is not known; or what was expected and what is there.
+fn check(entry: &Entry, at: u64, size: u64) -> Result<Option<Dtype>, (String, String)> {
+    let dtype = Dtype::ALL.iter().copied().find(|d| d.name() == entry.dtype);
     let (begin, end) = entry.data_offsets;
-    let length = volume(&entry.shape).and_then(|n| n.checked_mul(dtype.size()));
-    let Some(length) = length.map(|n| n as u64) else {
-        return Err(("a tensor that can exist".to_owned(), shape()));
-    };
-    if begin.checked_add(length) != Some(end) {
-        return Err((format!("{length} bytes for {}", shape()), format!("data_offsets [{begin},{end}]")));
+    if let Some(dtype) = dtype {
+        let shape = || format!("shape {} of {dtype}", shape_text(&entry.shape));
+        let length = volume(&entry.shape).and_then(|n| n.checked_mul(dtype.size()));
+        let Some(length) = length.map(|n| n as u64) else {
+            return Err(("a tensor that can exist".to_owned(), shape()));
+        };
+        if begin.checked_add(length) != Some(end) {
+            return Err((format!("{length} bytes for {}", shape()), format!("data_offsets [{begin},{end}]")));
+        }
+    }
+    if begin > end {
+        return Err((
+            "numbers that end behind their start".to_owned(),
+            format!("data_offsets [{begin},{end}]"),
+        ));
     }
     if begin != at {
         let expected = format!("numbers from byte {at} on, where those of the tensor before it end");
@@ -286,7 +310,9 @@ mod tests {
     }
 
     fn parsed(bytes: &[u8]) -> Result<(StateDict, Metadata)> {
-        parse(bytes, bytes.len() as u64, Path::new("a.safetensors"))
+        let path = Path::new("a.safetensors");
+        let (dict, metadata, others) = parse(bytes, bytes.len() as u64, path)?;
+        others.first().map_or(Ok((dict, metadata)), |other| Err(unknown(path, other)))
     }
 
     fn file(header: &str, data: &[u8]) -> Vec<u8> {
@@ -395,9 +421,9 @@ mod tests {
         };
         let two = |a, b| format!("{{{a},{b}}}");
 
-        let text = refusal(&one("F8_E4M3", "[4]", "[0,4]"), &[0; 4]);
+        let text = refusal(&one("F8_E8M0", "[4]", "[0,4]"), &[0; 4]);
         assert!(text.starts_with("a.safetensors: tensor w: expected a dtype of F64,"), "{text}");
-        assert!(text.ends_with("found F8_E4M3"), "{text}");
+        assert!(text.ends_with("found F8_E8M0"), "{text}");
         let text = refusal(&one("F32", "[2,2]", "[0,15]"), &[0; 15]);
         assert!(
             text.contains("tensor w: expected 16 bytes for shape [2,2] of F32, found data_offsets [0,15]")

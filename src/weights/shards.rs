@@ -1,4 +1,4 @@
-//! Safetensors in several files: an index in JSON names the file of each tensor.
+//! Tensors in several files: an index in JSON names the file of each one.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
@@ -6,7 +6,7 @@ use std::path::{Component, Path};
 use serde::Deserialize;
 
 use super::origin::{Format, Origin, Skipped};
-use super::{StateDict, safetensors};
+use super::{Pick, StateDict, checkpoint};
 use crate::error::{Error, Result, shown};
 
 #[derive(Deserialize)]
@@ -19,11 +19,11 @@ struct Index {
 ///
 /// # Errors
 /// An index that is none, a file outside of the index's folder, one without a
-/// tensor that it should have, and those of [`safetensors::read`].
+/// tensor that it should have, and those of [`super::open`].
 pub fn read(path: &Path, json: &[u8]) -> Result<(StateDict, Origin)> {
     let place = path.display();
     let Index { weight_map } = serde_json::from_slice(json).map_err(|e| {
-        let expected = "an index of safetensors files: JSON with a weight_map of names to files";
+        let expected = "an index of files of weights: JSON with a weight_map of names to files";
         Error::input(&place, expected, shown(&e.to_string()))
     })?;
     let mut files: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -43,7 +43,9 @@ pub fn read(path: &Path, json: &[u8]) -> Result<(StateDict, Origin)> {
     let mut dict = StateDict::new();
     for (file, names) in files {
         let shard = folder.join(file);
-        let tensors = safetensors::read(&shard)?;
+        let (tensors, part) = checkpoint::tensors(&shard, &Pick::default())?;
+        origin.inert.extend(part.inert);
+        origin.skipped.extend(part.skipped);
         if let Some(missing) = names.iter().find(|name| tensors.get(name).is_none()) {
             let expected = format!("the tensor {}, which {place} places there", shown(missing));
             return Err(Error::input(shard.display(), expected, format_args!("{} others", tensors.len())));

@@ -3,8 +3,8 @@
 //!
 //! Tensors are calls of `torch._utils._rebuild_tensor_v2` and its kin, with a
 //! storage (kept outside of the pickle), an offset, a size and strides. Whatever
-//! else a checkpoint holds is read and left alone; a function that is not listed
-//! here is an error.
+//! else a checkpoint holds is read and left alone: a function or class that is not listed
+//! here is a name, and what would have been made of it a record.
 
 use super::view::View;
 use super::{Dtype, shape_text};
@@ -14,11 +14,10 @@ use crate::pickle::{self, Heap, Id, Step, Value, Vocabulary};
 pub type Objects<'a> = Heap<'a, Torch>;
 type Object<'a> = pickle::Object<'a, Torch>;
 
-/// What `torch.load(weights_only=True)` knows, but for classes of tensors that
-/// hold no numbers of their own, and numpy's numbers besides.
+/// What makes tensors, and plain data.
 #[derive(Debug, Default)]
 pub struct Torch {
-    // entries of ordered dicts made of lists so far
+    // entries of dicts and sets made of lists so far
     listed: usize,
 }
 
@@ -44,6 +43,9 @@ impl Number {
 #[derive(Clone, Copy, Debug)]
 pub enum Global {
     OrderedDict,
+    // its argument makes values of keys that are not there
+    DefaultDict,
+    Set,
     // with the numbers of arguments that it takes
     Tensor(usize, usize),
     // its numbers are those of an argument: the seventh
@@ -112,18 +114,18 @@ const DTYPES: [(&str, Number); 38] = [
     ("int8", Number::Held(Dtype::I8)),
     ("uint8", Number::Held(Dtype::U8)),
     ("bool", Number::Held(Dtype::Bool)),
-    ("uint16", Number::Other("uint16", 2)),
-    ("uint32", Number::Other("uint32", 4)),
-    ("uint64", Number::Other("uint64", 8)),
+    ("uint16", Number::Held(Dtype::U16)),
+    ("uint32", Number::Held(Dtype::U32)),
+    ("uint64", Number::Held(Dtype::U64)),
     ("complex32", Number::Other("complex32", 4)),
     ("chalf", Number::Other("complex32", 4)),
     ("complex64", Number::Other("complex64", 8)),
     ("cfloat", Number::Other("complex64", 8)),
     ("complex128", Number::Other("complex128", 16)),
     ("cdouble", Number::Other("complex128", 16)),
-    ("float8_e4m3fn", Number::Other("float8_e4m3fn", 1)),
+    ("float8_e4m3fn", Number::Held(Dtype::F8E4m3)),
     ("float8_e4m3fnuz", Number::Other("float8_e4m3fnuz", 1)),
-    ("float8_e5m2", Number::Other("float8_e5m2", 1)),
+    ("float8_e5m2", Number::Held(Dtype::F8E5m2)),
     ("float8_e5m2fnuz", Number::Other("float8_e5m2fnuz", 1)),
     ("float8_e8m0fnu", Number::Other("float8_e8m0fnu", 1)),
     ("float4_e2m1fn_x2", Number::Other("float4_e2m1fn_x2", 1)),
@@ -145,12 +147,16 @@ impl Vocabulary for Torch {
     type Made = Made;
     const CONTENT: &'static str = "tensors and plain data, as in a state_dict";
     const LONG: bool = true;
+    const INERT: bool = true;
 
     fn find(module: &str, name: &str) -> Option<Global> {
         const QUANTISED: &str = "a quantised tensor";
         const META: &str = "a tensor without numbers (on the device meta)";
         Some(match (module, name) {
             ("collections", "OrderedDict") => Global::OrderedDict,
+            ("collections", "defaultdict") => Global::DefaultDict,
+            ("builtins" | "__builtin__", "dict") => Global::OrderedDict,
+            ("builtins" | "__builtin__", "set" | "frozenset") => Global::Set,
             ("torch._utils", "_rebuild_tensor") => Global::Tensor(4, 4),
             ("torch._utils", "_rebuild_tensor_v2") => Global::Tensor(6, 7),
             ("torch._utils", "_rebuild_tensor_v3") => Global::TypedTensor,
@@ -173,12 +179,14 @@ impl Vocabulary for Torch {
                 | "per_channel_affine_float_qparams",
             ) => Global::Plain("a way of quantisation"),
             ("collections", "Counter") => Global::Plain("a counter"),
-            ("builtins" | "__builtin__", "set") => Global::Plain("a set"),
             ("builtins" | "__builtin__", "bytearray") => Global::Plain("bytes"),
             ("builtins" | "__builtin__", "complex") => Global::Plain("a complex number"),
             ("_codecs", "encode") => Global::Plain("bytes"),
             ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar") => {
                 Global::Plain("a number of numpy")
+            }
+            ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => {
+                Global::Plain("an array of numpy")
             }
             ("numpy", "dtype") => Global::Plain("a dtype"),
             ("torch" | "torch.cuda" | "torch.storage", _) => {
@@ -210,27 +218,50 @@ impl Vocabulary for Torch {
         };
         let made = match (function, given) {
             (Global::OrderedDict, &[]) => Object::Dict(Vec::new()),
+            (Global::OrderedDict, &[pairs]) if matches!(heap[pairs], Object::Dict(_)) => {
+                return Ok(Value::Same(pairs));
+            }
             (Global::OrderedDict, &[pairs]) => self.listed(heap, pairs)?,
+            (Global::DefaultDict, &[] | &[_]) => Object::Dict(Vec::new()),
+            (Global::DefaultDict, &[_, pairs]) if matches!(heap[pairs], Object::Dict(_)) => {
+                return Ok(Value::Same(pairs));
+            }
+            (Global::Set, &[]) => Object::Set(Vec::new()),
+            (Global::Set, &[items]) => match &heap[items] {
+                Object::List(items) | Object::Tuple(items) | Object::Set(items) => {
+                    self.count(heap, items.len())?;
+                    Object::Set(items.clone())
+                }
+                other => return Err(("the items of a set", other.kind().to_owned())),
+            },
             (Global::Tensor(least, most), &[first, ..]) if (least..=most).contains(&given.len()) => {
                 storage(first)?;
                 Object::Made(Made::Tensor { arguments, typed: false })
             }
             (Global::TypedTensor, &[first, _, _, _, _, _, number, ..]) => {
                 storage(first)?;
-                let Object::Global(Global::Number(_)) = heap[number] else {
-                    return Err(("the dtype of a tensor", heap.kind(number).to_owned()));
-                };
-                Object::Made(Made::Tensor { arguments, typed: true })
+                match heap[number] {
+                    Object::Global(Global::Number(_)) => {
+                        Object::Made(Made::Tensor { arguments, typed: true })
+                    }
+                    Object::Unknown(..) => {
+                        Object::Made(Made::Stranger("a tensor of a type that is not known"))
+                    }
+                    ref other => return Err(("the dtype of a tensor", other.kind().to_owned())),
+                }
             }
             (Global::Parameter, &[tensor, _, _] | &[tensor, _, _, _]) => match heap[tensor] {
-                Object::Made(Made::Tensor { .. } | Made::Stranger(_)) => return Ok(Value::Same(tensor)),
+                Object::Made(Made::Tensor { .. } | Made::Stranger(_)) | Object::Instance(_) => {
+                    return Ok(Value::Same(tensor));
+                }
                 ref other => return Err(("the tensor of a parameter", other.kind().to_owned())),
             },
             // (function, class, arguments, attributes)
             (Global::WithType, &[inner, class, arguments, _]) => {
-                let Object::Global(Global::Class) = heap[class] else {
+                // Of a class of one's own the numbers are those of a tensor all the same.
+                if !matches!(heap[class], Object::Global(Global::Class) | Object::Unknown(..)) {
                     return Err(("a class of tensors", heap.kind(class).to_owned()));
-                };
+                }
                 return match heap[inner] {
                     Object::Global(
                         inner @ (Global::Tensor(..)
@@ -238,6 +269,9 @@ impl Vocabulary for Torch {
                         | Global::Parameter
                         | Global::Stranger(_)),
                     ) => self.call(heap, inner, arguments),
+                    Object::Unknown(..) => Ok(Value::New(Object::Made(Made::Stranger(
+                        "a tensor that is made in a way of its own",
+                    )))),
                     ref other => Err(("a function that rebuilds a tensor", other.kind().to_owned())),
                 };
             }
@@ -263,30 +297,36 @@ impl Vocabulary for Torch {
 
     // ('storage', type, key, device, numbers), in the legacy format with what part of it
     // is meant, or None.
-    fn persistent<'a>(&mut self, heap: &Objects<'a>, id: Id) -> Step<Object<'a>> {
+    fn persistent<'a>(&mut self, heap: &Objects<'a>, id: Id) -> Step<Value<'a, Self>> {
         let parts = heap.tuple(id, "the name of a storage")?;
         match parts.first().and_then(|&first| heap.text(first)) {
             Some("storage") => {
                 Storage::read(heap, id)?;
-                Ok(Object::Made(Made::Storage(id)))
+                Ok(Value::New(Object::Made(Made::Storage(id))))
             }
-            Some("module") => Err((Self::CONTENT, "a whole network, saved with its source".to_owned())),
+            // ('module', class, file, source)
+            Some("module") if parts.len() > 1 => Ok(Value::Same(parts[1])),
             _ => Err(("the name of a storage", "another tuple".to_owned())),
         }
     }
 }
 
 impl Torch {
+    // One list may be given any number of times.
+    fn count(&mut self, heap: &Objects, items: usize) -> Step<()> {
+        self.listed += items;
+        if self.listed > heap.limit() {
+            return Err(("entries within the size of the file", "the same ones repeated".to_owned()));
+        }
+        Ok(())
+    }
+
     // OrderedDict([(key, value), …])
     fn listed<'a>(&mut self, heap: &Objects<'a>, pairs: Id) -> Step<Object<'a>> {
         let (Object::List(items) | Object::Tuple(items)) = &heap[pairs] else {
             return Err(("a list of keys with values", heap.kind(pairs).to_owned()));
         };
-        // One list may be given any number of times.
-        self.listed += items.len();
-        if self.listed > heap.limit() {
-            return Err(("entries within the size of the file", "the same ones repeated".to_owned()));
-        }
+        self.count(heap, items.len())?;
         let pair = |&item: &Id| match &heap[item] {
             Object::List(pair) | Object::Tuple(pair) if pair.len() == 2 => Ok((pair[0], pair[1])),
             other => Err(("a key with its value", other.kind().to_owned())),
@@ -371,12 +411,30 @@ pub fn storage<'p>(
     read().map_err(|(expected, found)| (expected.to_owned(), found))
 }
 
-/// The view of `storage`, the extent of that index, that the tensor rebuilt from
-/// `arguments` is.
-pub fn view(
+/// The numbers of the tensor rebuilt from `arguments`; the name of those that are not read.
+pub fn dtype(
     heap: &Objects,
     arguments: Id,
     typed: bool,
+    storage: &Storage,
+) -> std::result::Result<Dtype, &'static str> {
+    let own = heap.tuple(arguments, "arguments").ok().and_then(|given| given.get(6)).map(|&id| &heap[id]);
+    let number = match (typed, own) {
+        (true, Some(&Object::Global(Global::Number(number)))) => number,
+        _ => storage.number,
+    };
+    match number {
+        Number::Held(dtype) => Ok(dtype),
+        Number::Other(name, _) => Err(name),
+    }
+}
+
+/// The view of `storage`, the extent of that index, that the tensor rebuilt from
+/// `arguments` is, with numbers of `dtype`.
+pub fn view(
+    heap: &Objects,
+    arguments: Id,
+    dtype: Dtype,
     storage: &Storage,
     extent: usize,
 ) -> std::result::Result<View, (String, String)> {
@@ -396,17 +454,6 @@ pub fn view(
     let strides = lengths(strides).map_err(|(_, found)| {
         (format!("strides for shape {}, none of them negative", shape_text(&shape)), found)
     })?;
-    let number = match (typed, given.get(6).map(|&id| &heap[id])) {
-        (true, Some(&Object::Global(Global::Number(number)))) => number,
-        _ => storage.number,
-    };
-    let dtype = match number {
-        Number::Held(dtype) => dtype,
-        Number::Other(name, _) => {
-            let known: Vec<_> = Dtype::ALL.iter().map(|d| d.name()).collect();
-            return Err((format!("a dtype of {}", known.join(", ")), name.to_owned()));
-        }
-    };
     let (mut end, size) = (storage.count, storage.number.size());
     if let Some((start, length)) = storage.part {
         let place = offset.checked_add(start).filter(|_| dtype.size() == size);

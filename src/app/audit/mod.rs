@@ -6,37 +6,38 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::network::{From, Stored};
+use super::network::{From, Stored, is_run};
 use super::{print, use_threads};
 use crate::audit::layers::{self, Layers, Series};
 use crate::audit::parts::{LeftOut, Name};
 use crate::audit::report::{self, Audit, Network, OnImages, SCHEMA, Second};
 use crate::cli::{AuditArgs, SlurmArgs};
 use crate::disk;
-use crate::error::Error;
+use crate::error::{Error, shown};
 use crate::page::Page;
 use crate::progress::say;
 use crate::run::{Checkpoints, RunDir};
-use crate::weights::StateDict;
+use crate::weights::{StateDict, listed};
 
 pub fn run(args: &AuditArgs) -> Result<()> {
     check(args)?;
     use_threads(args.threads)?;
     let first = Stored::open(&args.weights[0], &args.shown, false)?;
-    let out = args.out.clone().unwrap_or_else(|| folder(&args.weights));
     for (flag, given) in [("--shard", args.shard.is_some()), ("--submit", args.submit.is_some())] {
         if given && args.weights.len() > 1 {
             let found = "two (the second's parts are those of an audit of its own, in OUT/second)";
             return Err(Error::input(flag, "one network at a time", found).into());
         }
     }
+    let second = args.weights.get(1).map(|path| Stored::open(path, &args.shown, true)).transpose()?;
+    let networks: Vec<&Stored> = std::iter::once(&first).chain(&second).collect();
+    let out = args.out.clone().unwrap_or_else(|| folder(&args.weights, &networks));
     if let Some(parts) = args.submit {
         return submit::run(args, parts, &out);
     }
     if args.shard.is_some() {
         return shard(args, &first, &out);
     }
-    let second = args.weights.get(1).map(|path| Stored::open(path, &args.shown, true)).transpose()?;
     // Spectra compare on one grid.
     let grid = layers::grid(std::iter::once(&first.dict).chain(second.as_ref().map(|s| &s.dict)));
     let options = layers::Options { seed: args.seed, grid: Some(grid), ..layers::Options::default() };
@@ -52,6 +53,10 @@ pub fn run(args: &AuditArgs) -> Result<()> {
         series: None,
         on_images: OnImages::default(),
     };
+    left_out(&audit.layers, &first);
+    if let (Some(found), Some(second)) = (&audit.second, &second) {
+        left_out(&found.layers, second);
+    }
     if let Some(run) = first.run() {
         audit.series = series(&run.dir, initial(&first)?, &options)?;
     }
@@ -73,6 +78,14 @@ pub fn run(args: &AuditArgs) -> Result<()> {
     print(lines(&page, &file).as_bytes())
 }
 
+// Says which tensors might have been convolutions and were none.
+fn left_out(layers: &Layers, stored: &Stored) {
+    if !layers.skipped.is_empty() {
+        let skipped = layers.skipped.iter().map(|s| format!("{} ({})", shown(&s.name), s.reason));
+        say(format_args!("{}: left out: {}", stored.place.display(), listed(skipped)));
+    }
+}
+
 // What no file is needed for to see that it is wrong.
 fn check(args: &AuditArgs) -> Result<()> {
     if args.epsilon.is_some_and(|e| !(e.is_finite() && e > 0.0)) {
@@ -85,7 +98,7 @@ fn check(args: &AuditArgs) -> Result<()> {
     if args.submit.is_none() && args.slurm != SlurmArgs::default() {
         return Err(Error::input("--submit", "a number of parts, beside options of SLURM", "none").into());
     }
-    let (runs, shown) = (args.weights[0].is_dir(), &args.shown);
+    let (runs, shown) = (is_run(&args.weights[0]), &args.shown);
     if !runs && shown.data.data.is_none() {
         let needs = [
             ("--shard", args.shard.is_some()),
@@ -109,16 +122,53 @@ fn check(args: &AuditArgs) -> Result<()> {
     shown.check("audit", runs)
 }
 
-// Of a run its name, of a file its own; checkpoints of runs are named by their folder.
-fn folder(weights: &[PathBuf]) -> PathBuf {
-    let name = |path: &PathBuf| {
-        let own = if path.is_dir() { path.file_name() } else { path.file_stem() };
-        let own = own.unwrap_or_else(|| "audit".as_ref()).to_string_lossy().into_owned();
-        let parent = path.parent().and_then(Path::file_name).map(|p| p.to_string_lossy().into_owned());
-        parent.filter(|_| own == "weights").unwrap_or(own)
-    };
-    let names: Vec<_> = weights.iter().map(name).collect();
-    Path::new("audits").join(names.join("-vs-"))
+// Of a run its name, of a file its own, with that of its folder where files are usually called so;
+// checkpoints of runs are named by their folder.
+fn name(path: &Path) -> String {
+    const USUAL: [&str; 12] = [
+        "model",
+        "pytorch_model",
+        "model_best",
+        "best_model",
+        "best",
+        "last",
+        "latest",
+        "checkpoint",
+        "ckpt",
+        "state_dict",
+        "net",
+        "final",
+    ];
+    let own = if path.is_dir() { path.file_name() } else { path.file_stem() };
+    let own = own.unwrap_or_else(|| "audit".as_ref()).to_string_lossy().into_owned();
+    // "model.safetensors.index"
+    let own = own.split('.').next().filter(|first| USUAL.contains(first)).map_or(own.clone(), str::to_owned);
+    let parent = path.parent().and_then(Path::file_name).map(|p| p.to_string_lossy().into_owned());
+    match parent {
+        Some(parent) if own == "weights" => parent,
+        Some(parent) if USUAL.contains(&own.as_str()) => format!("{parent}-{own}"),
+        _ => own,
+    }
+}
+
+// In audits, under their names; under those and the start of their hash where there is a report on
+// others of the same name.
+fn folder(weights: &[PathBuf], networks: &[&Stored]) -> PathBuf {
+    let names: Vec<_> = weights.iter().map(|path| name(path)).collect();
+    let folder = Path::new("audits").join(names.join("-vs-"));
+    let hashes: Vec<String> = networks.iter().map(|stored| stored.dict.hash()).collect();
+    let others = Audit::read(&folder).is_ok_and(|audit| {
+        let second = audit.second.as_ref().map(|second| &second.network.hash);
+        // Checkpoints of a run follow each other.
+        let of_runs = audit.network.origin.is_none() && networks.iter().all(|stored| stored.run().is_some());
+        !of_runs && !std::iter::once(&audit.network.hash).chain(second).eq(&hashes)
+    });
+    if !others {
+        return folder;
+    }
+    let with: Vec<_> =
+        names.iter().zip(&hashes).map(|(name, hash)| format!("{name}-{}", &hash[..8])).collect();
+    Path::new("audits").join(with.join("-vs-"))
 }
 
 fn network(stored: &Stored) -> Network {

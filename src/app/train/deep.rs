@@ -8,7 +8,8 @@ use anyhow::Result;
 use super::{Clock, Machine, directory, finish};
 use crate::app::expected::{self, Expected};
 use crate::app::images::{evaluation_set, training_set};
-use crate::app::{print, print_json, weights};
+use crate::app::network::read;
+use crate::app::{print, print_json};
 use crate::cli::TrainArgs;
 use crate::data::Samples;
 use crate::disk;
@@ -28,6 +29,7 @@ use crate::theory::Modes;
 use crate::train::deep::checkpoint;
 use crate::train::deep::{Images, Pixels, Targets, Trainer, evaluate};
 use crate::train::signals::{Request, Signals};
+use crate::weights::{Checkpoint, Pick};
 
 const STEPS: [&str; 5] = ["step", "epoch", "loss", "accuracy", "eta"];
 const EVAL: [&str; 6] = ["step", "epoch", "loss", "accuracy", "ema_loss", "ema_accuracy"];
@@ -162,7 +164,9 @@ impl<'a> Run<'a> {
         let network = || Deep::new(architecture.clone(), config.init.kind, config.run.seed, kind, device);
         let net = network()?;
         if let Some(path) = &config.init.weights {
-            net.load(&weights(path)?.dict, &path.display().to_string())?;
+            let (Checkpoint { dict, origin }, _) = read(path, &Pick::default())?;
+            origin.say(path);
+            net.load(&dict, &path.display().to_string())?;
         }
         let ema = config.optim.ema.map(|_| network()).transpose()?;
         if let Some(ema) = &ema {

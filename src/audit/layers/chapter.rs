@@ -62,6 +62,12 @@ fn in_words(layers: &Layers) -> Vec<String> {
         "{} convolutions, {flat} of them without a spectrum of their own (kernels of one weight, or all zero).",
         layers.layers.len()
     )];
+    if flat == layers.layers.len() {
+        text.push(
+            "No kernel has more than one weight that is not zero: there is no spectrum to measure."
+                .to_owned(),
+        );
+    }
     if with.is_empty() {
         return text;
     }

@@ -16,15 +16,18 @@ use crate::stats::middle95;
 const NUMBERS: usize = 1 << 14;
 const KERNELS: usize = 32;
 
-/// `measured` beside draws of n kernels of r×s, `shape` being `[n, r, s]`.
+/// `measured` beside draws of n kernels of r×s, `shape` being `[n, r, s]`. The draws depend on the
+/// shape and on the `place` of the layer among the convolutions, not on its name: the same
+/// weights under other names have the same.
 pub(super) fn compared(
-    name: &str,
+    place: usize,
     shape: [usize; 3],
     grid: Grid,
     options: &Options,
     measured: &Spectrum,
 ) -> Result<Init> {
-    let purpose = format!("audit/init/{name}");
+    let [n, r, s] = shape;
+    let purpose = format!("audit/init/{place}/{n}x{r}x{s}");
     let draws: Vec<_> = (0..options.draws as u64)
         .into_par_iter()
         .map(|draw| {

@@ -37,6 +37,7 @@
 pub mod chapter;
 mod compare;
 pub mod comparison;
+mod copies;
 mod csv;
 mod init;
 mod kernels;
@@ -55,7 +56,7 @@ pub use series::{Series, Trace, traces};
 
 use crate::error::{Error, Result, shown};
 use crate::spectrum::{Frequency, Grid};
-use crate::weights::{Dtype, NamedTensor, StateDict, shape_text};
+use crate::weights::{NamedTensor, StateDict, shape_text};
 
 /// Least side of the common grid.
 pub const GRID: usize = 32;
@@ -92,7 +93,8 @@ pub struct Layers {
     pub seed: u64,
     /// The layers, in the order of the file.
     pub layers: Vec<Layer>,
-    /// 4-D tensors that are no convolutions.
+    /// Tensors that are no such convolutions, though they might be: of numbers that are no floating-point
+    /// ones, copies, kernels over one or three axes.
     pub skipped: Vec<Skipped>,
 }
 
@@ -319,8 +321,8 @@ pub fn audit(place: impl fmt::Display, weights: &StateDict, options: &Options) -
         return Err(nothing(place, weights, &skipped));
     }
     let [h, w] = options.grid.unwrap_or_else(|| grid([weights]));
-    let layers: Vec<_> =
-        tensors.into_par_iter().map(|tensor| layer(tensor, Grid::new(h, w), options)).collect();
+    let layers = tensors.into_par_iter().enumerate();
+    let layers: Vec<_> = layers.map(|(place, t)| layer(t, place, Grid::new(h, w), options)).collect();
     // The first error of the file, whichever was met first.
     let layers = layers.into_iter().collect::<Result<_>>()?;
     Ok(Layers { grid: [h, w], draws: options.draws, seed: options.seed, layers, skipped })
@@ -328,22 +330,47 @@ pub fn audit(place: impl fmt::Display, weights: &StateDict, options: &Options) -
 
 fn convolutions(weights: &StateDict) -> (Vec<&NamedTensor>, Vec<Skipped>) {
     let (mut tensors, mut skipped) = (Vec::new(), Vec::new());
+    let copies = copies::find(weights);
     for tensor in weights {
-        let [o, i, r, s] = *tensor.shape() else { continue };
+        let mut skip = |reason| {
+            let (name, shape) = (tensor.name().to_owned(), tensor.shape().to_vec());
+            skipped.push(Skipped { name, shape, reason });
+        };
+        let called_weight = tensor.name().rsplit('.').next() == Some("weight");
+        let [o, i, r, s] = match *tensor.shape() {
+            [o, i, r, s] => [o, i, r, s],
+            // Other tensors of as many axes are embeddings of places and classes.
+            [_, _, _] | [_, _, _, _, _] if called_weight => {
+                let axes = tensor.shape().len() - 2;
+                skip(format!("kernels over {axes} ax{}, not two", if axes == 1 { "is" } else { "es" }));
+                continue;
+            }
+            _ => continue,
+        };
         let dtype = tensor.data().dtype();
-        let reason = if !matches!(dtype, Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::Bf16) {
+        let reason = if !dtype.is_float() {
             format!("numbers of type {dtype}, not floating-point ones")
         } else if o * i * r * s == 0 {
             "no weights".to_owned()
         } else if r.max(s) > LARGEST {
             format!("{r}x{s} is more than a kernel of {LARGEST}x{LARGEST}")
+        } else if o * r * s == 1 && i > 1 && called_statistic(tensor.name()) {
+            "one number for each channel, not kernels".to_owned()
+        } else if let Some(first) = copies.get(tensor.name()) {
+            format!("the same weights as {first}")
         } else {
             tensors.push(tensor);
             continue;
         };
-        skipped.push(Skipped { name: tensor.name().to_owned(), shape: tensor.shape().to_vec(), reason });
+        skip(reason);
     }
     (tensors, skipped)
+}
+
+// Whether a name is one of those that numbers for each channel have.
+fn called_statistic(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or_default();
+    ["mean", "std", "var", "scale", "shift", "offset"].iter().any(|word| last.contains(word))
 }
 
 fn nothing(place: impl fmt::Display, weights: &StateDict, skipped: &[Skipped]) -> Error {
@@ -360,12 +387,17 @@ fn nothing(place: impl fmt::Display, weights: &StateDict, skipped: &[Skipped]) -
         format!("{} tensors, none of them 4-D: {}", weights.len(), listed(all))
     } else {
         let reasons = skipped.iter().map(|s| format!("{} ({})", named(&s.name, &s.shape), s.reason));
-        format!("{} 4-D tensors, none of them one: {}", skipped.len(), listed(reasons.collect()))
+        format!(
+            "{} tensors, {} of them left out: {}",
+            weights.len(),
+            skipped.len(),
+            listed(reasons.collect())
+        )
     };
     Error::input(place, "the weights of a convolution, a 4-D tensor", found)
 }
 
-fn layer(tensor: &NamedTensor, grid: Grid, options: &Options) -> Result<Layer> {
+fn layer(tensor: &NamedTensor, place: usize, grid: Grid, options: &Options) -> Result<Layer> {
     let [o, i, r, s] = *tensor.shape() else { unreachable!("convolutions are 4-D") };
     let error = named(tensor.name());
     if r > grid.h || s > grid.w {
@@ -381,7 +413,7 @@ fn layer(tensor: &NamedTensor, grid: Grid, options: &Options) -> Result<Layer> {
     let spectrum = (r * s > 1 && energy > 0.0).then(|| sums.spectrum()).transpose().map_err(&error)?;
     let init = match &spectrum {
         Some(spectrum) if options.draws > 0 => {
-            Some(init::compared(tensor.name(), [o * i, r, s], grid, options, spectrum)?)
+            Some(init::compared(place, [o * i, r, s], grid, options, spectrum)?)
         }
         _ => None,
     };

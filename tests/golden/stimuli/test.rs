@@ -95,7 +95,9 @@ fn swapped_phases() {
     let outside: Vec<Vec<f64>> =
         expected["swap"]["outside"].as_array().unwrap().iter().map(numbers).collect();
     for seed in 0..3 {
-        let found = swap::measure(&subject, &Clean::new(&subject).unwrap(), &swap::Options { seed, clamp: true }).unwrap();
+        let found =
+            swap::measure(&subject, &Clean::new(&subject).unwrap(), &swap::Options { seed, clamp: true })
+                .unwrap();
         let partners = swap::partners(&labels, seed).unwrap();
         let (mut all, mut known, mut clipped) = ([0; 3], [0; 3], 0.0);
         for (a, &b) in partners.iter().enumerate() {

@@ -10,30 +10,43 @@ expected.json: {"files": {file: case}}, and a case is either {"refused": [words 
     format           zip, legacy, safetensors or shards
     key              where the tensors are in the object that was saved, or null
     others, beside   keys with other tensors, and keys without
-    stripped         prefixes that are taken off
+    stripped         prefixes that are taken off, and wrappers inside of names
+    inert            functions and classes that the file names and its reader does not know
+    composed         parameters that are computed of their parts
+    outside          starts of other names than those of the network
     skipped          {name: kind} of what is no tensor that can be read
     tensors          [name, dtype, shape, FNV-1a hash (64 bits) of the numbers row by row, little-endian], in order
 
-The tensors are those that torch.load(weights_only=True) gives, but for files that it
-cannot read, where they are those that were saved.
+    near             {name: numbers} that PyTorch computed otherwise, so that the last bits differ
+
+The last four only where there are any. The tensors are those that torch.load(weights_only=True)
+gives, but for files that it cannot read, where they are those that were saved; of a network its
+state_dict.
 """
 
+import argparse
 import collections
+import datetime
+import enum
+import functools
 import io
 import json
 import os
 import pathlib
 import pickle
+import pickletools
 import platform
 import shutil
 import struct
 import tarfile
+import types
 import zipfile
 
 import numpy as np
 import safetensors
 import safetensors.torch
 import torch
+import torch.nn.utils.prune
 
 HERE = pathlib.Path(__file__).resolve().parent
 DATA = HERE / "data"
@@ -50,6 +63,14 @@ DTYPES = {
     torch.uint8: "U8",
     torch.bool: "BOOL",
 }
+# Without storages of their own in the legacy format.
+RARE = {
+    torch.uint16: "U16",
+    torch.uint32: "U32",
+    torch.uint64: "U64",
+    torch.float8_e4m3fn: "F8_E4M3",
+    torch.float8_e5m2: "F8_E5M2",
+}
 
 
 def fnv1a(bytes):
@@ -63,12 +84,17 @@ def fnv1a(bytes):
 def row(name, tensor):
     tensor = tensor.detach().contiguous()
     numbers = tensor.reshape(-1).view(torch.uint8) if tensor.numel() else torch.empty(0, dtype=torch.uint8)
-    return [name, DTYPES[tensor.dtype], list(tensor.shape), fnv1a(numbers.numpy().tobytes())]
+    return [name, (DTYPES | RARE)[tensor.dtype], list(tensor.shape), fnv1a(numbers.numpy().tobytes())]
 
 
-def case(tensors, format, key=None, stripped=(), skipped=None, others=(), beside=()):
-    prefix = "".join(stripped)
-    rows = [row(name.removeprefix(prefix), tensor) for name, tensor in tensors.items()]
+def case(tensors, format, key=None, stripped=(), skipped=None, others=(), beside=(), **rare):
+    rows = []
+    for name, tensor in tensors.items():
+        for prefix in stripped:
+            # A wrapper inside of names is said with what it follows.
+            start, wrapper = prefix[: prefix.rfind(".", 0, -1) + 1], prefix[prefix.rfind(".", 0, -1) + 1 :]
+            name = start + name.removeprefix(prefix) if start and name.startswith(prefix) else name.removeprefix(wrapper)
+        rows.append(row(name, tensor))
     return dict(
         format=format,
         key=key,
@@ -77,12 +103,13 @@ def case(tensors, format, key=None, stripped=(), skipped=None, others=(), beside
         stripped=list(stripped),
         skipped=skipped or {},
         tensors=rows,
+        **{name: list(values) for name, values in rare.items() if values},
     )
 
 
 def dig(object, key):
     for part in key.split(".") if key else []:
-        object = object[part]
+        object = object[int(part)] if isinstance(object, (list, tuple)) else object[part] if isinstance(object, dict) else getattr(object, part)
     return object
 
 
@@ -161,8 +188,39 @@ def write(name, object, format="zip", key=None, readable=True, **about):
     path = DATA / name
     torch.save(object, path, _use_new_zipfile_serialization=format == "zip")
     loaded = torch.load(path, weights_only=True) if readable else object
-    tensors = {k: v for k, v in dig(loaded, key).items() if k not in about.get("skipped", {}) and isinstance(k, str)}
+    held = dig(loaded, key)
+    if isinstance(held, torch.nn.Module):
+        held = held.state_dict()
+    elif isinstance(held, torch.Tensor):
+        held = {"tensor": held}
+    elif isinstance(held, (list, tuple)):
+        held = {str(i): item for i, item in enumerate(held) if isinstance(item, torch.Tensor)}
+    tensors = {k: v for k, v in held.items() if k not in about.get("skipped", {}) and isinstance(k, str)}
     FILES[name] = case(tensors, format, key, **about)
+
+
+KNOWN = {
+    "collections OrderedDict", "collections defaultdict", "collections Counter", "_codecs encode", "numpy dtype",
+    "numpy.core.multiarray scalar", "numpy._core.multiarray scalar",
+    "numpy.core.multiarray _reconstruct", "numpy._core.multiarray _reconstruct",
+    "__builtin__ dict", "__builtin__ set", "__builtin__ frozenset",
+    "torch Size", "torch device", "torch FloatStorage", "torch LongStorage", "torch float32",
+    "torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_parameter", "torch._tensor _rebuild_from_type_v2",
+}
+
+
+def inert(name):
+    """What a file of protocol 2 names, but for what makes tensors and plain data."""
+    with zipfile.ZipFile(DATA / name) as archive:
+        data = next(archive.read(entry) for entry in archive.namelist() if entry.endswith("/data.pkl"))
+    named = {arg for op, arg, _ in pickletools.genops(data) if op.name == "GLOBAL"}
+    return sorted(arg.replace(" ", ".") for arg in named - KNOWN)
+
+
+def script(name, object, key=None, **about):
+    """A file that holds objects of classes, as training scripts leave it."""
+    write(name, object, key=key, readable=False, **about)
+    FILES[name]["inert"] = inert(name)
 
 
 def refused(name, object, *words, legacy=False):
@@ -215,8 +273,10 @@ def keys():
     write("scalar_beside.pt", {"iteration": torch.tensor(7), "generator": tensors}, key="generator", beside=["iteration"])
     refused("two.pt", {"generator": tensors, "discriminator": other}, "generator, discriminator", "state_dict")
     refused("keys.pt", {"epoch": 1, "lr": 0.1}, "without tensors", "epoch, lr")
-    refused("tensor.pt", torch.ones(3), "a dict of tensors", "a tensor")
-    refused("list.pt", [torch.ones(3)], "a dict of tensors", "a list")
+    write("tensor.pt", torch.ones(3))
+    write("list.pt", [torch.ones(3), 5, torch.zeros(2)])
+    write("list_under.pt", {"weights": [torch.ones(3)], "losses": [0.5] * 40}, key="weights", beside=["losses"])
+    refused("empty_list.pt", [1, 2], "a dict of tensors", "a list")
     entries = {
         "w": torch.ones(2),
         "none": None,
@@ -265,9 +325,135 @@ def kinds():
     write("meta.pt", {"m": torch.empty(3, device="meta"), "w": x},
           skipped={"m": "a tensor without numbers (on the device meta)"})
     refused("only_sparse.pt", {"s": x.relu().to_sparse()}, "a sparse tensor")
-    refused("complex.pt", {"w": x, "z": torch.view_as_complex(torch.randn(3, 2))}, "tensor z", "complex64")
-    refused("float8.pt", {"f": x.to(torch.float8_e4m3fn)}, "tensor f", "float8_e4m3fn")
-    refused("uint16.pt", {"u": torch.ones(3, dtype=torch.uint16)}, "tensor u", "uint16")
+    z = torch.view_as_complex(torch.randn(3, 2))
+    write("complex.pt", {"w": x, "z": z}, skipped={"z": "numbers of type complex64"})
+    refused("only_complex.pt", {"z": z}, "z (numbers of type complex64)")
+    write("float8.pt", {"e4m3": x.to(torch.float8_e4m3fn), "e5m2": x.to(torch.float8_e5m2),
+                        "scale": x.to(torch.float8_e8m0fnu)},
+          skipped={"scale": "numbers of type float8_e8m0fnu"})
+    write("unsigned.pt", {"u16": torch.tensor([0, 65535]).to(torch.uint16), "u32": torch.ones(3, dtype=torch.uint32),
+                          "u64": torch.ones(2, dtype=torch.uint64), "w": x})
+
+
+class Colour(enum.Enum):
+    RED = 1
+
+
+class Config(dict):
+    """A dict with attributes, as many libraries have one."""
+
+
+class Trainer:
+    def __init__(self, model, optimiser):
+        self.model, self.optimiser, self.epoch = model, optimiser, 4
+
+
+def scripts():
+    """Checkpoints as training scripts leave them: objects beside the weights, or around them."""
+    tensors = {"w": torch.ones(2), "b": torch.zeros(3)}
+    net = network()
+    optimiser = torch.optim.SGD(net.parameters(), 0.1, momentum=0.9)
+    schedule = torch.optim.lr_scheduler.StepLR(optimiser, 3)
+    net(torch.randn(2, 3, 6, 6)).sum().backward()
+    optimiser.step()
+    space = argparse.Namespace(lr=0.1, data=pathlib.PurePosixPath("/data"), layers=[1, 2], norm=functools.partial(torch.nn.LayerNorm, eps=1e-6))
+    script("namespace.pt", {"model": tensors, "args": space}, key="model", beside=["args"])
+    beside = {
+        "path": pathlib.PurePosixPath("/a/b"),
+        "rng": np.random.RandomState(1).get_state(),
+        "array": np.arange(3.0),
+        "best": np.float32(0.5),
+        "date": datetime.datetime(2020, 1, 2),
+        "counts": collections.defaultdict(int, a=1),
+        "version": torch.torch_version.TorchVersion("2.0.1"),
+        "schedule": schedule,
+        "queue": collections.deque([1, 2], maxlen=3),
+        "colour": Colour.RED,
+        "simple": types.SimpleNamespace(a=1),
+        "slice": slice(1, 2),
+        "class": torch.nn.Conv2d,
+        "frozen": frozenset([1]),
+        "config": Config(a=1),
+    }
+    script("beside.pt", {"state_dict": tensors, **beside}, key="state_dict", beside=list(beside))
+    script("module.pt", net)
+    torch.save(net, DATA / "module.th", _use_new_zipfile_serialization=False)
+    FILES["module.th"] = dict(FILES["module.pt"], format="legacy")
+    script("module_under.pt", {"epoch": 1, "model": net, "optimizer": optimiser.state_dict()}, key="model",
+           beside=["epoch", "optimizer"])
+    script("trainer.pt", Trainer(net, optimiser), key="model", beside=["optimiser", "epoch"])
+    script("defaultdict.pt", collections.defaultdict(list, tensors))
+    script("config_dict.pt", Config(tensors))
+    shared = torch.nn.Sequential(torch.nn.Linear(2, 2))
+    shared.add_module("again", shared[0])
+    shared.register_buffer("kept", torch.ones(1))
+    shared.register_buffer("passing", torch.ones(2), persistent=False)
+    shared.register_parameter("none", None)
+    script("shared.pt", shared)
+    averaged = torch.optim.swa_utils.AveragedModel(torch.nn.Linear(2, 3))
+    write("averaged.pt", averaged.state_dict())
+    vgg = {f"features.module.{i}.weight": torch.full((2,), float(i)) for i in (0, 3)}
+    write("imagenet_vgg.pt", {"state_dict": {**vgg, "classifier.0.weight": torch.ones(1)}}, key="state_dict",
+          stripped=["features.module."])
+    write("tuple.pt", ({"w": torch.ones(2)}, {"lr": 0.1}), key="0", beside=["1"])
+
+
+def composed():
+    """Parameters in parts: what evaluation multiplies with."""
+    torch.manual_seed(5)
+
+    def parts(make):
+        net = torch.nn.Sequential(
+            collections.OrderedDict(
+                a=make(torch.nn.Conv2d(3, 4, 3)), b=make(torch.nn.ConvTranspose2d(2, 3, 2)), c=torch.nn.Linear(4, 2)
+            )
+        )
+        for p in net.parameters():
+            p.data += 0.1 * torch.randn_like(p)
+        return net.eval()
+
+    old, new, prune = torch.nn.utils, torch.nn.utils.parametrizations, torch.nn.utils.prune
+    for name, kind, make in (
+        ("weight_norm.pt", "weight norm", old.weight_norm),
+        ("weight_norms.pt", "weight norm", new.weight_norm),
+        ("spectral_norm.pt", "spectral norm", old.spectral_norm),
+        ("spectral_norms.pt", "spectral norm", new.spectral_norm),
+        ("pruned.pt", "pruning", lambda layer: prune.l1_unstructured(layer, "weight", 0.4)),
+    ):
+        net = parts(make)
+        state = net.state_dict()
+        torch.save(state, DATA / name)
+        with torch.no_grad():
+            net.a(torch.ones(1, 3, 5, 5)), net.b(torch.ones(1, 2, 5, 5))
+        used = {"a.weight": net.a.weight, "b.weight": net.b.weight}
+        gone = [k for k in state if "weight" in k and k[0] in "ab"]
+        tensors = collections.OrderedDict()
+        for k, v in state.items():
+            if k not in gone:
+                tensors[k] = v
+            elif f"{k[0]}.weight" not in tensors:
+                tensors[f"{k[0]}.weight"] = used[f"{k[0]}.weight"]
+        FILES[name] = case(tensors, "zip", composed=[f"{k} ({kind})" for k in used])
+        # Rounded otherwise: compared as numbers.
+        FILES[name]["near"] = {k: v.flatten().tolist() for k, v in used.items()}
+
+
+def folders():
+    """Shards of pickles, and folders as Hugging Face's libraries leave them."""
+    parts = {"pytorch_model-00001-of-00002.bin": {"a": torch.ones(2)}, "pytorch_model-00002-of-00002.bin": {"c": torch.zeros(1)}}
+    for folder in ("bin", "shards", "safe"):
+        (DATA / folder).mkdir()
+    for name, part in parts.items():
+        torch.save(part, DATA / "shards" / name)
+    index = {name: file for file, part in parts.items() for name in part}
+    (DATA / "shards/pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": index}))
+    everything = {k: v for part in parts.values() for k, v in part.items()}
+    FILES["shards"] = case(everything, "shards")
+    torch.save(everything, DATA / "bin/pytorch_model.bin")
+    FILES["bin"] = case(everything, "zip")
+    safetensors.torch.save_file(everything, DATA / "safe/model.safetensors")
+    (DATA / "safe/config.json").write_text("{}")
+    FILES["safe"] = case(everything, "safetensors")
 
 
 def attacks():
@@ -275,8 +461,6 @@ def attacks():
     refused("system.pt", {**state, "x": Attack(os.system, "true")}, f"{os.name}.system")
     refused("system.th", {**state, "x": Attack(os.system, "true")}, f"{os.name}.system", legacy=True)
     refused("eval.pt", {**state, "x": Attack(eval, "1")}, ".eval")
-    refused("module.pt", network(), "torch.nn.modules.container.Sequential")
-    refused("module.th", network(), "torch.nn.modules.container.Sequential", legacy=True)
     raw("pickle.pkl", pickle.dumps({"w": 1}), "a pickle that torch.save has not written")
 
 
@@ -284,8 +468,13 @@ def others():
     scripted = torch.jit.script(torch.nn.Linear(2, 2))
     torch.jit.save(scripted, DATA / "scripted.pt")
     FILES["scripted.pt"] = {"refused": ["TorchScript"]}
-    np.savez(DATA / "arrays.npz", w=np.ones(2))
-    FILES["arrays.npz"] = {"refused": ["arrays of numpy"]}
+    arrays = dict(w=np.arange(6.0).reshape(2, 3), f=np.asfortranarray(np.ones((2, 3), "f4").cumsum(1)), n=np.arange(3))
+    np.savez(DATA / "arrays.npz", **arrays)
+    np.savez_compressed(DATA / "compressed.npz", **arrays)
+    for name in ("arrays.npz", "compressed.npz"):
+        FILES[name] = case({k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in arrays.items()}, "npz")
+    np.savez(DATA / "objects.npz", w=np.array([None, 1], dtype=object))
+    FILES["objects.npz"] = {"refused": ["w", "no objects"]}
     with tarfile.open(DATA / "old.tar", "w", format=tarfile.GNU_FORMAT) as tar:
         for name in ("sys_info", "pickle", "storages", "tensors"):
             content = pickle.dumps({}, 2)
@@ -298,6 +487,7 @@ def others():
         ("lfs.pt", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "Git LFS"),
         ("page.pt", b"<!DOCTYPE html><html></html>", "a web page"),
         ("text.pt", b"hello", "something else"),
+        ("model.onnx", b"\x08\x08\x12\x07pytorch\x1a\x052.0.0:", "an ONNX model"),
         ("gzip.pt", b"\x1f\x8b\x08\x00", "gzip"),
     ):
         raw(name, bytes, words)
@@ -370,6 +560,9 @@ if __name__ == "__main__":
     pt_and_legacy()
     keys()
     kinds()
+    scripts()
+    composed()
+    folders()
     attacks()
     others()
     safe()
@@ -380,5 +573,5 @@ if __name__ == "__main__":
         f"Python {platform.python_version()}\nNumPy {np.__version__}\nPyTorch {torch.__version__}\n"
         f"safetensors {safetensors.__version__}\n"
     )
-    total = sum(path.stat().st_size for path in DATA.iterdir())
+    total = sum(path.stat().st_size for path in DATA.rglob("*"))
     print(f"{len(FILES)} files, {total} bytes")

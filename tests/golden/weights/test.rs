@@ -29,6 +29,33 @@ fn bytes(tensor: &NamedTensor) -> Vec<u8> {
     bytes
 }
 
+// Takes the numbers that PyTorch computed out of a case, having compared them with those
+// that were read: the last bits differ.
+fn without_near(case: &Value, read: &Checkpoint, seen: &mut Value) -> Value {
+    let mut case = case.clone();
+    let Some(Value::Object(near)) = case.as_object_mut().unwrap().remove("near") else { return case };
+    for (name, numbers) in &near {
+        let got = read.dict.get(name).unwrap_or_else(|| panic!("{name}")).data().to_f64();
+        let want: Vec<f64> = numbers.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+        let largest = want.iter().fold(0.0f64, |all, v| all.max(v.abs()));
+        assert_eq!(got.len(), want.len(), "{name}");
+        assert!(
+            got.iter().zip(&want).all(|(a, b)| (a - b).abs() < 1e-6 * largest),
+            "{name}: {got:?} {want:?}"
+        );
+    }
+    // All but the hash.
+    for side in [&mut case, seen] {
+        for row in side["tensors"].as_array_mut().unwrap() {
+            let row = row.as_array_mut().unwrap();
+            if near.contains_key(row[0].as_str().unwrap()) {
+                row.truncate(3);
+            }
+        }
+    }
+    case
+}
+
 // In the words of expected.json.
 fn seen(read: &Checkpoint) -> Value {
     let origin = &read.origin;
@@ -39,7 +66,7 @@ fn seen(read: &Checkpoint) -> Value {
         .iter()
         .map(|t| json!([t.name(), t.data().dtype().name(), t.shape(), fnv1a(&bytes(t))]))
         .collect();
-    json!({
+    let mut seen = json!({
         "format": origin.format,
         "key": origin.key,
         "others": origin.others,
@@ -47,7 +74,15 @@ fn seen(read: &Checkpoint) -> Value {
         "stripped": origin.stripped,
         "skipped": skipped,
         "tensors": rows,
-    })
+    });
+    for (name, list) in
+        [("inert", &origin.inert), ("composed", &origin.composed), ("outside", &origin.outside)]
+    {
+        if !list.is_empty() {
+            seen[name] = json!(list);
+        }
+    }
+    seen
 }
 
 #[test]
@@ -59,7 +94,9 @@ fn every_kind_of_file_is_read_as_pytorch_reads_it_or_refused_in_words() {
         let found = weights::open(&folder.join(name));
         match (case.get("refused"), found) {
             (None, Ok(found)) => {
-                assert_eq!(seen(&found), *case, "{name}");
+                let mut seen = seen(&found);
+                let case = without_near(case, &found, &mut seen);
+                assert_eq!(seen, case, "{name}");
                 read += 1;
             }
             (Some(words), Err(error)) => {
@@ -76,7 +113,7 @@ fn every_kind_of_file_is_read_as_pytorch_reads_it_or_refused_in_words() {
             (Some(words), Ok(_)) => panic!("{name}: read, but expected {words}"),
         }
     }
-    assert!(read >= 20 && refused >= 25, "{read} read, {refused} refused");
+    assert!(read >= 50 && refused >= 26, "{read} read, {refused} refused");
 }
 
 // Every single bit of an archive has a meaning that is checked, or none that matters.

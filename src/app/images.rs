@@ -23,16 +23,17 @@ pub fn evaluation_set<I, T>(config: &Config<I, T>, samples: &Samples) -> Result<
     if *split == config.data.split {
         return Err(Error::input("eval.split", "another split than that of training", split).into());
     }
-    named_split(config, samples, split, None).map(Some)
+    named_split(config, samples, split, None, None).map(Some)
 }
 
 /// The images of a split of a run's source, which must be of the training set's kind;
 /// of that of training, all. As many as `config.eval.limit` says: the first, or drawn
-/// with the seed `sample`.
+/// with the seed `sample`. `flag` is what another split is named with, where one may be.
 pub fn named_split<I, T>(
     config: &Config<I, T>,
     samples: &Samples,
     split: &str,
+    flag: Option<&str>,
     sample: Option<u64>,
 ) -> Result<ImageSet> {
     let mut options = data::Options { sample, ..config.data.options() };
@@ -40,10 +41,10 @@ pub fn named_split<I, T>(
     let set = data::load(&config.data.spec, &options)?;
     if set.source.split.is_none() && split != config.data.split {
         let expected = format!("a set with a split '{split}'");
-        let found = format!(
-            "one that is stored in one piece: its images are those of training (split '{}')",
-            config.data.split
-        );
+        let train = &config.data.split;
+        let way =
+            flag.map_or_else(|| format!("split '{train}'"), |flag| format!("{flag} {train} takes them"));
+        let found = format!("one that is stored in one piece: its images are those of training ({way})");
         return Err(Error::input(&config.data.spec, expected, found).into());
     }
     let names = match &set.targets {

@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::blueprint::guess::Guess;
 use crate::blueprint::locate::{Located, locate};
 use crate::cli::ShownArgs;
-use crate::error::Error;
+use crate::error::{Error, shown};
 use crate::progress::say;
 use crate::run::config::ModelKind;
 use crate::run::{Checkpoints, RunConfig, RunDir};
@@ -37,10 +37,10 @@ pub enum From {
 }
 
 /// Reads a file of weights: the tensors of the network in it, and which that is; a sentence on the
-/// nearest where none fits.
+/// nearest where none fits, and where the `config.json` beside it says that it is another one.
 pub fn read(path: &Path, pick: &Pick) -> Result<(Checkpoint, Result<Guess, String>)> {
     let Checkpoint { mut dict, mut origin } = weights::open_with(path, pick)?;
-    let Located { prefix, others, guess } = locate(&dict);
+    let Located { prefix, others, scheme, guess } = locate(&dict);
     if !prefix.is_empty() {
         let (own, outside) = weights::under(dict, &prefix);
         dict = own;
@@ -48,7 +48,44 @@ pub fn read(path: &Path, pick: &Pick) -> Result<(Checkpoint, Result<Guess, Strin
         origin.stripped.push(prefix);
         origin.networks = others;
     }
+    if let Some(scheme) = scheme {
+        dict = scheme.translate(dict);
+        origin.names = Some(scheme.of.to_owned());
+    }
+    let guess = guess.and_then(|guess| match said_beside(path).filter(|said| !is_called(said, guess.kind)) {
+        Some(said) => Err(format!(
+            "config.json beside it says {}, with the names and shapes of {guess}; what has no tensors (anti-aliasing, \
+             activations, strides) may differ (--model {} takes it for that)",
+            shown(&said),
+            guess.kind
+        )),
+        None => Ok(guess),
+    });
     Ok((Checkpoint { dict, origin }, guess))
+}
+
+// The architecture that timm's config.json names, in a folder of weights or beside a file.
+fn said_beside(path: &Path) -> Option<String> {
+    // It has some hundred bytes.
+    const MOST: u64 = 1 << 20;
+    let folder = if path.is_dir() { path } else { path.parent()? };
+    let config = folder.join("config.json");
+    if config.metadata().ok()?.len() > MOST {
+        return None;
+    }
+    let config: serde_json::Value = serde_json::from_slice(&std::fs::read(config).ok()?).ok()?;
+    Some(config.get("architecture")?.as_str()?.to_owned())
+}
+
+// Whether `said` ("tv_resnet50.a1_in1k") is a name of that network.
+fn is_called(said: &str, kind: ModelKind) -> bool {
+    let plain = |name: &str| name.replace(['_', '-'], "").to_lowercase();
+    let said = plain(said.split('.').next().unwrap_or_default());
+    let said = ["tv", "gluon", "ssl", "swsl", "ig", "legacy"]
+        .iter()
+        .find_map(|by| said.strip_prefix(by))
+        .unwrap_or(&said);
+    said.strip_suffix("v1b").unwrap_or(said) == plain(&kind.to_string())
 }
 
 impl Origin {
@@ -101,7 +138,11 @@ impl Stored {
             {
                 (Some(kind.to_string()), "as was said (--model)")
             }
-            From::File { guess: Ok(guess), .. } => (Some(guess.to_string()), "by its names and shapes"),
+            From::File { guess: Ok(guess), .. } => {
+                let how =
+                    "by its names and shapes, in which strides, activations and anti-aliasing do not show";
+                (Some(guess.to_string()), how)
+            }
             From::File { guess: Err(near), .. } => (None, near),
         }
     }
@@ -268,7 +309,8 @@ mod loading {
         let split = args.data.split.clone().or(config.eval.split.take());
         let (limit, sample) = which.drawn(args.data.limit, args.data.limit.or(config.eval.limit));
         config.eval.limit = limit;
-        let set = named_split(&config, &samples, split.as_deref().unwrap_or("test"), sample)?;
+        let set =
+            named_split(&config, &samples, split.as_deref().unwrap_or("test"), Some("--split"), sample)?;
         config.run.channels_last = which.channels_last.unwrap_or(config.run.channels_last);
         let architecture = config.architecture(samples.shape, samples.outputs());
         Ok(Loaded { set: which.fewer(set, args), config, samples, architecture })
@@ -314,3 +356,36 @@ mod loading {
 
 #[cfg(feature = "torch")]
 pub use loading::{Loaded, Which};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_timm_calls_a_network() {
+        for said in ["resnet50", "tv_resnet50", "resnet50.a1_in1k", "gluon_resnet50_v1b"] {
+            assert!(is_called(said, ModelKind::Resnet50), "{said}");
+        }
+        assert!(is_called("wide_resnet50_2.racm_in1k", ModelKind::WideResnet50_2));
+        for said in ["resnetaa50", "resnetblur50.bt_in1k", "resnet50d", "resnet501", "", "seresnet50"] {
+            assert!(!is_called(said, ModelKind::Resnet50), "{said}");
+        }
+    }
+
+    #[test]
+    fn configs_are_read_where_they_name_an_architecture() {
+        let tmp = tempfile::tempdir().unwrap();
+        let file = tmp.path().join("model.safetensors");
+        assert_eq!(said_beside(&file), None);
+        for (text, said) in [
+            (r#"{"architecture": "resnetaa50", "num_classes": 1000}"#, Some("resnetaa50")),
+            (r#"{"architectures": ["ResNetForImageClassification"]}"#, None),
+            (r#"{"architecture": 5}"#, None),
+            ("not JSON", None),
+        ] {
+            std::fs::write(tmp.path().join("config.json"), text).unwrap();
+            assert_eq!(said_beside(&file).as_deref(), said);
+            assert_eq!(said_beside(tmp.path()).as_deref(), said);
+        }
+    }
+}

@@ -1,19 +1,23 @@
 //! Where in a file of weights a network is: files of training hold others beside it (a momentum
-//! encoder, a teacher, a copy that is attacked), each under a prefix of its own.
+//! encoder, a teacher, a copy that is attacked), each under a prefix of its own, and other
+//! libraries call its tensors by other names.
 
 use std::collections::{BTreeSet, HashSet};
 
 use super::current_name;
 use super::guess::{Guess, Shapes, compared, fits, guess, known};
+use super::names::{SCHEMES, Scheme};
 use crate::weights::StateDict;
 
 /// A network in a file.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Located {
     /// How the names of its tensors begin in the file ("encoder_q."); empty where all are its own.
     pub prefix: String,
     /// Prefixes of other networks.
     pub others: Vec<String>,
+    /// Whose names its tensors have, where they are not those of here.
+    pub scheme: Option<&'static Scheme>,
     /// Which it is; a sentence on the nearest where none fits.
     pub guess: Result<Guess, String>,
 }
@@ -32,11 +36,12 @@ const MOST: usize = 64;
 
 /// The network of `file`: all of it where it fits a known one; else what fits one under a prefix, the
 /// first in the order of the file (one of another head, or none, counts where no other is there); else
+/// all of it, where its names are those of another library; else
 /// the first of a pair of equal networks that are called as such pairs are ("encoder_q.", "encoder_k.").
 pub fn locate(file: &StateDict) -> Located {
     let whole = guess(file);
     if whole.is_ok() {
-        return Located { prefix: String::new(), others: Vec::new(), guess: whole };
+        return Located { prefix: String::new(), others: Vec::new(), scheme: None, guess: whole };
     }
     let known: Vec<_> = known().collect();
     let firsts: BTreeSet<&str> =
@@ -54,21 +59,7 @@ pub fn locate(file: &StateDict) -> Located {
             Some((current_name(name).unwrap_or_else(|| name.to_owned()), tensor.shape()))
         });
         let shapes: Shapes = inside.collect();
-        let mut of_other_head = None;
-        for (guess, tensors) in &known {
-            let head = tensors.last().and_then(|(name, _)| name.split('.').next()).unwrap_or_default();
-            let head = format!("{head}.");
-            let (guess, difference) = compared(guess.clone(), tensors.clone(), &shapes);
-            if fits(&guess, &difference) {
-                found.push((prefix, Ok(guess)));
-                of_other_head = None;
-                break;
-            }
-            if of_other_head.is_none() && difference.only_in(&head) {
-                of_other_head = Some(format!("{} with another head: {difference}", guess.kind));
-            }
-        }
-        found.extend(of_other_head.map(|text| (prefix, Err(text))));
+        found.extend(nearly(&known, &shapes).map(|guess| (prefix, guess)));
     }
     let first = found.iter().position(|(_, guess)| guess.is_ok()).unwrap_or(0);
     if !found.is_empty() {
@@ -76,13 +67,37 @@ pub fn locate(file: &StateDict) -> Located {
         // Its own parts are no other networks.
         let others = found.iter().map(|(other, _)| *other).filter(|other| !other.starts_with(prefix));
         let others = others.map(str::to_owned).collect();
-        return Located { prefix: prefix.to_owned(), others, guess };
+        return Located { prefix: prefix.to_owned(), others, scheme: None, guess };
+    }
+    for scheme in &SCHEMES {
+        let Some(own) = scheme.renamed(file) else { continue };
+        let shapes: Shapes = own.iter().map(|(name, shape)| (name.clone(), shape.as_slice())).collect();
+        if let Some(guess) = nearly(&known, &shapes) {
+            return Located { prefix: String::new(), others: Vec::new(), scheme: Some(scheme), guess };
+        }
     }
     let pair = PAIRS.iter().find(|(first, second)| alike(file, first, second));
     let (prefix, others) = pair.map_or((String::new(), Vec::new()), |(first, second)| {
         ((*first).to_owned(), vec![(*second).to_owned()])
     });
-    Located { prefix, others, guess: whole }
+    Located { prefix, others, scheme: None, guess: whole }
+}
+
+// The network of these tensors; in a sentence one of which only the head is another, or missing.
+fn nearly(known: &[(Guess, Vec<(String, Vec<usize>)>)], shapes: &Shapes) -> Option<Result<Guess, String>> {
+    let mut of_other_head = None;
+    for (guess, tensors) in known {
+        let head = tensors.last().and_then(|(name, _)| name.split('.').next()).unwrap_or_default();
+        let head = format!("{head}.");
+        let (guess, difference) = compared(guess.clone(), tensors.clone(), shapes);
+        if fits(&guess, &difference) {
+            return Some(Ok(guess));
+        }
+        if of_other_head.is_none() && difference.only_in(&head) {
+            of_other_head = Some(Err(format!("{} with another head: {difference}", guess.kind)));
+        }
+    }
+    of_other_head
 }
 
 // Whether there are convolutions under `second`, and all that is under it is under `first` too.

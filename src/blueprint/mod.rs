@@ -13,6 +13,7 @@ pub mod guess;
 mod kind;
 pub mod locate;
 mod mobilenet;
+pub mod names;
 mod resnet;
 mod size;
 mod squeezenet;

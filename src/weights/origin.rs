@@ -74,14 +74,17 @@ pub struct Origin {
     /// Prefixes of other networks in the file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub networks: Vec<String>,
+    /// Whose names the tensors have in the file, where they were given those of this crate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names: Option<String>,
 }
 
 impl Origin {
     /// Of a file that holds nothing but tensors.
     pub fn new(format: Format) -> Self {
         let (key, others, stripped, skipped, beside) = Default::default();
-        let (inert, composed, outside, networks) = Default::default();
-        Self { format, key, others, stripped, skipped, beside, inert, composed, outside, networks }
+        let (inert, composed, outside, networks, names) = Default::default();
+        Self { format, key, others, stripped, skipped, beside, inert, composed, outside, networks, names }
     }
 
     /// What a reader should know, a line for each; none where all of a safetensors
@@ -120,6 +123,11 @@ impl Origin {
         }
         if !self.outside.is_empty() {
             lines.push(format!("not of this network: {}", plain(&self.outside)));
+        }
+        if let Some(names) = &self.names {
+            lines.push(format!(
+                "its names are those of {names}; tensors are called as torchvision calls them"
+            ));
         }
         if !self.networks.is_empty() {
             lines.push(format!("other networks in the file (--prefix chooses): {}", quoted(&self.networks)));

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use domfreq::blueprint::Plan;
 use domfreq::blueprint::guess::{Guess, guess};
+use domfreq::blueprint::locate::locate;
+use domfreq::blueprint::names::SCHEMES;
 use domfreq::run::config::{ModelKind, Shortcut, Stem};
 use domfreq::weights::{Data, NamedTensor, StateDict};
 use proptest::prelude::*;
@@ -201,6 +203,50 @@ proptest! {
     }
 }
 
+// The same networks under the names of other libraries.
+fn foreign() -> Vec<Value> {
+    let mut all: Value = serde_json::from_str(include_str!("foreign.json")).unwrap();
+    let Value::Array(cases) = all["cases"].take() else { panic!("cases") };
+    cases
+}
+
+fn tensors(case: &Value) -> State {
+    let side = |side: &Value| side.as_u64().unwrap() as usize;
+    let of =
+        |t: &Value| (t[0].as_str().unwrap().to_owned(), t[1].as_array().unwrap().iter().map(side).collect());
+    case["tensors"].as_array().unwrap().iter().map(of).collect()
+}
+
+#[test]
+fn names_of_other_libraries_are_known() {
+    let mut schemes = std::collections::HashSet::new();
+    for case in foreign() {
+        let file = dict(&tensors(&case));
+        let found = locate(&file);
+        let guess = found.guess.unwrap();
+        let (of, arch) = (case["of"].as_str().unwrap(), case["arch"].as_str().unwrap());
+        assert_eq!((guess.kind.to_string().as_str(), guess.classes), (arch, 10), "{of}");
+        let scheme = found.scheme.expect("a scheme");
+        assert_eq!(scheme.of, of);
+        // Without its head it is known as well, and with one tensor of another shape it is not.
+        let body: State = tensors(&case)
+            .into_iter()
+            .filter(|(name, _)| {
+                !["classifier", "fc.", "linear", "head", "norm.", "convnext.layernorm"]
+                    .iter()
+                    .any(|h| name.starts_with(h))
+            })
+            .collect();
+        let near = locate(&dict(&body)).guess.unwrap_err();
+        assert!(near.starts_with(&format!("{arch} with another head")), "{of}: {near}");
+        let mut other = tensors(&case);
+        other[0].1[0] += 1;
+        assert!(locate(&dict(&other)).guess.is_err(), "{of}");
+        schemes.insert(scheme.of);
+    }
+    assert_eq!(schemes.len(), SCHEMES.len());
+}
+
 #[cfg(feature = "torch")]
 mod logits {
     use domfreq::model::deep::{Architecture, Deep, Pass};
@@ -245,6 +291,24 @@ mod logits {
             off.fold(0.0, f64::max) / norm
         });
         rows.fold(0.0, f64::max)
+    }
+
+    #[test]
+    fn logits_are_those_of_other_libraries() {
+        for case in foreign() {
+            let weights = formula::state(&tensors(&case), false);
+            let found = locate(&weights);
+            let own = found.scheme.unwrap().translate(weights);
+            let size: Vec<i64> = numbers(&case["input"]).iter().map(|n| *n as i64).collect();
+            let architecture = found.guess.unwrap().architecture((size[2] as usize, size[3] as usize));
+            let net = Deep::with_weights(architecture, &own, "it", Kind::Float, Device::Cpu).unwrap();
+            let count = size.iter().product::<i64>() as usize;
+            let x =
+                Tensor::from_slice(&formula::signed("input", count)).reshape(&size[..]).to_kind(Kind::Float);
+            let off = far(&net.forward(&x, &Pass::eval(false)).unwrap(), &case["logits"]);
+            println!("{}, {}: off by {off:.1e}", case["of"], case["arch"]);
+            assert!(off < 1e-5, "{}: {off:e}", case["of"]);
+        }
     }
 
     #[test]

@@ -116,6 +116,28 @@ fn every_kind_of_file_is_read_as_pytorch_reads_it_or_refused_in_words() {
     assert!(read >= 50 && refused >= 26, "{read} read, {refused} refused");
 }
 
+// The table of files in the documentation says what is so.
+#[test]
+fn the_table_of_files_is_tested_row_by_row() {
+    let files = expected();
+    let table =
+        include_str!("../../../src/weights/mod.rs").lines().filter_map(|line| line.strip_prefix("//! | "));
+    let mut rows = 0;
+    for row in table.skip(1) {
+        let cells: Vec<&str> = row.trim_end_matches('|').split(" | ").map(str::trim).collect();
+        let &[_, outcome, _, names] = cells.as_slice() else { panic!("four cells: {row}") };
+        assert!(!names.is_empty(), "{row}");
+        for name in names.split(' ') {
+            let case = files.get(name).unwrap_or_else(|| panic!("{name} of: {row}"));
+            // A row may name the part of it that is refused.
+            let refused = case.get("refused").is_some();
+            assert!(refused == (outcome == "refused") || name == "outside.index.json", "{name} of: {row}");
+        }
+        rows += 1;
+    }
+    assert!(rows > 25, "{rows} rows");
+}
+
 // Every single bit of an archive has a meaning that is checked, or none that matters.
 #[test]
 fn a_flipped_bit_of_an_archive_is_seen_or_changes_nothing() {

@@ -615,7 +615,7 @@ mod shown {
         let machine = ["--device", "cpu", "--threads", "1"];
         for command in [&["evaluate", "run"][..], &["audit", "run", "--out", "none"]] {
             let args = [command, &machine].concat();
-            fails(tmp.path(), &args, &["folder:photos", "split 'test'", "one piece", "split 'train'"]);
+            fails(tmp.path(), &args, &["folder:photos", "split 'test'", "one piece", "--split train"]);
         }
         assert!(!tmp.path().join("none").exists());
         let seen = ["evaluate", "run", "--split", "train", "--json"];

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::convnext::Convnext;
 use super::densenet::Densenet;
+use super::mnasnet::Mnasnet;
+use super::regnet::Regnet;
 use super::resnet::{Cifar, Imagenet};
 use super::squeezenet::Squeezenet;
 use super::vgg::Vgg;
@@ -16,6 +18,8 @@ use super::{Family, cnn, mobilenet, vgg};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 #[value(rename_all = "snake_case")]
+// Underscores are where torchvision has them.
+#[allow(non_camel_case_types)]
 pub enum ModelKind {
     /// Linear fully connected network.
     Fcnn,
@@ -95,6 +99,44 @@ pub enum ModelKind {
     ConvnextBase,
     #[allow(missing_docs)]
     ConvnextLarge,
+    /// MNASNet (Tan et al. 2019), by its width.
+    Mnasnet0_5,
+    #[allow(missing_docs)]
+    Mnasnet0_75,
+    #[allow(missing_docs)]
+    Mnasnet1_0,
+    #[allow(missing_docs)]
+    Mnasnet1_3,
+    /// RegNets without (X) and with gates (Y) (Radosavovic et al. 2020), by their operations.
+    RegnetX_400mf,
+    #[allow(missing_docs)]
+    RegnetX_800mf,
+    #[allow(missing_docs)]
+    RegnetX_1_6gf,
+    #[allow(missing_docs)]
+    RegnetX_3_2gf,
+    #[allow(missing_docs)]
+    RegnetX_8gf,
+    #[allow(missing_docs)]
+    RegnetX_16gf,
+    #[allow(missing_docs)]
+    RegnetX_32gf,
+    #[allow(missing_docs)]
+    RegnetY_400mf,
+    #[allow(missing_docs)]
+    RegnetY_800mf,
+    #[allow(missing_docs)]
+    RegnetY_1_6gf,
+    #[allow(missing_docs)]
+    RegnetY_3_2gf,
+    #[allow(missing_docs)]
+    RegnetY_8gf,
+    #[allow(missing_docs)]
+    RegnetY_16gf,
+    #[allow(missing_docs)]
+    RegnetY_32gf,
+    #[allow(missing_docs)]
+    RegnetY_128gf,
 }
 
 impl ModelKind {
@@ -141,6 +183,55 @@ impl ModelKind {
             ConvnextSmall => &Convnext { first: 96, blocks: [3, 3, 27, 3], drop: 0.4 },
             ConvnextBase => &Convnext { first: 128, blocks: [3, 3, 27, 3], drop: 0.5 },
             ConvnextLarge => &Convnext { first: 192, blocks: [3, 3, 27, 3], drop: 0.5 },
+            Mnasnet0_5 => &Mnasnet { width: 0.5 },
+            Mnasnet0_75 => &Mnasnet { width: 0.75 },
+            Mnasnet1_0 => &Mnasnet { width: 1.0 },
+            Mnasnet1_3 => &Mnasnet { width: 1.3 },
+            RegnetX_400mf => {
+                &Regnet { depth: 22, first: 24, slope: 24.48, factor: 2.54, group: 16, gated: false }
+            }
+            RegnetX_800mf => {
+                &Regnet { depth: 16, first: 56, slope: 35.73, factor: 2.28, group: 16, gated: false }
+            }
+            RegnetX_1_6gf => {
+                &Regnet { depth: 18, first: 80, slope: 34.01, factor: 2.25, group: 24, gated: false }
+            }
+            RegnetX_3_2gf => {
+                &Regnet { depth: 25, first: 88, slope: 26.31, factor: 2.25, group: 48, gated: false }
+            }
+            RegnetX_8gf => {
+                &Regnet { depth: 23, first: 80, slope: 49.56, factor: 2.88, group: 120, gated: false }
+            }
+            RegnetX_16gf => {
+                &Regnet { depth: 22, first: 216, slope: 55.59, factor: 2.1, group: 128, gated: false }
+            }
+            RegnetX_32gf => {
+                &Regnet { depth: 23, first: 320, slope: 69.86, factor: 2.0, group: 168, gated: false }
+            }
+            RegnetY_400mf => {
+                &Regnet { depth: 16, first: 48, slope: 27.89, factor: 2.09, group: 8, gated: true }
+            }
+            RegnetY_800mf => {
+                &Regnet { depth: 14, first: 56, slope: 38.84, factor: 2.4, group: 16, gated: true }
+            }
+            RegnetY_1_6gf => {
+                &Regnet { depth: 27, first: 48, slope: 20.71, factor: 2.65, group: 24, gated: true }
+            }
+            RegnetY_3_2gf => {
+                &Regnet { depth: 21, first: 80, slope: 42.63, factor: 2.66, group: 24, gated: true }
+            }
+            RegnetY_8gf => {
+                &Regnet { depth: 17, first: 192, slope: 76.82, factor: 2.19, group: 56, gated: true }
+            }
+            RegnetY_16gf => {
+                &Regnet { depth: 18, first: 200, slope: 106.23, factor: 2.48, group: 112, gated: true }
+            }
+            RegnetY_32gf => {
+                &Regnet { depth: 20, first: 232, slope: 115.89, factor: 2.53, group: 232, gated: true }
+            }
+            RegnetY_128gf => {
+                &Regnet { depth: 27, first: 456, slope: 160.83, factor: 2.52, group: 264, gated: true }
+            }
         })
     }
 

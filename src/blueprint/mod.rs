@@ -12,8 +12,10 @@ mod densenet;
 pub mod guess;
 mod kind;
 pub mod locate;
+mod mnasnet;
 mod mobilenet;
 pub mod names;
+mod regnet;
 mod resnet;
 mod size;
 mod squeezenet;
@@ -231,6 +233,9 @@ pub enum Layer {
         /// In training, the probability that an image takes the shortcut alone.
         drop: f64,
     },
+    /// Each channel times a number between 0 and 1: the sigmoid of what the layers make of the channels'
+    /// means (squeeze and excitation).
+    Gate(Vec<Layer>),
     /// Several ways from the same input (the input itself where empty), their
     /// channels one after the other.
     Concat(Vec<Vec<Layer>>),
@@ -288,6 +293,10 @@ impl Plan {
                 let expected = format!("true for {kind}: layer norm is not linear either");
                 return Err(Error::input("model.nonlinear", expected, false));
             }
+            if has_gate(&layers) {
+                let expected = format!("true for {kind}: channels are multiplied by what the image has");
+                return Err(Error::input("model.nonlinear", expected, false));
+            }
             without_nonlinearity(&mut layers);
         }
         let circular = architecture.padding == Padding::Circular;
@@ -325,6 +334,7 @@ fn any(layers: &[Layer], what: &dyn Fn(&Layer) -> bool) -> bool {
             || match layer {
                 Layer::Sum { main, shortcut, .. } => any(main, what) || any(shortcut, what),
                 Layer::Concat(ways) => ways.iter().any(|way| any(way, what)),
+                Layer::Gate(layers) => any(layers, what),
                 _ => false,
             }
     })
@@ -342,6 +352,10 @@ fn has_channel_norm(layers: &[Layer]) -> bool {
     any(layers, &|layer| matches!(layer, Layer::ChannelNorm { .. }))
 }
 
+fn has_gate(layers: &[Layer]) -> bool {
+    any(layers, &|layer| matches!(layer, Layer::Gate(_)))
+}
+
 fn change(layers: &mut Vec<Layer>, keep: &dyn Fn(&mut Layer) -> bool) {
     layers.retain_mut(|layer| {
         match layer {
@@ -350,6 +364,7 @@ fn change(layers: &mut Vec<Layer>, keep: &dyn Fn(&mut Layer) -> bool) {
                 change(shortcut, keep);
             }
             Layer::Concat(ways) => ways.iter_mut().for_each(|way| change(way, keep)),
+            Layer::Gate(layers) => change(layers, keep),
             _ => {}
         }
         keep(layer)
@@ -448,6 +463,7 @@ fn list(layers: &[Layer], all: &mut Vec<(String, Vec<usize>)>) {
                 list(shortcut, all);
             }
             Layer::Concat(ways) => ways.iter().for_each(|way| list(way, all)),
+            Layer::Gate(layers) => list(layers, all),
             Layer::Activation(_)
             | Layer::Pool(_)
             | Layer::Resize(_)

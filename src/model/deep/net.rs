@@ -23,6 +23,7 @@ pub enum Step {
     Dropout(f64),
     Subsample(i64),
     Sum { main: Vec<Step>, shortcut: Vec<Step>, scale: Option<Tensor>, drop: f64 },
+    Gate(Vec<Step>),
     Concat(Vec<Vec<Step>>),
     Tap(String),
 }
@@ -53,6 +54,7 @@ pub fn steps(maker: &mut Maker, layers: &[Layer]) -> Result<Vec<Step>> {
                 let (main, shortcut) = (steps(maker, main)?, steps(maker, shortcut)?);
                 Step::Sum { main, shortcut, scale, drop: *drop }
             }
+            Layer::Gate(layers) => Step::Gate(steps(maker, layers)?),
             Layer::Concat(ways) => {
                 Step::Concat(ways.iter().map(|way| steps(maker, way)).collect::<Result<_>>()?)
             }
@@ -119,6 +121,10 @@ impl Step {
                 }
                 let shortcut = forward(shortcut, &h, pass)?;
                 if sum.kind() == shortcut.kind() { sum.f_add_(&shortcut)? } else { sum.f_add(&shortcut)? }
+            }
+            Step::Gate(steps) => {
+                let means = h.f_mean_dim([2i64, 3].as_slice(), true, None)?;
+                h.f_mul(&forward(steps, &means, pass)?.f_sigmoid()?)?
             }
             Step::Concat(ways) => {
                 let ways = ways.iter().map(|way| forward(way, &h, pass)).collect::<Result<Vec<_>>>()?;

@@ -22,6 +22,7 @@ expected.json: {"cases": [case]}, and a case is
     train                logits in training, float64, where nothing is drawn; else null
 """
 
+import collections
 import gzip
 import json
 import pathlib
@@ -68,20 +69,46 @@ CASES = {
     "convnext_small": [USUAL],
     "convnext_base": [USUAL],
     "convnext_large": [USUAL],
+    "mnasnet0_5": [USUAL, (33, 75)],
+    "mnasnet0_75": [USUAL],
+    "mnasnet1_0": [USUAL],
+    "mnasnet1_3": [USUAL],
+    "regnet_x_400mf": [USUAL, (35, 75)],
+    "regnet_x_800mf": [USUAL],
+    "regnet_x_1_6gf": [USUAL],
+    "regnet_x_3_2gf": [USUAL],
+    "regnet_x_8gf": [USUAL],
+    "regnet_x_16gf": [USUAL],
+    "regnet_x_32gf": [USUAL],
+    "regnet_y_400mf": [USUAL, (35, 75)],
+    "regnet_y_800mf": [USUAL],
+    "regnet_y_1_6gf": [USUAL],
+    "regnet_y_3_2gf": [USUAL],
+    "regnet_y_8gf": [USUAL],
+    "regnet_y_16gf": [USUAL],
+    "regnet_y_32gf": [USUAL],
+    # 2.6 GB of weights: its tensors alone.
+    "regnet_y_128gf": [],
 }
 TRAINED = ["resnext50_32x4d", "densenet121"]
 
 
 def state_lines(arch):
-    with torch.device("meta"):
+    # RegNets compute their widths with tensors, which must have numbers.
+    with torch.device("cpu" if arch.startswith("regnet") else "meta"):
         state = getattr(torchvision.models, arch)(weights=None).state_dict()
     return [f"= {arch}"] + [f"{name} {','.join(map(str, t.shape))}" for name, t in state.items()]
 
 
 @torch.no_grad()
 def make(arch):
+    if not CASES[arch]:
+        return []
     model = getattr(torchvision.models, arch)(weights=None, num_classes=CLASSES).eval()
-    model.load_state_dict(nets.formula_state(model))
+    state = collections.OrderedDict(nets.formula_state(model))
+    # MNASNet wants to know its version.
+    state._metadata = model.state_dict()._metadata
+    model.load_state_dict(state)
     inputs = [nets.formula_input([2, 3, *size]) for size in CASES[arch]]
     single = [model(x) for x in inputs]
     model.double()

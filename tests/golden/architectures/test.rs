@@ -259,7 +259,7 @@ mod logits {
     const ALL: &str = "DOMFREQ_ALL_NETWORKS";
 
     // One of each kind of layers.
-    const SOME: [&str; 8] = [
+    const SOME: [&str; 10] = [
         "resnext50_32x4d",
         "alexnet",
         "vgg11_bn",
@@ -268,6 +268,8 @@ mod logits {
         "squeezenet1_0",
         "squeezenet1_1",
         "convnext_tiny",
+        "mnasnet0_5",
+        "regnet_y_400mf",
     ];
     // More than these need not be run in double precision.
     const LARGE: usize = 40_000_000;
@@ -323,7 +325,10 @@ mod logits {
                 continue;
             }
             let cases: Vec<_> = cases.iter().filter(|case| case["arch"] == name.as_str()).collect();
-            assert!(!cases.is_empty(), "{name}");
+            if cases.is_empty() {
+                assert_eq!(name, "regnet_y_128gf");
+                continue;
+            }
             let classes = cases[0]["classes"].as_u64().unwrap() as usize;
             let state = with_sizes(&state, classes, 3);
             let weights = formula::state(&state, false);

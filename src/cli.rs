@@ -420,7 +420,8 @@ pub struct PickArgs {
     /// [default: looked for under the usual ones]
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
-    /// Take the tensors whose names begin so, such as encoder_q, and take that off
+    /// Take the tensors whose names begin so, such as encoder_q, and take that off; . for all of them, where
+    /// a part would be taken
     #[arg(long, value_name = "PREFIX")]
     pub prefix: Option<String>,
 }

@@ -98,7 +98,14 @@ fn checkpoints_are_opened_as_training_leaves_them() {
         &["model.safetensors", "which has keys (--key)"],
     );
     // What the network multiplies with, not what it is made of.
-    for name in ["weight_norm.pt", "weight_norms.pt", "spectral_norm.pt", "spectral_norms.pt", "pruned.pt"] {
+    for name in [
+        "weight_norm.pt",
+        "weight_norms.pt",
+        "spectral_norm.pt",
+        "spectral_norms.pt",
+        "spectral_square.pt",
+        "pruned.pt",
+    ] {
         let (names, said) = of(&[&golden(name)]);
         assert_eq!(names, ["a.weight", "b.weight"], "{name}");
         assert!(said.contains("computed of their parts, as the network does: a.weight"), "{said}");
@@ -141,6 +148,12 @@ fn one_network_of_a_file_is_audited() {
     assert!(said.contains("not of this network: encoder_k (2 tensors), queue"), "{said}");
     let (got, said) = of_file(&["moco.safetensors", "--prefix", "encoder_k"]);
     assert!(got == names && said.contains("encoder_q (2 tensors)"), "{said}");
+    // All of it, and the prefix with and without its wrapper.
+    assert_eq!(of_file(&["moco.safetensors", "--prefix", "."]).0.len(), 2);
+    write("parallel.safetensors", &["module.encoder_q.", "module.encoder_k."], &[]);
+    for prefix in ["encoder_k", "module.encoder_k."] {
+        assert_eq!(of_file(&["parallel.safetensors", "--prefix", prefix]).0, names);
+    }
     fails(
         tmp.path(),
         &["audit", "moco.safetensors", "--prefix", "c"],

@@ -40,7 +40,8 @@ pub enum From {
 /// nearest where none fits, and where the `config.json` beside it says that it is another one.
 pub fn read(path: &Path, pick: &Pick) -> Result<(Checkpoint, Result<Guess, String>)> {
     let Checkpoint { mut dict, mut origin } = weights::open_with(path, pick)?;
-    let Located { prefix, others, scheme, guess } = locate(&dict);
+    let located = if pick.is_whole() { Located::whole(&dict) } else { locate(&dict) };
+    let Located { prefix, others, scheme, guess } = located;
     if !prefix.is_empty() {
         let (own, outside) = weights::under(dict, &prefix);
         dict = own;

@@ -22,6 +22,13 @@ pub struct Located {
     pub guess: Result<Guess, String>,
 }
 
+impl Located {
+    /// All of a file, whatever is in it.
+    pub fn whole(file: &StateDict) -> Self {
+        Self { prefix: String::new(), others: Vec::new(), scheme: None, guess: guess(file) }
+    }
+}
+
 /// Pairs of networks that learn from each other, the one that is meant first.
 const PAIRS: [(&str, &str); 5] = [
     ("encoder_q.", "encoder_k."),
@@ -33,6 +40,8 @@ const PAIRS: [(&str, &str); 5] = [
 
 // Prefixes that are tried.
 const MOST: usize = 64;
+// Tensors that a head may have.
+const HEAD: usize = 16;
 
 /// The network of `file`: all of it where it fits a known one; else what fits one under a prefix, the
 /// first in the order of the file (one of another head, or none, counts where no other is there); else
@@ -44,6 +53,11 @@ pub fn locate(file: &StateDict) -> Located {
         return Located { prefix: String::new(), others: Vec::new(), scheme: None, guess: whole };
     }
     let known: Vec<_> = known().collect();
+    let own = |guess| Located { prefix: String::new(), others: Vec::new(), scheme: None, guess };
+    let shapes: Shapes = file.iter().map(|t| (t.name().to_owned(), t.shape())).collect();
+    if let Some(guess) = nearly(&known, &shapes) {
+        return own(guess);
+    }
     let firsts: BTreeSet<&str> =
         known.iter().filter_map(|(_, tensors)| tensors.first()).map(|(name, _)| name.as_str()).collect();
     let mut seen = HashSet::new();
@@ -53,16 +67,40 @@ pub fn locate(file: &StateDict) -> Located {
     });
     let prefixes: Vec<&str> = prefixes.filter(|prefix| seen.insert(*prefix)).take(MOST).collect();
     let mut found: Vec<(&str, Result<Guess, String>)> = Vec::new();
+    // Prefixes of prefixes hold the same tensors again and again.
+    let mut budget = 8 * file.len() + 10_000;
     for prefix in prefixes {
+        budget = budget.saturating_sub(file.len() / 16);
+        if budget == 0 {
+            break;
+        }
         let inside = file.iter().filter_map(|tensor| {
             let name = tensor.name().strip_prefix(prefix)?;
             Some((current_name(name).unwrap_or_else(|| name.to_owned()), tensor.shape()))
         });
         let shapes: Shapes = inside.collect();
+        budget = budget.saturating_sub(shapes.len());
         found.extend(nearly(&known, &shapes).map(|guess| (prefix, guess)));
     }
-    let first = found.iter().position(|(_, guess)| guess.is_ok()).unwrap_or(0);
+    // Of a network without its own head, what else there is may be the rest of it: a detector's, a decoder's.
+    let convolutions_outside = |found: &[(&str, Result<Guess, String>)]| {
+        file.iter()
+            .any(|t| t.shape().len() == 4 && !found.iter().any(|(prefix, _)| t.name().starts_with(prefix)))
+    };
+    if found.iter().all(|(_, guess)| guess.is_err()) && convolutions_outside(&found) {
+        found.clear();
+    }
     if !found.is_empty() {
+        let mut first = found.iter().position(|(_, guess)| guess.is_ok()).unwrap_or(0);
+        for (meant, other) in PAIRS {
+            let stem =
+                found[first].0.strip_suffix(other).filter(|stem| stem.is_empty() || stem.ends_with('.'));
+            let partner = stem.map(|stem| format!("{stem}{meant}"));
+            let is_partner = |(prefix, guess): &(&str, Result<Guess, String>)| {
+                Some(*prefix) == partner.as_deref() && guess.is_ok() == found[first].1.is_ok()
+            };
+            first = found.iter().position(is_partner).unwrap_or(first);
+        }
         let (prefix, guess) = found.remove(first);
         // Its own parts are no other networks.
         let others = found.iter().map(|(other, _)| *other).filter(|other| !other.starts_with(prefix));
@@ -89,6 +127,11 @@ fn nearly(known: &[(Guess, Vec<(String, Vec<usize>)>)], shapes: &Shapes) -> Opti
     for (guess, tensors) in known {
         let head = tensors.last().and_then(|(name, _)| name.split('.').next()).unwrap_or_default();
         let head = format!("{head}.");
+        // Nothing is near that has many more tensors, or many less.
+        let counters = tensors.iter().filter(|(name, _)| name.ends_with(".num_batches_tracked")).count();
+        if shapes.len() > tensors.len() + HEAD || shapes.len() + HEAD + counters < tensors.len() {
+            continue;
+        }
         let (guess, difference) = compared(guess.clone(), tensors.clone(), shapes);
         if fits(&guess, &difference) {
             return Some(Ok(guess));
@@ -164,6 +207,27 @@ mod tests {
         let text = located.guess.unwrap_err();
         assert!(text.starts_with("resnet8 with another head: 2 of its tensors missing (linear."), "{text}");
         assert!(text.contains("2 that it does not have (linear.0.weight"), "{text}");
+    }
+
+    #[test]
+    fn what_is_meant_is_taken_and_nothing_of_it_is_lost() {
+        let small = net(ModelKind::Resnet8);
+        // The pair decides, not the order in the file.
+        let located =
+            locate(&dict(&[("target_network.", small.clone()), ("online_network.", small.clone())]));
+        assert_eq!(
+            (located.prefix.as_str(), &located.others[..]),
+            ("online_network.", &["target_network.".to_owned()][..])
+        );
+        // A network without its head is itself, under its own names.
+        let headless: Vec<_> = small.into_iter().filter(|(name, _)| !name.starts_with("linear.")).collect();
+        let located = locate(&dict(&[("", headless.clone())]));
+        assert!(located.prefix.is_empty() && located.scheme.is_none());
+        assert!(located.guess.unwrap_err().starts_with("resnet8 with another head"));
+        // A decoder beside an encoder is no stranger to it.
+        let decoder = vec![("up.weight".to_owned(), vec![4, 4, 3, 3])];
+        let located = locate(&dict(&[("encoder.", headless), ("decoder.", decoder)]));
+        assert!(located.prefix.is_empty() && located.guess.is_err());
     }
 
     #[test]

@@ -18,13 +18,14 @@ pub struct Scheme {
 }
 
 /// Those that are known.
-pub const SCHEMES: [Scheme; 6] = [
+pub const SCHEMES: [Scheme; 7] = [
     Scheme { of: "ResNets in transformers (Hugging Face)", rename: transformers_resnet },
     Scheme { of: "ConvNeXts in transformers (Hugging Face)", rename: transformers_convnext },
     Scheme { of: "ConvNeXts in timm", rename: timm_convnext },
     Scheme { of: "ConvNeXts of their authors", rename: authors_convnext },
     Scheme { of: "ResNets for CIFAR with the layers of ResNet-18 (pytorch-cifar)", rename: pytorch_cifar },
     Scheme { of: "MobileNetV2 in torchvision before 0.5", rename: old_mobilenet },
+    Scheme { of: "networks of which a part is wrapped (features.module)", rename: wrapped },
 ];
 
 impl Scheme {
@@ -34,7 +35,7 @@ impl Scheme {
     }
 
     /// Names and shapes that all tensors have here; others than those of the scheme stay as they are.
-    /// None where two of them would have one name, or fewer than half are of the scheme.
+    /// None where two of them would have one name, fewer than half are of the scheme, or none is another's.
     pub fn renamed(&self, file: &StateDict) -> Option<Vec<(String, Vec<usize>)>> {
         let names: Vec<_> = file.iter().map(|tensor| self.rename(tensor.name())).collect();
         if 2 * names.iter().flatten().count() < names.len().max(1) {
@@ -50,6 +51,9 @@ impl Scheme {
             (name, shape)
         });
         let renamed: Vec<_> = renamed.collect();
+        if file.iter().zip(&renamed).all(|(tensor, (name, _))| tensor.name() == name) {
+            return None;
+        }
         let differ = renamed.iter().map(|(name, _)| name).collect::<HashSet<_>>().len() == renamed.len();
         differ.then_some(renamed)
     }
@@ -68,7 +72,8 @@ impl Scheme {
 }
 
 fn number(text: &str) -> Option<usize> {
-    text.parse().ok()
+    // More than any network has: sums of these stay small.
+    text.parse().ok().filter(|&number| number < 1000)
 }
 
 // What a whole network puts before its own parts; there is none in files of the part without a head.
@@ -182,6 +187,10 @@ fn pytorch_cifar(parts: &[&str]) -> Option<String> {
     }
 }
 
+fn wrapped(parts: &[&str]) -> Option<String> {
+    Some(parts.iter().filter(|part| **part != "module").copied().collect::<Vec<_>>().join("."))
+}
+
 fn old_mobilenet(parts: &[&str]) -> Option<String> {
     match parts {
         // Layers were numbered through, activations too; now a convolution, its norm and its activation
@@ -223,11 +232,13 @@ mod tests {
             (4, "layer2.0.shortcut.1.running_mean", "layer2.0.downsample.1.running_mean"),
             (4, "layer2.0.conv1.weight", "layer2.0.conv1.weight"),
             (5, "features.1.conv.3.weight", "features.1.conv.1.weight"),
+            (6, "features.module.0.weight", "features.0.weight"),
             (5, "features.17.conv.7.running_var", "features.17.conv.3.running_var"),
         ] {
             assert_eq!(renamed(scheme, name).as_deref(), Some(own), "{name}");
         }
         for (scheme, name) in [
+            (0, "resnet.encoder.stages.18446744073709551615.layers.0.layer.0.convolution.weight"),
             (0, "resnet.encoder.stages.x.layers.5.layer.0.convolution.weight"),
             (0, "resnet.encoder.stages.2.layers.5.layer.0.activation.weight"),
             (1, "convnext.encoder.stages.0.layers.1.other.weight"),

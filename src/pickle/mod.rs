@@ -16,6 +16,8 @@ pub mod numpy;
 pub(crate) mod op;
 mod unsafe_names;
 
+pub(crate) use unsafe_names::is_unsafe;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -200,7 +202,7 @@ impl<V: Vocabulary> Heap<'_, V> {
 
     /// Module and name of a function or class that is not known, or of that of an instance.
     pub fn name(&self, mut id: Id) -> Option<(&str, &str)> {
-        // What an instance is of may be an instance, and so on.
+        // What an instance is of may be an instance, and so on; of an attribute it is what has it.
         const DEEP: usize = 16;
         for _ in 0..DEEP {
             let Object::Instance(instance) = &self[id] else { break };
@@ -271,6 +273,17 @@ pub struct Pickle<'a, V: Vocabulary> {
     pub root: Id,
     /// Bytes up to its end.
     pub len: usize,
+}
+
+// Bytes of the names of modules and functions.
+const LONGEST: usize = 1024;
+
+/// What is said of a function whose purpose is to run code, and what to do.
+pub(crate) fn runs_code(name: &str) -> String {
+    format!(
+        "the function {name}, which can run code: nothing was run; who trusts the file can load it in Python and save \
+         its state_dict"
+    )
 }
 
 /// Why a pickle cannot be read.
@@ -590,8 +603,12 @@ impl<'a, V: Vocabulary> Machine<'a, V> {
 
     fn push_text(&mut self, size: usize) -> Step<()> {
         let len = self.length(size)?;
-        let text = utf8(self.take(len)?)?;
-        self.push(Object::Text(Cow::Borrowed(text)));
+        let bytes = self.take(len)?;
+        // Python writes halves of surrogate pairs, of names of files that are not UTF-8.
+        self.push(match std::str::from_utf8(bytes) {
+            Ok(text) => Object::Text(Cow::Borrowed(text)),
+            Err(_) => Object::Bytes(Cow::Borrowed(bytes)),
+        });
         Ok(())
     }
 
@@ -617,11 +634,16 @@ impl<'a, V: Vocabulary> Machine<'a, V> {
             let (Some(module), Some(name)) = (self.heap.text(module), self.heap.text(name)) else {
                 return Err(("the name of a function", self.heap.kind(name).to_owned()));
             };
+            // A long one could be looked at again and again.
+            let long = module.len().max(name.len());
+            if long > LONGEST {
+                return Err(("the name of a function of at most 1024 bytes", long.to_string()));
+            }
             let known = V::find(module, name);
             if known.is_none() {
                 let full = || shown(&format!("{module}.{name}"));
-                if unsafe_names::is_unsafe(module, name) {
-                    return Err((V::CONTENT, format!("the function {}, which can run code", full())));
+                if is_unsafe(module, name) {
+                    return Err((V::CONTENT, runs_code(&full())));
                 }
                 if !V::INERT {
                     return Err((V::CONTENT, format!("the function {}", full())));

@@ -31,10 +31,8 @@ const MODULES: &[&str] = &[
     "cProfile",
     "cloudpickle",
     "codeop",
-    "commands",
     "compileall",
     "ctypes",
-    "dill",
     "distutils",
     "doctest",
     "ensurepip",
@@ -105,6 +103,16 @@ const MODULES: &[&str] = &[
 // Modules of which this one name is asked only to run code.
 const FUNCTIONS: &[(&str, &str)] = &[
     ("code", "interact"),
+    ("commands", "getoutput"),
+    ("commands", "getstatusoutput"),
+    ("dill", "load"),
+    ("dill", "loads"),
+    ("dill", "load_session"),
+    ("dill", "_dill._create_code"),
+    ("dill", "_dill._create_function"),
+    ("dill", "_dill._eval_repr"),
+    ("dill", "_dill._get_attr"),
+    ("dill", "_dill._import_module"),
     ("code", "InteractiveConsole"),
     ("code", "InteractiveInterpreter"),
     ("http", "client"),
@@ -137,8 +145,19 @@ const FUNCTIONS: &[(&str, &str)] = &[
 // Of the module of built-in functions, what makes data.
 const BUILTINS: &[&str] = &[
     "NotImplemented",
+    "abs",
+    "all",
+    "any",
     "bool",
     "bytearray",
+    "callable",
+    "hash",
+    "id",
+    "len",
+    "print",
+    "repr",
+    "round",
+    "sorted",
     "bytes",
     "complex",
     "dict",
@@ -175,7 +194,7 @@ const BUILTINS: &[&str] = &[
 ];
 
 // Wherever they stand in a name: attributes are reached by dots.
-const ANYWHERE: &[&str] = &[
+const ATTRIBUTES: &[&str] = &[
     "__builtins__",
     "__code__",
     "__getattribute__",
@@ -187,22 +206,18 @@ const ANYWHERE: &[&str] = &[
     "__subclasses__",
     "builtins",
     "ctypes",
-    "eval",
-    "exec",
-    "execfile",
-    "getattr",
     "importlib",
     "os",
-    "popen",
     "posix",
-    "setattr",
     "subprocess",
     "sys",
-    "system",
 ];
 
+// At the end of a name.
+const LAST: &[&str] = &["eval", "exec", "execfile", "getattr", "popen", "setattr", "system"];
+
 /// Whether `module`.`name` is among them.
-pub(super) fn is_unsafe(module: &str, name: &str) -> bool {
+pub fn is_unsafe(module: &str, name: &str) -> bool {
     let parts: Vec<&str> = module.split('.').chain(name.split('.')).collect();
     let (first, rest) = (parts[0], &parts[1..]);
     if matches!(first, "builtins" | "__builtin__" | "__builtins__") {
@@ -214,7 +229,8 @@ pub(super) fn is_unsafe(module: &str, name: &str) -> bool {
     };
     MODULES.contains(&first)
         || FUNCTIONS.iter().any(|(module, function)| *module == first && begins(function))
-        || rest.iter().any(|part| ANYWHERE.contains(part))
+        || name.split('.').any(|part| ATTRIBUTES.contains(&part))
+        || rest.last().is_some_and(|last| LAST.contains(last))
 }
 
 #[cfg(test)]
@@ -243,6 +259,9 @@ mod tests {
             "pip._internal.main",
             "os",
             "some.module.__globals__",
+            "commands.getoutput",
+            "dill._dill._create_function",
+            "any.module.eval",
         ] {
             let (module, name) = name.rsplit_once('.').unwrap_or((name, ""));
             assert!(is_unsafe(module, name), "{module} {name}");
@@ -271,6 +290,12 @@ mod tests {
             "builtins.slice",
             "copyreg._reconstructor",
             "uuid.UUID",
+            "utils.eval.AverageMeter",
+            "src.system.NeRFSystem",
+            "commands.Args",
+            "pkg.os.Cfg",
+            "dill._dill._load_type",
+            "builtins.len",
         ] {
             let (module, name) = name.rsplit_once('.').unwrap();
             assert!(!is_unsafe(module, name), "{name}");

@@ -30,8 +30,16 @@ pub struct Checkpoint {
 pub struct Pick {
     /// Those under this key of a checkpoint; dots lead deeper ("checkpoint.model").
     pub key: Option<String>,
-    /// Those whose names begin so ("encoder_q."); it is taken off.
+    /// Those whose names begin so ("encoder_q."), which is taken off; "." for all, even where they
+    /// are more than one network's.
     pub prefix: Option<String>,
+}
+
+impl Pick {
+    /// Whether all tensors are meant.
+    pub fn is_whole(&self) -> bool {
+        self.prefix.as_deref().is_some_and(|prefix| prefix.trim_end_matches('.').is_empty())
+    }
 }
 
 /// Reads a file of weights: a PyTorch checkpoint (zip or legacy format), a
@@ -107,6 +115,13 @@ pub(super) fn tensors(path: &Path, pick: &Pick) -> Result<(StateDict, Origin)> {
     read(input, &start, pick)
 }
 
+/// The tensors of a file that an index names.
+pub(super) fn part(path: &Path) -> Result<(StateDict, Origin)> {
+    let mut input = Input::open(path, "a file of weights")?;
+    let start = input.bytes(0, input.size().min(START))?;
+    read(input, &start, &Pick::default())
+}
+
 // There are no keys but in checkpoints.
 fn keyless(input: &Input, pick: &Pick, found: &str) -> Result<()> {
     let key = pick.key.as_ref();
@@ -180,21 +195,25 @@ fn finish(dict: StateDict, mut origin: Origin, path: &Path, pick: &Pick) -> Resu
         return Err(error);
     }
     let mut dict = dict;
-    if let Some(prefix) = &pick.prefix {
-        let dotted = format!("{}.", prefix.strip_suffix('.').unwrap_or(prefix));
-        let (kept, outside) = origin::under(dict, &dotted);
+    // As it is said: in the names of the file, or in those without their wrappers.
+    let prefix = pick.prefix.as_ref().filter(|_| !pick.is_whole());
+    let dotted = prefix.map(|prefix| format!("{}.", prefix.strip_suffix('.').unwrap_or(prefix)));
+    if !dotted.as_ref().is_some_and(|prefix| dict.iter().any(|t| t.name().starts_with(prefix))) {
+        (dict, origin.stripped) = strip(dict);
+    }
+    if let Some(prefix) = dotted {
+        let (kept, outside) = origin::under(dict, &prefix);
         if kept.is_empty() {
-            let expected = format!("tensors whose names begin with {} (--prefix)", shown(&dotted));
-            let found =
-                format!("{} with other names: {}", outside.len(), listed(outside.iter().map(|o| shown(o))));
+            let expected = format!("tensors whose names begin with {} (--prefix)", shown(&prefix));
+            let found = format!("others: {}", listed(outside.iter().map(|o| shown(o))));
             return Err(Error::input(path.display(), expected, found));
         }
-        origin.stripped.push(dotted);
+        origin.stripped.push(prefix);
         origin.outside = outside;
+        let (kept, stripped) = strip(kept);
         dict = kept;
+        origin.stripped.extend(stripped);
     }
-    let (dict, stripped) = strip(dict);
-    origin.stripped.extend(stripped);
     let (dict, unwrapped) = unwrap_parts(dict);
     origin.stripped.extend(unwrapped);
     let (dict, composed, left) = compose(dict);

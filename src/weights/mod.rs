@@ -14,12 +14,14 @@
 //! | `torch.save` of a `state_dict` | read | zip format, of PyTorch 1.6 and later | dtypes.pt older.pt deflated.pt |
 //! | the same, older | read | legacy format | dtypes.th views.th parallel.th |
 //! | tensors that share, cut or permute a storage | read | become arrays of their own | views.pt |
-//! | weights under a key, beside epoch and optimiser | read | under the usual keys, or the only one; `--key` | parallel.pt nested.pt choice.pt scalar_beside.pt |
+//! | weights under a key, beside epoch and optimiser | read | under the usual keys, or the only one; `--key` | parallel.pt nested.pt choice.pt scalar_beside.pt decay.pt |
 //! | weights under several keys that say nothing | refused | `--key` chooses | two.pt |
 //! | wrapped networks: `module.`, `model.`, `_orig_mod.` | read | taken off where all names have it | compiled.pt mixed.pt imagenet_vgg.pt |
+//! | wrapped parts of networks: `_fsdp_wrapped_module.` and the like | read | taken out of all names | fsdp.pt |
+//! | parameters of PyTorch before 0.4 | read | as tensors | old_parameter.pt |
 //! | an averaged network with its counter | read | the network is found by its names | averaged.pt |
 //! | `args` as argparse.Namespace, paths, functions | read | passed over, by name | namespace.pt |
-//! | numpy's numbers and arrays, dates, versions, enums, schedules | read | passed over, by name | beside.pt numpy_scalar.pt |
+//! | numpy's numbers and arrays, dates, versions, enums, schedules | read | passed over, by name | beside.pt numpy_scalar.pt nested_class.pt |
 //! | a whole network, alone or under a key | read | as its `state_dict` | module.pt module.th module_under.pt shared.pt |
 //! | an object of one's own that holds a network | read | its attributes are keys | trainer.pt |
 //! | dicts of other classes | read | as dicts | defaultdict.pt config_dict.pt |
@@ -28,7 +30,7 @@
 //! | sparse, quantised, complex, meta tensors beside others | read | left out, by name | sparse.pt quantised.pt complex.pt meta.pt |
 //! | nothing but those | refused | there is nothing to read | only_sparse.pt only_complex.pt |
 //! | 8-bit floating point, unsigned integers | read | float8_e8m0fnu is left out | float8.pt unsigned.pt typed.pt |
-//! | weight norm, spectral norm, pruning | read | computed: what the network multiplies with | weight_norm.pt weight_norms.pt spectral_norm.pt spectral_norms.pt pruned.pt |
+//! | weight norm, spectral norm, pruning | read | computed: what the network multiplies with | weight_norm.pt weight_norms.pt spectral_norm.pt spectral_norms.pt spectral_square.pt pruned.pt |
 //! | safetensors | read | types of numbers that are not read are left out | dtypes.safetensors |
 //! | an index of several files, safetensors or pickles | read | a file outside of its folder is refused | model.safetensors.index.json shards outside.index.json |
 //! | a folder of Hugging Face's libraries | read | `model.safetensors` or `pytorch_model.bin` in it | bin safe |

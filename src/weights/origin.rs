@@ -148,30 +148,22 @@ pub fn listed(items: impl ExactSizeIterator<Item = String>) -> String {
 const PREFIXES: [&str; 5] =
     ["module.", "model.", "_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module."];
 
-/// What wrappers of parts of a network put into names.
-const INSIDE: [&str; 4] = ["module.", "_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module."];
+/// What wrappers of parts of a network put into names, and no network calls its own.
+const INSIDE: [&str; 3] = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
 
-/// Takes wrappers out of names where all names that begin alike have them; where from, and which.
+/// Takes wrappers of parts out of names; which.
 pub fn unwrap_parts(dict: StateDict) -> (StateDict, Vec<String>) {
-    let mut names: Vec<String> = dict.iter().map(|t| t.name().to_owned()).collect();
-    let mut taken = Vec::new();
-    for wrapper in INSIDE {
-        let inside = format!(".{wrapper}");
-        let starts: BTreeSet<String> =
-            names.iter().filter_map(|name| Some(name[..=name.find(&inside)?].to_owned())).collect();
-        // Of a network with more parts than that, each wrapped, all of them are.
-        for start in starts.into_iter().take(64) {
-            let all = |name: &String| !name.starts_with(&start) || name[start.len()..].starts_with(wrapper);
-            let left = |name: &String| name.len() > start.len() + wrapper.len() || !name.starts_with(&start);
-            if names.iter().all(|name| all(name) && left(name)) {
-                let of_it = names.iter_mut().filter(|name| name.starts_with(&start));
-                of_it.for_each(|name| name.replace_range(start.len()..start.len() + wrapper.len(), ""));
-                taken.push(format!("{start}{wrapper}"));
-            }
-        }
-    }
+    let wraps = |part: &&str| INSIDE.contains(part);
+    let mut taken = BTreeSet::new();
+    let names: Vec<String> = dict
+        .iter()
+        .map(|tensor| {
+            taken.extend(tensor.name().split('.').filter(wraps).map(|wrapper| format!("{wrapper}.")));
+            tensor.name().split('.').filter(|part| !wraps(part)).collect::<Vec<_>>().join(".")
+        })
+        .collect();
     let differ = names.iter().collect::<BTreeSet<_>>().len() == names.len();
-    if taken.is_empty() || !differ {
+    if taken.is_empty() || !differ || names.iter().any(String::is_empty) {
         return (dict, Vec::new());
     }
     let mut short = StateDict::new();
@@ -179,7 +171,7 @@ pub fn unwrap_parts(dict: StateDict) -> (StateDict, Vec<String>) {
         tensor.name = name;
         short.push(tensor).expect("names that differ");
     }
-    (short, taken)
+    (short, taken.into_iter().collect())
 }
 
 /// The tensors whose names begin with `prefix`, without it; how the others begin, and how many
@@ -249,6 +241,26 @@ mod tests {
         assert_eq!((names, gone.concat()), (vec!["a".into(), "b".into()], "model._orig_mod.module.".into()));
         for untouched in [&["module.a", "b"][..], &["module.", "module.a"], &["modules.a"], &[]] {
             assert_eq!(stripped(untouched), (untouched.iter().map(|n| (*n).to_owned()).collect(), vec![]));
+        }
+    }
+
+    #[test]
+    fn wrappers_of_parts_go_wherever_they_are() {
+        let of = |names: &[&str]| {
+            let mut dict = StateDict::new();
+            for name in names {
+                dict.push(NamedTensor::new(*name, vec![], Data::U8(vec![0])).unwrap()).unwrap();
+            }
+            let (dict, taken) = unwrap_parts(dict);
+            (dict.iter().map(|t| t.name().to_owned()).collect::<Vec<_>>(), taken)
+        };
+        let (names, taken) =
+            of(&["a._fsdp_wrapped_module.0._fsdp_wrapped_module.w", "a.1._checkpoint_wrapped_module.w", "b"]);
+        assert_eq!(names, ["a.0.w", "a.1.w", "b"]);
+        assert_eq!(taken, ["_checkpoint_wrapped_module.", "_fsdp_wrapped_module."]);
+        // One name of two, nothing left, and a part that a network calls so itself.
+        for kept in [&["a._orig_mod.w", "a.w"][..], &["_orig_mod"], &["enc.module.w", "dec.w"]] {
+            assert_eq!(of(kept), (kept.iter().map(|n| (*n).to_owned()).collect(), vec![]));
         }
     }
 

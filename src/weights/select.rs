@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::torch::{Made, Objects};
 use crate::error::shown;
-use crate::pickle::{Id, Object, Step};
+use crate::pickle::{Id, Object, Step, Wrong};
 
 /// Where weights are looked for, the first one wins.
 pub const KEYS: [&str; 10] = [
@@ -29,6 +29,8 @@ pub const KEYS: [&str; 10] = [
 const DEPTH: usize = 4;
 // How many keys of a dict are listed: names are copied, and keys may be long.
 const LISTED: usize = 100;
+// A place with less than this part of the tensors of another one is not meant.
+const LITTLE: usize = 10;
 // What a name costs, beside its bytes.
 const ENTRY: usize = 32;
 
@@ -45,7 +47,6 @@ pub struct Choice<'p> {
     pub entries: Vec<(Cow<'p, str>, Id)>,
     /// How many entries have another key.
     pub unnamed: usize,
-    tensors: usize,
 }
 
 /// What a search has found.
@@ -67,12 +68,9 @@ pub enum Found<'p> {
 /// # Errors
 /// Networks whose names are larger than the pickle: parts of them are repeated.
 pub fn find<'p>(heap: &'p Objects<'_>, root: Id) -> Step<Found<'p>> {
-    let mut search = Search { heap, seen: HashSet::new(), budget: budget(heap) };
-    if is_tensor(heap, root) {
-        let entries = vec![(Cow::Borrowed("tensor"), root)];
-        return Ok(Found::One(Choice::new(Vec::new(), Contents { entries, unnamed: 0 }, 1)));
-    }
-    search.dict(root, &mut Vec::new())
+    let mut search = Search::new(heap);
+    let place = search.place(root, &mut Vec::new())?;
+    search.found(place)
 }
 
 /// What is under `key`, as [`find`] looks for it there; dots lead deeper.
@@ -80,7 +78,7 @@ pub fn find<'p>(heap: &'p Objects<'_>, root: Id) -> Step<Found<'p>> {
 /// # Errors
 /// As [`find`], and a key that is not there: what is.
 pub fn under<'p>(heap: &'p Objects<'_>, root: Id, key: &str) -> Step<Found<'p>> {
-    let mut search = Search { heap, seen: HashSet::new(), budget: budget(heap) };
+    let mut search = Search::new(heap);
     let (mut id, mut rest, mut path) = (root, key, Vec::new());
     loop {
         let contents = search.contents(id, true)?;
@@ -104,24 +102,8 @@ pub fn under<'p>(heap: &'p Objects<'_>, root: Id, key: &str) -> Step<Found<'p>> 
             None => break,
         }
     }
-    search.seen.clear();
-    let found = if is_tensor(heap, id) {
-        let entries = vec![(Cow::Borrowed("tensor"), id)];
-        Found::One(Choice::new(Vec::new(), Contents { entries, unnamed: 0 }, 1))
-    } else {
-        search.dict(id, &mut path.clone())?
-    };
-    Ok(match found {
-        Found::One(mut choice) if choice.path.is_empty() => {
-            choice.path = path;
-            Found::One(choice)
-        }
-        found => found,
-    })
-}
-
-fn budget(heap: &Objects) -> usize {
-    2 * heap.limit() + (1 << 12)
+    let place = search.place(id, &mut path)?;
+    search.found(place)
 }
 
 fn is_tensor(heap: &Objects, id: Id) -> bool {
@@ -133,73 +115,118 @@ fn has_names(heap: &Objects, id: Id) -> bool {
 }
 
 /// What has names in an object.
+#[derive(Default)]
 struct Contents<'p> {
     entries: Vec<(Cow<'p, str>, Id)>,
     unnamed: usize,
 }
 
-impl<'p> Choice<'p> {
-    fn new(path: Vec<String>, contents: Contents<'p>, tensors: usize) -> Self {
-        let Contents { entries, unnamed } = contents;
-        Self { path, others: Vec::new(), beside: Vec::new(), entries, unnamed, tensors }
+// Where tensors are.
+enum Place {
+    Nothing,
+    One { id: Id, tensors: usize, path: Vec<String>, others: Vec<String>, beside: Vec<String> },
+    Several(Vec<String>),
+}
+
+impl Place {
+    fn tensors(&self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::One { tensors, .. } => *tensors,
+            Self::Several(_) => 1,
+        }
     }
 }
 
 struct Search<'p, 'a> {
     heap: &'p Objects<'a>,
-    // Each is looked into once, however often it is referred to.
-    seen: HashSet<Id>,
-    // Bytes of names that may still be made.
+    // How deep each was met; it is looked into again from a place that is less deep.
+    seen: HashMap<Id, usize>,
+    // Bytes of names that may still be made, and entries that may still be looked at.
     budget: usize,
+    visits: usize,
 }
 
-impl<'p> Search<'p, '_> {
-    fn dict(&mut self, id: Id, path: &mut Vec<String>) -> Step<Found<'p>> {
+impl<'p, 'a> Search<'p, 'a> {
+    fn new(heap: &'p Objects<'a>) -> Self {
+        let (budget, visits) = (2 * heap.limit() + (1 << 20), 16 * heap.limit() + (1 << 20));
+        Self { heap, seen: HashMap::new(), budget, visits }
+    }
+
+    fn found(&mut self, place: Place) -> Step<Found<'p>> {
+        Ok(match place {
+            Place::Nothing => Found::Nothing,
+            Place::Several(places) => Found::Several(places),
+            Place::One { id, path, others, beside, .. } => {
+                let contents = if is_tensor(self.heap, id) {
+                    Some(Contents { entries: vec![(Cow::Borrowed("tensor"), id)], unnamed: 0 })
+                } else {
+                    self.contents(id, true)?
+                };
+                let Contents { entries, unnamed } = contents.unwrap_or_default();
+                Found::One(Choice { path, others, beside, entries, unnamed })
+            }
+        })
+    }
+
+    fn place(&mut self, id: Id, path: &mut Vec<String>) -> Step<Place> {
         let heap = self.heap;
-        if !self.seen.insert(id) {
-            return Ok(Found::Nothing);
+        let one = |path: &[String], tensors, others| Place::One {
+            id,
+            tensors,
+            path: path.to_vec(),
+            others,
+            beside: Vec::new(),
+        };
+        if path.is_empty() && is_tensor(heap, id) {
+            return Ok(one(path, 1, Vec::new()));
         }
+        if self.seen.get(&id).is_some_and(|depth| *depth <= path.len()) {
+            return Ok(Place::Nothing);
+        }
+        self.seen.insert(id, path.len());
         let lists = path.last().is_none_or(|key| KEYS.contains(&key.as_str()));
-        let Some(contents) = self.contents(id, lists)? else { return Ok(Found::Nothing) };
+        let Some(contents) = self.contents(id, lists)? else { return Ok(Place::Nothing) };
         let tensors = contents.entries.iter().filter(|(_, id)| is_tensor(heap, *id)).count();
         let rank = |key: &str| KEYS.iter().position(|known| *known == key).unwrap_or(KEYS.len());
-        let mut order: Vec<_> = contents.entries.iter().collect();
-        order.sort_by_key(|(key, _)| rank(key));
-        let mut inner: Vec<(String, Found)> = Vec::new();
+        let mut inner: Vec<(&str, Place)> = Vec::new();
         if path.len() < DEPTH {
-            for (key, id) in order {
-                if !has_names(heap, *id) {
-                    continue;
-                }
+            for (key, id) in contents.entries.iter().filter(|(_, id)| has_names(heap, *id)) {
+                self.visit(key.len())?;
                 path.push(key.clone().into_owned());
-                match self.dict(*id, path)? {
-                    Found::Nothing => {}
-                    found => inner.push((key.clone().into_owned(), found)),
+                match self.place(*id, path)? {
+                    Place::Nothing => {}
+                    found => inner.push((key, found)),
                 }
                 path.pop();
             }
         }
+        inner.sort_by_key(|(key, _)| rank(key));
         let place =
             |key: &str| path.iter().map(String::as_str).chain([key]).map(shown).collect::<Vec<_>>().join(".");
-        let known = inner.first().is_some_and(|(key, _)| rank(key) < KEYS.len());
         let most = inner.iter().map(|(_, found)| found.tensors()).max().unwrap_or(0);
-        if !known && tensors >= most {
+        // A known key with next to nothing under it (the decay of an average) is not meant.
+        let much = |found: &Place| found.tensors() * LITTLE >= tensors.max(most);
+        let known = inner.iter().position(|(key, found)| rank(key) < KEYS.len() && much(found));
+        if known.is_none() && tensors >= most {
             if tensors == 0 {
-                return Ok(Found::Nothing);
+                return Ok(Place::Nothing);
             }
-            let others = inner.iter().take(LISTED).map(|(key, _)| place(key)).collect();
-            return Ok(Found::One(Choice { others, ..Choice::new(path.clone(), contents, tensors) }));
+            return Ok(one(path, tensors, inner.iter().take(LISTED).map(|(key, _)| place(key)).collect()));
         }
-        if !known && inner.len() > 1 {
-            return Ok(Found::Several(inner.iter().take(LISTED).map(|(key, _)| place(key)).collect()));
-        }
-        let (taken, mut found) = inner.remove(0);
-        if let Found::One(choice) = &mut found {
-            choice.others.extend(inner.iter().take(LISTED).map(|(key, _)| place(key)));
-            let with: HashSet<&str> = inner.iter().map(|(key, _)| key.as_str()).collect();
+        let mut large = (0..inner.len()).filter(|&at| much(&inner[at].1));
+        let taken = match (known, large.next(), large.next()) {
+            (Some(known), ..) => known,
+            (None, Some(only), None) => only,
+            _ => return Ok(Place::Several(inner.iter().take(LISTED).map(|(key, _)| place(key)).collect())),
+        };
+        let (taken, mut found) = inner.remove(taken);
+        if let Place::One { others, beside, .. } = &mut found {
+            others.extend(inner.iter().take(LISTED).map(|(key, _)| place(key)));
+            let with: HashSet<&str> = inner.iter().map(|(key, _)| *key).collect();
             let names = contents.entries.iter().map(|(key, _)| &**key);
-            let beside = names.filter(|key| *key != taken && !with.contains(key));
-            choice.beside.extend(beside.take(LISTED).map(place));
+            let rest = names.filter(|key| *key != taken && !with.contains(key));
+            beside.extend(rest.take(LISTED).map(place));
         }
         Ok(found)
     }
@@ -208,8 +235,12 @@ impl<'p> Search<'p, '_> {
     fn contents(&mut self, id: Id, lists: bool) -> Step<Option<Contents<'p>>> {
         let heap = self.heap;
         Ok(match &heap[id] {
-            Object::Dict(pairs) => Some(entries(heap, pairs.iter())),
+            Object::Dict(pairs) => {
+                self.visit(pairs.len())?;
+                Some(entries(heap, pairs.iter()))
+            }
             Object::List(items) | Object::Tuple(items) if lists => {
+                self.visit(items.len())?;
                 let items = items.iter().enumerate();
                 let kept: Vec<_> =
                     items.filter(|(_, id)| is_tensor(heap, **id) || has_names(heap, **id)).collect();
@@ -218,52 +249,37 @@ impl<'p> Search<'p, '_> {
                 Some(Contents { entries: named.collect(), unnamed: 0 })
             }
             Object::Instance(instance) => {
-                if self.is_module(id) {
+                if self.is_module(id)? {
                     return Ok(Some(Contents { entries: self.module(id)?, unnamed: 0 }));
                 }
-                let pairs = instance.pairs.iter().chain(self.state(id));
-                Some(entries(heap, pairs))
+                self.visit(instance.pairs.len())?;
+                Some(entries(heap, instance.pairs.iter().chain(state(heap, id))))
             }
             _ => None,
         })
     }
 
-    // What an object was given: a dict, or one and another of its slots.
-    fn state(&self, id: Id) -> Vec<&'p (Id, Id)> {
-        let heap = self.heap;
-        let Object::Instance(instance) = &heap[id] else { return Vec::new() };
-        let mut pairs = Vec::new();
-        for &state in &instance.states {
-            match &heap[state] {
-                Object::Dict(dict) => pairs.extend(dict),
-                Object::Tuple(parts) => parts.iter().for_each(|&part| {
-                    if let Object::Dict(dict) = &heap[part] {
-                        pairs.extend(dict);
-                    }
-                }),
-                _ => {}
-            }
-        }
-        pairs
-    }
-
     // Of a network's part the dicts under these names.
-    fn parts<const N: usize>(&self, id: Id, names: [&str; N]) -> [Option<Id>; N] {
+    fn parts<const N: usize>(&mut self, id: Id, names: [&str; N]) -> Step<[Option<Id>; N]> {
         let mut found = [None; N];
-        for &&(key, value) in &self.state(id) {
+        let mut count = 0;
+        for &(key, value) in state(self.heap, id) {
+            count += 1;
+            if count > self.visits {
+                break;
+            }
             let place = self.heap.text(key).and_then(|key| names.iter().position(|name| *name == key));
             if let Some(place) = place {
                 found[place] = Some(value);
             }
         }
-        found
+        self.visit(count)?;
+        Ok(found)
     }
 
-    fn is_module(&self, id: Id) -> bool {
-        let [parameters, modules] = self.parts(id, ["_parameters", "_modules"]);
-        [parameters, modules]
-            .iter()
-            .all(|part| part.is_some_and(|id| matches!(self.heap[id], Object::Dict(_))))
+    fn is_module(&mut self, id: Id) -> Step<bool> {
+        let parts = self.parts(id, ["_parameters", "_modules"])?;
+        Ok(parts.iter().all(|part| part.is_some_and(|id| matches!(self.heap[id], Object::Dict(_)))))
     }
 
     // Tensors by the names that state_dict() gives them, in its order.
@@ -274,13 +290,16 @@ impl<'p> Search<'p, '_> {
         while let Some((prefix, id)) = stack.pop() {
             self.spend(ENTRY)?;
             let names = ["_parameters", "_buffers", "_non_persistent_buffers_set", "_modules"];
-            let [parameters, buffers, passing, modules] = self.parts(id, names);
+            let [parameters, buffers, passing, modules] = self.parts(id, names)?;
             let passing: HashSet<&str> = match passing.map(|id| &heap[id]) {
-                Some(Object::Set(items)) => items.iter().filter_map(|&id| heap.text(id)).collect(),
+                Some(Object::Set(items)) if self.visit(items.len()).is_ok() => {
+                    items.iter().filter_map(|&id| heap.text(id)).collect()
+                }
                 _ => HashSet::new(),
             };
             for (part, all) in [(parameters, true), (buffers, false)] {
                 let Some(Object::Dict(pairs)) = part.map(|id| &heap[id]) else { continue };
+                self.visit(pairs.len())?;
                 for (name, id) in self::entries(heap, pairs.iter()).entries {
                     if is_tensor(heap, id) && (all || !passing.contains(&*name)) {
                         let name = format!("{prefix}{name}");
@@ -290,6 +309,7 @@ impl<'p> Search<'p, '_> {
                 }
             }
             let Some(Object::Dict(pairs)) = modules.map(|id| &heap[id]) else { continue };
+            self.visit(pairs.len())?;
             let children = self::entries(heap, pairs.iter()).entries;
             for (name, id) in children.into_iter().rev() {
                 let prefix = format!("{prefix}{name}.");
@@ -301,21 +321,38 @@ impl<'p> Search<'p, '_> {
     }
 
     fn spend(&mut self, bytes: usize) -> Step<()> {
-        self.budget = self.budget.checked_sub(bytes).ok_or_else(|| {
-            ("names within the size of the pickle", "the same parts of a network repeated".to_owned())
-        })?;
+        self.budget = self.budget.checked_sub(bytes).ok_or_else(repeated)?;
+        Ok(())
+    }
+
+    fn visit(&mut self, entries: usize) -> Step<()> {
+        self.visits = self.visits.checked_sub(entries).ok_or_else(repeated)?;
         Ok(())
     }
 }
 
-impl Found<'_> {
-    fn tensors(&self) -> usize {
-        match self {
-            Self::Nothing => 0,
-            Self::One(choice) => choice.tensors,
-            Self::Several(_) => 1,
-        }
-    }
+fn repeated() -> Wrong {
+    let found = "the same parts repeated, as in a network that uses its layers again (save its state_dict)";
+    ("names within the size of the pickle", found.to_owned())
+}
+
+// What an object was given: a dict, or one and another of its slots; as often as it was.
+fn state<'p>(heap: &'p Objects<'_>, id: Id) -> impl Iterator<Item = &'p (Id, Id)> {
+    let states: &[Id] = match &heap[id] {
+        Object::Instance(instance) => &instance.states,
+        _ => &[],
+    };
+    let dict = move |id: &Id| match &heap[*id] {
+        Object::Dict(pairs) => pairs.as_slice(),
+        _ => &[],
+    };
+    states.iter().flat_map(move |id| {
+        let parts: &[Id] = match &heap[*id] {
+            Object::Tuple(parts) => parts,
+            _ => std::slice::from_ref(id),
+        };
+        parts.iter().flat_map(dict)
+    })
 }
 
 // As in Python: a key keeps its first place and has its last value.

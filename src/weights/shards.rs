@@ -6,7 +6,7 @@ use std::path::{Component, Path};
 use serde::Deserialize;
 
 use super::origin::{Format, Origin, Skipped};
-use super::{Pick, StateDict, checkpoint};
+use super::{StateDict, checkpoint};
 use crate::error::{Error, Result, shown};
 
 #[derive(Deserialize)]
@@ -43,7 +43,7 @@ pub fn read(path: &Path, json: &[u8]) -> Result<(StateDict, Origin)> {
     let mut dict = StateDict::new();
     for (file, names) in files {
         let shard = folder.join(file);
-        let (tensors, part) = checkpoint::tensors(&shard, &Pick::default())?;
+        let (tensors, part) = checkpoint::part(&shard)?;
         origin.inert.extend(part.inert);
         origin.skipped.extend(part.skipped);
         if let Some(missing) = names.iter().find(|name| tensors.get(name).is_none()) {

@@ -8,7 +8,8 @@
 
 use super::view::View;
 use super::{Dtype, shape_text};
-use crate::pickle::{self, Heap, Id, Step, Value, Vocabulary};
+use crate::error::shown;
+use crate::pickle::{self, Heap, Id, Instance, Step, Value, Vocabulary};
 
 /// Objects of a checkpoint.
 pub type Objects<'a> = Heap<'a, Torch>;
@@ -46,6 +47,8 @@ pub enum Global {
     // its argument makes values of keys that are not there
     DefaultDict,
     Set,
+    // of a class, by its name
+    Attribute,
     // with the numbers of arguments that it takes
     Tensor(usize, usize),
     // its numbers are those of an argument: the seventh
@@ -145,7 +148,7 @@ fn named(list: &[(&str, Number)], name: &str) -> Option<Number> {
 impl Vocabulary for Torch {
     type Global = Global;
     type Made = Made;
-    const CONTENT: &'static str = "tensors and plain data, as in a state_dict";
+    const CONTENT: &'static str = "tensors, plain data and names of classes";
     const LONG: bool = true;
     const INERT: bool = true;
 
@@ -157,6 +160,7 @@ impl Vocabulary for Torch {
             ("collections", "defaultdict") => Global::DefaultDict,
             ("builtins" | "__builtin__", "dict") => Global::OrderedDict,
             ("builtins" | "__builtin__", "set" | "frozenset") => Global::Set,
+            ("builtins" | "__builtin__", "getattr") => Global::Attribute,
             ("torch._utils", "_rebuild_tensor") => Global::Tensor(4, 4),
             ("torch._utils", "_rebuild_tensor_v2") => Global::Tensor(6, 7),
             ("torch._utils", "_rebuild_tensor_v3") => Global::TypedTensor,
@@ -210,8 +214,12 @@ impl Vocabulary for Torch {
 
     fn call<'a>(&mut self, heap: &Objects<'a>, function: Global, arguments: Id) -> Step<Value<'a, Self>> {
         let given = heap.tuple(arguments, "a tuple of arguments")?;
-        let wrong =
-            || ("a call that rebuilds a tensor", format!("{function:?} of {} arguments", given.len()));
+        let wrong = || {
+            (
+                "a call that rebuilds a tensor",
+                format!("one of {} with {} arguments", function.kind(), given.len()),
+            )
+        };
         let storage = |id| match heap[id] {
             Object::Made(Made::Storage(_)) => Ok(()),
             ref other => Err(("a storage", other.kind().to_owned())),
@@ -225,6 +233,13 @@ impl Vocabulary for Torch {
             (Global::DefaultDict, &[] | &[_]) => Object::Dict(Vec::new()),
             (Global::DefaultDict, &[_, pairs]) if matches!(heap[pairs], Object::Dict(_)) => {
                 return Ok(Value::Same(pairs));
+            }
+            (Global::Attribute, &[owner, name]) => return attribute(heap, owner, name, arguments),
+            // Parameters as PyTorch wrote them before version 0.4.
+            (Global::Class, &[tensor, ..])
+                if matches!(heap[tensor], Object::Made(Made::Tensor { .. } | Made::Stranger(_))) =>
+            {
+                return Ok(Value::Same(tensor));
             }
             (Global::Set, &[]) => Object::Set(Vec::new()),
             (Global::Set, &[items]) => match &heap[items] {
@@ -288,9 +303,11 @@ impl Vocabulary for Torch {
 
     // Ordered dicts have attributes (`_metadata` of state dicts), which say nothing of
     // tensors; so have numpy's dtypes.
-    fn build<'a>(&mut self, heap: &Objects<'a>, target: Id, _state: Id) -> Step<Option<Object<'a>>> {
+    fn build<'a>(&mut self, heap: &Objects<'a>, target: Id, state: Id) -> Step<Option<Object<'a>>> {
         match &heap[target] {
             Object::Dict(_) | Object::Made(Made::Plain(_)) => Ok(None),
+            // Whether it wants a gradient, and hooks; but not other numbers.
+            Object::Made(Made::Tensor { .. }) if holds_no_storage(heap, state) => Ok(None),
             other => Err(("an ordered dict to give attributes to", other.kind().to_owned())),
         }
     }
@@ -308,6 +325,48 @@ impl Vocabulary for Torch {
             Some("module") if parts.len() > 1 => Ok(Value::Same(parts[1])),
             _ => Err(("the name of a storage", "another tuple".to_owned())),
         }
+    }
+}
+
+impl Global {
+    fn kind(self) -> &'static str {
+        match self {
+            Self::OrderedDict | Self::DefaultDict => "a dict",
+            Self::Set => "a set",
+            Self::Attribute => "builtins.getattr",
+            Self::Tensor(..) | Self::TypedTensor | Self::Parameter | Self::WithType => "a tensor",
+            Self::Size => "a size",
+            Self::Storage(_) => "a storage",
+            Self::Number(_) => "a dtype",
+            Self::Class => "a class of tensors",
+            Self::Stranger(kind) | Self::Plain(kind) => kind,
+        }
+    }
+}
+
+// getattr(class, "name"), as protocol 2 writes methods and classes within classes: a record, unless what it
+// names can run code.
+fn attribute<'a>(heap: &Objects<'a>, owner: Id, name: Id, arguments: Id) -> Step<Value<'a, Torch>> {
+    let Some(text) = heap.text(name) else {
+        return Err(("the name of an attribute", heap.kind(name).to_owned()));
+    };
+    if text.len() > 1024 {
+        return Err(("the name of an attribute of at most 1024 bytes", text.len().to_string()));
+    }
+    let (module, class) = heap.name(owner).unwrap_or_default();
+    if pickle::is_unsafe(module, &format!("{class}.{text}")) {
+        let full = format!("builtins.getattr of {module}.{class}.{text}");
+        return Err((Torch::CONTENT, pickle::runs_code(&shown(&full))));
+    }
+    let (states, items, pairs) = Default::default();
+    Ok(Value::New(Object::Instance(Box::new(Instance { class: owner, arguments, states, items, pairs }))))
+}
+
+fn holds_no_storage(heap: &Objects, state: Id) -> bool {
+    let plain = |id: &Id| !matches!(heap[*id], Object::Made(_));
+    match &heap[state] {
+        Object::Tuple(parts) => parts.iter().all(plain),
+        _ => plain(&state),
     }
 }
 

@@ -9,14 +9,12 @@ use crate::weights::{NamedTensor, StateDict};
 /// (up to the end that it has in common with the other one's) are copies, two at least: layers
 /// that are equal by chance, or because they are constant, are none.
 pub(super) fn find(weights: &StateDict) -> HashMap<&str, &str> {
-    let kernels: Vec<&NamedTensor> = weights.iter().filter(|t| t.shape().len() == 4).collect();
+    let kernels = weights.iter().filter(|t| t.shape().len() == 4 && !constant(t));
+    let kernels: Vec<&NamedTensor> = kernels.collect();
     let mut first: HashMap<u128, Vec<&NamedTensor>> = HashMap::new();
     // From the start of the copies' names to that of the others'.
     let mut pairs: HashMap<(&str, &str), Vec<(&str, &str)>> = HashMap::new();
     for &kernel in &kernels {
-        if constant(kernel) {
-            continue;
-        }
         let equal = first.entry(kernel.hash()).or_default();
         for other in equal.iter() {
             let (a, b) = (other.name(), kernel.name());
@@ -33,10 +31,17 @@ pub(super) fn find(weights: &StateDict) -> HashMap<&str, &str> {
     let mut pairs: Vec<_> = pairs.into_iter().collect();
     pairs.sort_unstable();
     let mut copies = HashMap::new();
-    for ((start, _), equal) in pairs {
+    for ((start, of), equal) in pairs {
         let all = kernels.iter().filter(|kernel| kernel.name().starts_with(start)).count();
         if equal.len() == all && all > 1 {
             copies.extend(equal);
+            // What is too little to tell a copy by is one with the rest.
+            let rest = weights.iter().filter(|t| t.shape().len() == 4 && constant(t));
+            copies.extend(rest.filter_map(|kernel| {
+                let own = format!("{of}{}", kernel.name().strip_prefix(start)?);
+                let other = weights.get(&own)?;
+                (other.hash() == kernel.hash()).then_some((kernel.name(), other.name()))
+            }));
         }
     }
     copies
@@ -89,6 +94,13 @@ mod tests {
         ];
         assert_eq!(copied(&[&model[..], &attacked].concat()), want);
         assert_eq!(copied(&[&attacked[..], &model].concat()), want);
+        // A kernel of one number, in both.
+        let with = |start: &str| {
+            NamedTensor::new(format!("{start}c.weight"), vec![1, 1, 1, 1], Data::F32(vec![0.5]))
+        };
+        let mut both = dict(&[&model[..], &attacked].concat());
+        ["model.", "attacker.model."].iter().for_each(|start| both.push(with(start).unwrap()).unwrap());
+        assert_eq!(find(&both).get("attacker.model.c.weight"), Some(&"model.c.weight"));
         // One of them was trained on.
         let other = [("attacker.model.a.weight", 5.0), ("attacker.model.b.weight", 7.0)];
         assert!(copied(&[&model[..], &other].concat()).is_empty());

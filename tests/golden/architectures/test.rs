@@ -244,6 +244,18 @@ fn names_of_other_libraries_are_known() {
         assert!(locate(&dict(&other)).guess.is_err(), "{of}");
         schemes.insert(scheme.of);
     }
+    // As the ImageNet example of PyTorch saves it.
+    let (of, state) = states().into_iter().find(|(of, _)| of.to_string() == "vgg11_bn").unwrap();
+    let wrapped =
+        state.iter().map(|(name, shape)| (name.replace("features.", "features.module."), shape.clone()));
+    let file = dict(&wrapped.collect::<State>());
+    let found = locate(&file);
+    assert_eq!(found.guess.unwrap().kind, of);
+    let scheme = found.scheme.expect("a scheme");
+    assert_eq!(scheme.translate(file).iter().map(|t| t.name().to_owned()).collect::<Vec<_>>(), {
+        state.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>()
+    });
+    schemes.insert(scheme.of);
     assert_eq!(schemes.len(), SCHEMES.len());
 }
 

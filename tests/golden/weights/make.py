@@ -205,7 +205,7 @@ KNOWN = {
     "numpy.core.multiarray _reconstruct", "numpy._core.multiarray _reconstruct",
     "__builtin__ dict", "__builtin__ set", "__builtin__ frozenset",
     "torch Size", "torch device", "torch FloatStorage", "torch LongStorage", "torch float32",
-    "torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_parameter", "torch._tensor _rebuild_from_type_v2",
+    "__builtin__ getattr", "torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_parameter", "torch._tensor _rebuild_from_type_v2",
 }
 
 
@@ -338,6 +338,9 @@ def kinds():
 class Colour(enum.Enum):
     RED = 1
 
+    def describe(self):
+        return "red"
+
 
 class Config(dict):
     """A dict with attributes, as many libraries have one."""
@@ -346,6 +349,9 @@ class Config(dict):
 class Trainer:
     def __init__(self, model, optimiser):
         self.model, self.optimiser, self.epoch = model, optimiser, 4
+
+    class Inner:
+        pass
 
 
 def scripts():
@@ -393,8 +399,19 @@ def scripts():
     averaged = torch.optim.swa_utils.AveragedModel(torch.nn.Linear(2, 3))
     write("averaged.pt", averaged.state_dict())
     vgg = {f"features.module.{i}.weight": torch.full((2,), float(i)) for i in (0, 3)}
-    write("imagenet_vgg.pt", {"state_dict": {**vgg, "classifier.0.weight": torch.ones(1)}}, key="state_dict",
-          stripped=["features.module."])
+    write("imagenet_vgg.pt", {"state_dict": {**vgg, "classifier.0.weight": torch.ones(1)}}, key="state_dict")
+    wrapper = "_fsdp_wrapped_module."
+    clean = {"a.0.w": torch.ones(2), "a.b.w": torch.zeros(3)}
+    torch.save({wrapper + "a." + wrapper + "0.w": clean["a.0.w"], wrapper + "a.b." + wrapper + "w": clean["a.b.w"]},
+               DATA / "fsdp.pt")
+    FILES["fsdp.pt"] = case(clean, "zip", stripped=[wrapper, wrapper])
+    script("nested_class.pt", {"state_dict": tensors, "inner": Trainer.Inner(), "method": Colour.RED.describe},
+           key="state_dict", beside=["inner", "method"])
+    # A known key with next to nothing under it.
+    many = {f"{i}.w": torch.full((2,), float(i)) for i in range(12)}
+    write("decay.pt", {"generator": many, "ema": {"decay": torch.tensor(0.9)}}, key="generator", others=["ema"])
+    # As PyTorch wrote them before 0.4.
+    write("old_parameter.pt", {"w": Attack(torch.nn.Parameter, torch.ones(3), False), "b": torch.zeros(2)})
     write("tuple.pt", ({"w": torch.ones(2)}, {"lr": 0.1}), key="0", beside=["1"])
 
 
@@ -402,25 +419,31 @@ def composed():
     """Parameters in parts: what evaluation multiplies with."""
     torch.manual_seed(5)
 
-    def parts(make):
+    def parts(make, outputs):
         net = torch.nn.Sequential(
             collections.OrderedDict(
-                a=make(torch.nn.Conv2d(3, 4, 3)), b=make(torch.nn.ConvTranspose2d(2, 3, 2)), c=torch.nn.Linear(4, 2)
+                a=make(torch.nn.Conv2d(3, 4, 3)), b=make(torch.nn.ConvTranspose2d(2, outputs, 2)), c=torch.nn.Linear(4, 2)
             )
         )
-        for p in net.parameters():
-            p.data += 0.1 * torch.randn_like(p)
+        # Vectors of spectral norms follow the weights in training, a step behind.
+        net.train()
+        for _ in range(3):
+            net.a(torch.ones(1, 3, 5, 5)), net.b(torch.ones(1, 2, 5, 5))
+            for p in net.parameters():
+                p.data += 0.01 * torch.randn_like(p)
         return net.eval()
 
     old, new, prune = torch.nn.utils, torch.nn.utils.parametrizations, torch.nn.utils.prune
-    for name, kind, make in (
-        ("weight_norm.pt", "weight norm", old.weight_norm),
-        ("weight_norms.pt", "weight norm", new.weight_norm),
-        ("spectral_norm.pt", "spectral norm", old.spectral_norm),
-        ("spectral_norms.pt", "spectral norm", new.spectral_norm),
-        ("pruned.pt", "pruning", lambda layer: prune.l1_unstructured(layer, "weight", 0.4)),
+    for name, kind, make, outputs in (
+        ("weight_norm.pt", "weight norm", old.weight_norm, 3),
+        ("weight_norms.pt", "weight norm", new.weight_norm, 3),
+        ("spectral_norm.pt", "spectral norm", old.spectral_norm, 3),
+        ("spectral_norms.pt", "spectral norm", new.spectral_norm, 3),
+        # Both axes of a transposed convolution are as long.
+        ("spectral_square.pt", "spectral norm", old.spectral_norm, 2),
+        ("pruned.pt", "pruning", lambda layer: prune.l1_unstructured(layer, "weight", 0.4), 3),
     ):
-        net = parts(make)
+        net = parts(make, outputs)
         state = net.state_dict()
         torch.save(state, DATA / name)
         with torch.no_grad():

@@ -31,6 +31,8 @@ const DEPTH: usize = 4;
 const LISTED: usize = 100;
 // A place with less than this part of the tensors of another one is not meant.
 const LITTLE: usize = 10;
+// What tensors of two axes count, beside their number.
+const MATRICES: usize = 100;
 // What a name costs, beside its bytes.
 const ENTRY: usize = 32;
 
@@ -114,6 +116,14 @@ fn has_names(heap: &Objects, id: Id) -> bool {
     matches!(heap[id], Object::Dict(_) | Object::Instance(_) | Object::List(_) | Object::Tuple(_))
 }
 
+// Whether a tensor has two axes or more.
+fn is_matrix(heap: &Objects, id: Id) -> bool {
+    let Object::Made(Made::Tensor { arguments, .. }) = heap[id] else { return false };
+    let sides =
+        heap.tuple(arguments, "arguments").ok().and_then(|given| heap.tuple(*given.get(2)?, "sides").ok());
+    sides.is_some_and(|sides| sides.len() > 1)
+}
+
 /// What has names in an object.
 #[derive(Default)]
 struct Contents<'p> {
@@ -187,7 +197,11 @@ impl<'p, 'a> Search<'p, 'a> {
         self.seen.insert(id, path.len());
         let lists = path.last().is_none_or(|key| KEYS.contains(&key.as_str()));
         let Some(contents) = self.contents(id, lists)? else { return Ok(Place::Nothing) };
-        let tensors = contents.entries.iter().filter(|(_, id)| is_tensor(heap, *id)).count();
+        let tensors = contents.entries.iter().map(|(_, id)| *id).filter(|id| is_tensor(heap, *id));
+        let (count, matrices) = tensors
+            .fold((0, 0), |(count, matrices), id| (count + 1, matrices + usize::from(is_matrix(heap, id))));
+        // Weights have some of two axes and more; an average's decay and counters have none.
+        let tensors = count + if matrices > 0 { MATRICES } else { 0 };
         let rank = |key: &str| KEYS.iter().position(|known| *known == key).unwrap_or(KEYS.len());
         let mut inner: Vec<(&str, Place)> = Vec::new();
         if path.len() < DEPTH {
@@ -207,7 +221,11 @@ impl<'p, 'a> Search<'p, 'a> {
         let most = inner.iter().map(|(_, found)| found.tensors()).max().unwrap_or(0);
         // A known key with next to nothing under it (the decay of an average) is not meant.
         let much = |found: &Place| found.tensors() * LITTLE >= tensors.max(most);
-        let known = inner.iter().position(|(key, found)| rank(key) < KEYS.len() && much(found));
+        // Nor is one with less than what lies beside it.
+        let known = |(key, found): &(&str, Place)| {
+            rank(key) < KEYS.len() && much(found) && found.tensors() >= tensors
+        };
+        let known = inner.iter().position(known);
         if known.is_none() && tensors >= most {
             if tensors == 0 {
                 return Ok(Place::Nothing);
@@ -239,24 +257,32 @@ impl<'p, 'a> Search<'p, 'a> {
                 self.visit(pairs.len())?;
                 Some(entries(heap, pairs.iter()))
             }
-            Object::List(items) | Object::Tuple(items) if lists => {
-                self.visit(items.len())?;
-                let items = items.iter().enumerate();
-                let kept: Vec<_> =
-                    items.filter(|(_, id)| is_tensor(heap, **id) || has_names(heap, **id)).collect();
-                self.spend(kept.len() * ENTRY)?;
-                let named = kept.into_iter().map(|(place, &id)| (place.to_string().into(), id));
-                Some(Contents { entries: named.collect(), unnamed: 0 })
-            }
+            Object::List(items) | Object::Tuple(items) if lists => Some(self.items(items)?),
             Object::Instance(instance) => {
                 if self.is_module(id)? {
                     return Ok(Some(Contents { entries: self.module(id)?, unnamed: 0 }));
                 }
                 self.visit(instance.pairs.len())?;
-                Some(entries(heap, instance.pairs.iter().chain(state(heap, id))))
+                let own = entries(heap, instance.pairs.iter().chain(state(heap, id)));
+                // What it was made of, where it was given nothing: a compiled network is made of the network.
+                match &heap[instance.arguments] {
+                    Object::Tuple(arguments) if own.entries.is_empty() => Some(self.items(arguments)?),
+                    _ => Some(own),
+                }
             }
             _ => None,
         })
+    }
+
+    // Those of the items that are tensors or have names, called by their places.
+    fn items(&mut self, items: &[Id]) -> Step<Contents<'p>> {
+        let heap = self.heap;
+        self.visit(items.len())?;
+        let items = items.iter().enumerate();
+        let kept: Vec<_> = items.filter(|(_, id)| is_tensor(heap, **id) || has_names(heap, **id)).collect();
+        self.spend(kept.len() * ENTRY)?;
+        let named = kept.into_iter().map(|(place, &id)| (place.to_string().into(), id));
+        Ok(Contents { entries: named.collect(), unnamed: 0 })
     }
 
     // Of a network's part the dicts under these names.

@@ -82,7 +82,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let report = Report {
         weights,
         origin: match from {
-            From::File { origin, .. } => Some(origin),
+            From::File { origin, .. } => Some(*origin),
             From::Run(_) => None,
         },
         model: config.model.kind.to_string(),

@@ -28,7 +28,7 @@ pub enum From {
     Run(Box<Run>),
     File {
         /// What was taken of the file.
-        origin: Origin,
+        origin: Box<Origin>,
         /// The network that was said (--model).
         said: Option<ModelKind>,
         /// What network the weights fit; a sentence on the nearest where none.
@@ -119,7 +119,11 @@ impl Stored {
         let (Checkpoint { dict, origin }, guess) = read(path, &args.pick.pick())?;
         origin.say(path);
         let said = args.model.filter(|_| !second || guess.is_err());
-        Ok(Self { place: path.to_path_buf(), dict, from: From::File { origin, said, guess } })
+        Ok(Self {
+            place: path.to_path_buf(),
+            dict,
+            from: From::File { origin: Box::new(origin), said, guess },
+        })
     }
 
     /// The run it is from.

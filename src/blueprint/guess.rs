@@ -69,6 +69,9 @@ fn plural(n: usize) -> &'static str {
     if n == 1 { "" } else { "s" }
 }
 
+/// Names and shapes, in order.
+pub(super) type Tensors = Vec<(String, Vec<usize>)>;
+
 /// Shapes of tensors by their names.
 pub(super) type Shapes<'a> = HashMap<String, &'a [usize]>;
 
@@ -139,7 +142,7 @@ fn candidates() -> impl Iterator<Item = Guess> {
 }
 
 /// All networks that can be told apart, and their tensors.
-pub(super) fn known() -> impl Iterator<Item = (Guess, Vec<(String, Vec<usize>)>)> {
+pub(super) fn known() -> impl Iterator<Item = (Guess, Tensors)> {
     candidates().map(|guess| {
         let plan = Plan::new(&guess.architecture((LARGE, LARGE)));
         (guess, plan.map_or(Vec::new(), |plan| plan.tensors()))
@@ -147,11 +150,7 @@ pub(super) fn known() -> impl Iterator<Item = (Guess, Vec<(String, Vec<usize>)>)
 }
 
 /// A known network with the channels and classes of the file, and what stands between them.
-pub(super) fn compared(
-    mut guess: Guess,
-    mut tensors: Vec<(String, Vec<usize>)>,
-    found: &Shapes,
-) -> (Guess, Difference) {
+pub(super) fn compared(mut guess: Guess, mut tensors: Tensors, found: &Shapes) -> (Guess, Difference) {
     adopt(&mut guess, &mut tensors, found);
     let difference = Difference::new(&tensors, found);
     (guess, difference)

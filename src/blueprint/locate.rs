@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::current_name;
-use super::guess::{Guess, Shapes, compared, fits, guess, known};
+use super::guess::{Guess, Shapes, Tensors, compared, fits, guess, known};
 use super::names::{SCHEMES, Scheme};
 use crate::weights::StateDict;
 
@@ -122,7 +122,7 @@ pub fn locate(file: &StateDict) -> Located {
 }
 
 // The network of these tensors; in a sentence one of which only the head is another, or missing.
-fn nearly(known: &[(Guess, Vec<(String, Vec<usize>)>)], shapes: &Shapes) -> Option<Result<Guess, String>> {
+fn nearly(known: &[(Guess, Tensors)], shapes: &Shapes) -> Option<Result<Guess, String>> {
     let mut of_other_head = None;
     for (guess, tensors) in known {
         let head = tensors.last().and_then(|(name, _)| name.split('.').next()).unwrap_or_default();
@@ -162,7 +162,7 @@ mod tests {
         Plan::new(&Architecture::usual(kind, [3, 32, 32], 10)).unwrap().tensors()
     }
 
-    fn dict(parts: &[(&str, Vec<(String, Vec<usize>)>)]) -> StateDict {
+    fn dict(parts: &[(&str, Tensors)]) -> StateDict {
         let mut dict = StateDict::new();
         for (prefix, tensors) in parts {
             for (name, shape) in tensors {

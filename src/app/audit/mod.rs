@@ -176,7 +176,7 @@ fn network(stored: &Stored) -> Network {
     Network {
         weights: stored.place.display().to_string(),
         origin: match &stored.from {
-            From::File { origin, .. } => Some(origin.clone()),
+            From::File { origin, .. } => Some((**origin).clone()),
             From::Run(_) => None,
         },
         hash: stored.dict.hash(),

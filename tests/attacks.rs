@@ -161,7 +161,11 @@ fn whichever_way_it_is_called() {
             b"c__builtin__\ngetattr\n(cm\nC\nS'system'\ntR.",
             "m.C.system, which can run code",
         ),
-        ("an attribute by no name", b"c__builtin__\ngetattr\n(cm\nC\nNtR.", "the name of an attribute"),
+        (
+            "an attribute by no name",
+            b"c__builtin__\ngetattr\n(cm\nC\nNtR.",
+            "the name of a function, found None",
+        ),
         (
             "an attribute of nothing",
             b"c__builtin__\ngetattr\n(S'true'\ntR.",

@@ -288,14 +288,14 @@ mod loading {
             let some = if constant { set.thinned(1) } else { set.clone() };
             let samples = prepared(some, &config.data)?;
             if constant {
-                in_range(&set, &config)?;
+                in_range(&set, &config);
             }
             Ok(Loaded { config, set, samples, architecture })
         }
     }
 
     // Constants are those of pixels from 0 to 1.
-    fn in_range(set: &ImageSet, config: &RunConfig) -> Result<()> {
+    fn in_range(set: &ImageSet, config: &RunConfig) {
         const MOST: f32 = 1.5;
         let largest = set.images.iter().copied().fold(0.0, f32::max);
         if largest > MOST {
@@ -304,7 +304,6 @@ mod loading {
                 "warning: {data} has values up to {largest}; --normalize {normalize} is meant for pixels from 0 to 1"
             ));
         }
-        Ok(())
     }
 
     // The split a run was evaluated on (or the one that is named), normalised as in training.

@@ -25,7 +25,11 @@ pub struct Located {
 impl Located {
     /// All of a file, whatever is in it.
     pub fn whole(file: &StateDict) -> Self {
-        Self { prefix: String::new(), others: Vec::new(), scheme: None, guess: guess(file) }
+        Self::all(guess(file))
+    }
+
+    fn all(guess: Result<Guess, String>) -> Self {
+        Self { prefix: String::new(), others: Vec::new(), scheme: None, guess }
     }
 }
 
@@ -43,20 +47,19 @@ const MOST: usize = 64;
 // Tensors that a head may have.
 const HEAD: usize = 16;
 
-/// The network of `file`: all of it where it fits a known one; else what fits one under a prefix, the
+/// The network of `file`: all of it where it fits a known one, or one but for its head; else what fits one under a prefix, the
 /// first in the order of the file (one of another head, or none, counts where no other is there); else
 /// all of it, where its names are those of another library; else
 /// the first of a pair of equal networks that are called as such pairs are ("encoder_q.", "encoder_k.").
 pub fn locate(file: &StateDict) -> Located {
     let whole = guess(file);
     if whole.is_ok() {
-        return Located { prefix: String::new(), others: Vec::new(), scheme: None, guess: whole };
+        return Located::all(whole);
     }
     let known: Vec<_> = known().collect();
-    let own = |guess| Located { prefix: String::new(), others: Vec::new(), scheme: None, guess };
     let shapes: Shapes = file.iter().map(|t| (t.name().to_owned(), t.shape())).collect();
     if let Some(guess) = nearly(&known, &shapes) {
-        return own(guess);
+        return Located::all(guess);
     }
     let firsts: BTreeSet<&str> =
         known.iter().filter_map(|(_, tensors)| tensors.first()).map(|(name, _)| name.as_str()).collect();
@@ -111,7 +114,7 @@ pub fn locate(file: &StateDict) -> Located {
         let Some(own) = scheme.renamed(file) else { continue };
         let shapes: Shapes = own.iter().map(|(name, shape)| (name.clone(), shape.as_slice())).collect();
         if let Some(guess) = nearly(&known, &shapes) {
-            return Located { prefix: String::new(), others: Vec::new(), scheme: Some(scheme), guess };
+            return Located { scheme: Some(scheme), ..Located::all(guess) };
         }
     }
     let pair = PAIRS.iter().find(|(first, second)| alike(file, first, second));

@@ -136,6 +136,14 @@ pub struct Instance {
     pub pairs: Vec<(Id, Id)>,
 }
 
+impl Instance {
+    /// A call of `class` with a tuple of arguments.
+    pub fn new(class: Id, arguments: Id) -> Self {
+        let (states, items, pairs) = Default::default();
+        Self { class, arguments, states, items, pairs }
+    }
+}
+
 impl<V: Vocabulary> Object<'_, V> {
     /// What it is, in words.
     pub fn kind(&self) -> &'static str {
@@ -217,6 +225,26 @@ impl<V: Vocabulary> Heap<'_, V> {
         self.own_name(id)
     }
 
+    /// What an object is, in words; of one that is not known its name.
+    pub fn called(&self, id: Id) -> String {
+        let name = self.name(id).map(|(module, name)| shown(&format!("{module}.{name}")));
+        name.map_or_else(|| self.kind(id).to_owned(), |name| format!("an object of {name}"))
+    }
+
+    /// The text of the name of a function, a module or an attribute, which is not long: it may be looked at
+    /// again and again.
+    ///
+    /// # Errors
+    /// Anything else.
+    pub fn short_text(&self, id: Id) -> Step<&str> {
+        const LONGEST: usize = 1024;
+        match self.text(id) {
+            Some(text) if text.len() <= LONGEST => Ok(text),
+            Some(text) => Err(("a name of at most 1024 bytes", text.len().to_string())),
+            None => Err(("the name of a function", self.kind(id).to_owned())),
+        }
+    }
+
     fn own_name(&self, id: Id) -> Option<(&str, &str)> {
         let Object::Unknown(module, name) = self[id] else { return None };
         Some((self.text(module)?, self.text(name)?))
@@ -274,9 +302,6 @@ pub struct Pickle<'a, V: Vocabulary> {
     /// Bytes up to its end.
     pub len: usize,
 }
-
-// Bytes of the names of modules and functions.
-const LONGEST: usize = 1024;
 
 /// What is said of a function whose purpose is to run code, and what to do.
 pub(crate) fn runs_code(name: &str) -> String {
@@ -487,9 +512,7 @@ impl<'a, V: Vocabulary> Machine<'a, V> {
                     self.extend_set(items)?;
                 }
                 op::GLOBAL => {
-                    let (module, name) = self.names()?;
-                    self.stack.push(module);
-                    self.stack.push(name);
+                    self.push_names()?;
                     self.name()?;
                 }
                 op::STACK_GLOBAL => self.name()?,
@@ -521,9 +544,7 @@ impl<'a, V: Vocabulary> Machine<'a, V> {
                     self.call_with(class, arguments)?;
                 }
                 op::INST => {
-                    let (module, name) = self.names()?;
-                    self.stack.push(module);
-                    self.stack.push(name);
+                    self.push_names()?;
                     self.name()?;
                     let class = self.pop()?;
                     if !V::INERT {
@@ -620,25 +641,19 @@ impl<'a, V: Vocabulary> Machine<'a, V> {
     }
 
     // Module and name, a line each.
-    fn names(&mut self) -> Step<(Id, Id)> {
-        let (module, name) = (utf8(self.line()?)?, utf8(self.line()?)?);
-        let first = self.heap.objects.len();
-        self.heap.objects.extend([module, name].map(|text| Object::Text(Cow::Borrowed(text))));
-        Ok((first, first + 1))
+    fn push_names(&mut self) -> Step<()> {
+        for _ in 0..2 {
+            let text = utf8(self.line()?)?;
+            self.push(Object::Text(Cow::Borrowed(text)));
+        }
+        Ok(())
     }
 
     // The function or class whose module and name are on the stack.
     fn name(&mut self) -> Step<()> {
         let (name, module) = (self.pop()?, self.pop()?);
         let found = {
-            let (Some(module), Some(name)) = (self.heap.text(module), self.heap.text(name)) else {
-                return Err(("the name of a function", self.heap.kind(name).to_owned()));
-            };
-            // A long one could be looked at again and again.
-            let long = module.len().max(name.len());
-            if long > LONGEST {
-                return Err(("the name of a function of at most 1024 bytes", long.to_string()));
-            }
+            let (module, name) = (self.heap.short_text(module)?, self.heap.short_text(name)?);
             let known = V::find(module, name);
             if known.is_none() {
                 let full = || shown(&format!("{module}.{name}"));
@@ -734,9 +749,7 @@ impl<'a, V: Vocabulary> Machine<'a, V> {
                 self.push_value(value);
             }
             Object::Unknown(..) | Object::Instance(_) => {
-                let (states, items, pairs) = Default::default();
-                let instance = Instance { class: function, arguments, states, items, pairs };
-                self.push(Object::Instance(Box::new(instance)));
+                self.push(Object::Instance(Box::new(Instance::new(function, arguments))));
             }
             _ => return Err(("a function to call", self.heap.kind(function).to_owned())),
         }

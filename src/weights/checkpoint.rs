@@ -8,7 +8,7 @@ use super::origin::{self, Format, Origin, Skipped, listed, strip, unwrap_parts};
 use super::select::{self, Choice, Found, KEYS};
 use super::torch::{Made, Objects, Torch, dtype, storage, view};
 use super::view::{View, tensors as read_tensors};
-use super::{Data, Dtype, NamedTensor, StateDict, legacy, safetensors, shards};
+use super::{Dtype, NamedTensor, StateDict, legacy, safetensors, shards};
 use crate::disk::extent::{Extent, most, most_text};
 use crate::disk::input::Input;
 use crate::disk::npy;
@@ -49,8 +49,9 @@ impl Pick {
 ///
 /// A checkpoint's weights are looked for in every dict first under `state_dict`,
 /// `model`, `model_state_dict`, `net`, `network`, `ema`, `state_dict_ema`, `params`,
-/// `weights` and `module`, in this order and up to four dicts deep; then in the dict itself; then,
-/// where that has fewer, under the only other key with tensors. A pickled network counts as its
+/// `weights` and `module`, in this order and up to four dicts deep, where there are as many as in the dict
+/// itself and a tenth of those of any other key; then in the dict itself; then,
+/// where that has fewer, under the only other key with as many. A pickled network counts as its
 /// `state_dict`, and any other object as the dict of its attributes. `module.`, `model.`,
 /// `_orig_mod.` and other wrappers are taken off the names where all of them have it. Tensors
 /// are taken as PyTorch sees them: views of shared storages, in whatever order of axes, become
@@ -58,7 +59,8 @@ impl Pick {
 /// are computed.
 ///
 /// Nothing is executed: functions and classes that are not known are names
-/// ([`Origin::inert`]), and those that can run code are errors. Memory is bounded: numbers by 8 times the file and 1 MiB
+/// ([`Origin::inert`]), and those that can run code are errors. Memory is bounded: numbers
+/// by 8 times the file and 1 MiB
 /// (where tensors share numbers, or are compressed), all else by about 100 times the
 /// pickle. Checksums of all numbers that are read are checked; the legacy format and
 /// safetensors have none.
@@ -181,20 +183,7 @@ fn numbers(name: String, dtype: &str) -> Skipped {
     Skipped { name, what: format!("numbers of type {}", shown(dtype)) }
 }
 
-fn finish(dict: StateDict, mut origin: Origin, path: &Path, pick: &Pick) -> Result<Checkpoint> {
-    let nothing = |dict: &StateDict, origin: &Origin| {
-        let notes = if origin.skipped.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", origin.notes().join("; "))
-        };
-        dict.is_empty()
-            .then(|| Error::input(path.display(), "a file of weights", format!("no tensors{notes}")))
-    };
-    if let Some(error) = nothing(&dict, &origin) {
-        return Err(error);
-    }
-    let mut dict = dict;
+fn finish(mut dict: StateDict, mut origin: Origin, path: &Path, pick: &Pick) -> Result<Checkpoint> {
     // As it is said: in the names of the file, or in those without their wrappers.
     let prefix = pick.prefix.as_ref().filter(|_| !pick.is_whole());
     let dotted = prefix.map(|prefix| format!("{}.", prefix.strip_suffix('.').unwrap_or(prefix)));
@@ -220,10 +209,15 @@ fn finish(dict: StateDict, mut origin: Origin, path: &Path, pick: &Pick) -> Resu
     origin.composed = composed;
     let what = "a part of a parameter that could not be computed";
     origin.skipped.extend(left.into_iter().map(|name| Skipped { name, what: what.to_owned() }));
-    match nothing(&dict, &origin) {
-        Some(error) => Err(error),
-        None => Ok(Checkpoint { dict, origin }),
+    if dict.is_empty() {
+        let notes = if origin.skipped.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", origin.notes().join("; "))
+        };
+        return Err(Error::input(path.display(), "a file of weights", format!("no tensors{notes}")));
     }
+    Ok(Checkpoint { dict, origin })
 }
 
 // What else a file might be, by its first bytes.
@@ -296,8 +290,11 @@ fn arrays(input: &mut Input, archive: &Archive) -> Result<(StateDict, Origin)> {
             (b'u', _) => Dtype::U8,
             _ => return Err(Error::input(&array.place, "integers or floats", array.dtype)),
         };
-        let shape = array.shape.clone();
-        let data = Data::from_le_bytes(dtype, &array.rows());
+        let (shape, strides) = (array.shape.clone(), array.strides());
+        let count = array.data.len() / dtype.size();
+        let whole = View::new(0, dtype, 0, shape.clone(), strides, count);
+        let whole = whole.map_err(|(expected, found)| Error::input(&array.place, expected, found))?;
+        let data = whole.gather(&array.little_endian());
         dict.push(NamedTensor::new(name.strip_suffix(".npy").unwrap_or(name), shape, data)?)?;
     }
     Ok((dict, Origin::new(Format::Npz)))
@@ -382,11 +379,7 @@ fn weights(
     let mut axes = 0;
     for (name, id) in choice.entries {
         let Object::Made(Made::Tensor { arguments, typed }) = heap[id] else {
-            let what = heap.name(id).map_or_else(
-                || heap.kind(id).to_owned(),
-                |(module, name)| format!("an object of {}", shown(&format!("{module}.{name}"))),
-            );
-            origin.skipped.push(Skipped { name: name.into_owned(), what });
+            origin.skipped.push(Skipped { name: name.into_owned(), what: heap.called(id) });
             continue;
         };
         let wrong = |input: &Input, (expected, found): (String, String)| {
@@ -457,12 +450,8 @@ fn choose<'p>(input: &Input, heap: &'p Objects, root: Id, pick: &Pick) -> Result
                         entries.iter().filter_map(|(key, _)| heap.text(*key)).map(shown).collect();
                     format!("a dict without tensors; its keys are {}", listed(keys.into_iter()))
                 }
-                _ => match heap.name(root) {
-                    Some((module, name)) => {
-                        format!("an object of {} without tensors", shown(&format!("{module}.{name}")))
-                    }
-                    None => heap.kind(root).to_owned(),
-                },
+                Object::Instance(_) => format!("{} without tensors", heap.called(root)),
+                other => other.kind().to_owned(),
             };
             Err(input.wrong(expected, found))
         }
@@ -538,6 +527,32 @@ mod tests {
                 .contains("storage s: expected 2 numbers, found 3")
         );
         assert!(read(&file[..file.len() - 1]).unwrap_err().contains("the end of the file"));
+    }
+
+    #[test]
+    fn arrays_are_in_one_order_of_axes_and_bytes() {
+        let numbers = |values: &[u16], big: bool| -> Vec<u8> {
+            values.iter().flat_map(|v| if big { v.to_be_bytes() } else { v.to_le_bytes() }).collect()
+        };
+        for (descr, order, stored) in [
+            ("<u2", "False", numbers(&[1, 2, 3, 4, 5, 6], false)),
+            (">u2", "False", numbers(&[1, 2, 3, 4, 5, 6], true)),
+            ("<u2", "True", numbers(&[1, 4, 2, 5, 3, 6], false)),
+            (">u2", "True", numbers(&[1, 4, 2, 5, 3, 6], true)),
+        ] {
+            let header = format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': (2, 3), }}");
+            let start =
+                [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes()].concat();
+            let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+            let options = zip::write::SimpleFileOptions::default();
+            writer.start_file("w.npy", options.compression_method(zip::CompressionMethod::Stored)).unwrap();
+            std::io::Write::write_all(&mut writer, &[start, stored].concat()).unwrap();
+            let file = writer.finish().unwrap().into_inner();
+            let read = from_bytes(&file, Path::new("f")).unwrap();
+            assert_eq!(read.origin.format, Format::Npz);
+            let Data::U16(values) = read.dict.get("w").unwrap().data() else { panic!("u2") };
+            assert_eq!(values[..], [1, 2, 3, 4, 5, 6], "{descr} {order}");
+        }
     }
 
     #[test]

@@ -503,6 +503,19 @@ mod tests {
         NamedTensor::new(name, shape.to_vec(), Data::F32(vec![0.0; shape.iter().product()])).unwrap()
     }
 
+    #[test]
+    fn numbers_of_eight_bits_by_hand() {
+        let of = |make: fn(Vec<u8>) -> Data, bits: &[u8]| make(bits.to_vec()).to_f64();
+        let smallest = 2f64.powi(-9);
+        assert_eq!(
+            of(Data::F8E4m3, &[0x38, 0xb8, 0x7e, 0x01, 0x08, 0x80, 0x3c]),
+            [1.0, -1.0, 448.0, smallest, 8.0 * smallest, 0.0, 1.5]
+        );
+        assert_eq!(of(Data::F8E5m2, &[0x3c, 0xbe, 0x7b, 0x01]), [1.0, -1.5, 57344.0, 2f64.powi(-16)]);
+        assert!(of(Data::F8E4m3, &[0x7f, 0xff]).iter().all(|v| v.is_nan()));
+        assert_eq!(of(Data::F8E5m2, &[0x7c, 0xfc]), [f64::INFINITY, f64::NEG_INFINITY]);
+    }
+
     fn dict(tensors: &[(&str, &[usize])]) -> StateDict {
         let mut dict = StateDict::new();
         tensors.iter().for_each(|(name, shape)| dict.push(zeros(name, shape)).unwrap());

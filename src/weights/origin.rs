@@ -145,8 +145,7 @@ pub fn listed(items: impl ExactSizeIterator<Item = String>) -> String {
 }
 
 /// What wrappers put before all names: data parallelism, Lightning, `torch.compile`.
-const PREFIXES: [&str; 5] =
-    ["module.", "model.", "_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module."];
+const PREFIXES: [&str; 3] = ["module.", "model.", "_orig_mod."];
 
 /// What wrappers of parts of a network put into names, and no network calls its own.
 const INSIDE: [&str; 3] = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];

@@ -71,7 +71,7 @@ pub enum Found<'p> {
 /// Networks whose names are larger than the pickle: parts of them are repeated.
 pub fn find<'p>(heap: &'p Objects<'_>, root: Id) -> Step<Found<'p>> {
     let mut search = Search::new(heap);
-    let place = search.place(root, &mut Vec::new())?;
+    let place = search.place(root, &mut Vec::new(), 0)?;
     search.found(place)
 }
 
@@ -104,7 +104,7 @@ pub fn under<'p>(heap: &'p Objects<'_>, root: Id, key: &str) -> Step<Found<'p>> 
             None => break,
         }
     }
-    let place = search.place(id, &mut path)?;
+    let place = search.place(id, &mut path, 0)?;
     search.found(place)
 }
 
@@ -179,7 +179,8 @@ impl<'p, 'a> Search<'p, 'a> {
         })
     }
 
-    fn place(&mut self, id: Id, path: &mut Vec<String>) -> Step<Place> {
+    // `depth` is that below where the search began, whose path may have been said.
+    fn place(&mut self, id: Id, path: &mut Vec<String>, depth: usize) -> Step<Place> {
         let heap = self.heap;
         let one = |path: &[String], tensors, others| Place::One {
             id,
@@ -188,14 +189,14 @@ impl<'p, 'a> Search<'p, 'a> {
             others,
             beside: Vec::new(),
         };
-        if path.is_empty() && is_tensor(heap, id) {
+        if depth == 0 && is_tensor(heap, id) {
             return Ok(one(path, 1, Vec::new()));
         }
-        if self.seen.get(&id).is_some_and(|depth| *depth <= path.len()) {
+        if self.seen.get(&id).is_some_and(|met| *met <= depth) {
             return Ok(Place::Nothing);
         }
-        self.seen.insert(id, path.len());
-        let lists = path.last().is_none_or(|key| KEYS.contains(&key.as_str()));
+        self.seen.insert(id, depth);
+        let lists = depth == 0 || path.last().is_some_and(|key| KEYS.contains(&key.as_str()));
         let Some(contents) = self.contents(id, lists)? else { return Ok(Place::Nothing) };
         let tensors = contents.entries.iter().map(|(_, id)| *id).filter(|id| is_tensor(heap, *id));
         let (count, matrices) = tensors
@@ -204,11 +205,11 @@ impl<'p, 'a> Search<'p, 'a> {
         let tensors = count + if matrices > 0 { MATRICES } else { 0 };
         let rank = |key: &str| KEYS.iter().position(|known| *known == key).unwrap_or(KEYS.len());
         let mut inner: Vec<(&str, Place)> = Vec::new();
-        if path.len() < DEPTH {
+        if depth < DEPTH {
             for (key, id) in contents.entries.iter().filter(|(_, id)| has_names(heap, *id)) {
                 self.visit(key.len())?;
                 path.push(key.clone().into_owned());
-                match self.place(*id, path)? {
+                match self.place(*id, path, depth + 1)? {
                     Place::Nothing => {}
                     found => inner.push((key, found)),
                 }

@@ -347,19 +347,13 @@ impl Global {
 // getattr(class, "name"), as protocol 2 writes methods and classes within classes: a record, unless what it
 // names can run code.
 fn attribute<'a>(heap: &Objects<'a>, owner: Id, name: Id, arguments: Id) -> Step<Value<'a, Torch>> {
-    let Some(text) = heap.text(name) else {
-        return Err(("the name of an attribute", heap.kind(name).to_owned()));
-    };
-    if text.len() > 1024 {
-        return Err(("the name of an attribute of at most 1024 bytes", text.len().to_string()));
-    }
+    let text = heap.short_text(name)?;
     let (module, class) = heap.name(owner).unwrap_or_default();
     if pickle::is_unsafe(module, &format!("{class}.{text}")) {
         let full = format!("builtins.getattr of {module}.{class}.{text}");
         return Err((Torch::CONTENT, pickle::runs_code(&shown(&full))));
     }
-    let (states, items, pairs) = Default::default();
-    Ok(Value::New(Object::Instance(Box::new(Instance { class: owner, arguments, states, items, pairs }))))
+    Ok(Value::New(Object::Instance(Box::new(Instance::new(owner, arguments)))))
 }
 
 fn holds_no_storage(heap: &Objects, state: Id) -> bool {

@@ -75,8 +75,8 @@ impl View {
             })
     }
 
-    // Row by row, from the bytes of its extent.
-    fn gather(&self, bytes: &[u8]) -> Data {
+    /// Its numbers row by row, from the bytes of its extent.
+    pub fn gather(&self, bytes: &[u8]) -> Data {
         let size = self.dtype.size();
         let count = self.count();
         if self.contiguous() {

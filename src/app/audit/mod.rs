@@ -156,14 +156,15 @@ fn name(path: &Path) -> String {
 fn folder(weights: &[PathBuf], networks: &[&Stored]) -> PathBuf {
     let names: Vec<_> = weights.iter().map(|path| name(path)).collect();
     let folder = Path::new("audits").join(names.join("-vs-"));
+    let Ok(audit) = Audit::read(&folder) else { return folder };
     let hashes: Vec<String> = networks.iter().map(|stored| stored.dict.hash()).collect();
-    let others = Audit::read(&folder).is_ok_and(|audit| {
+    let same = {
         let second = audit.second.as_ref().map(|second| &second.network.hash);
         // Checkpoints of a run follow each other.
         let of_runs = audit.network.origin.is_none() && networks.iter().all(|stored| stored.run().is_some());
-        !of_runs && !std::iter::once(&audit.network.hash).chain(second).eq(&hashes)
-    });
-    if !others {
+        of_runs || std::iter::once(&audit.network.hash).chain(second).eq(&hashes)
+    };
+    if same {
         return folder;
     }
     let with: Vec<_> =

@@ -43,6 +43,7 @@ mod init;
 mod kernels;
 pub mod series;
 
+use std::collections::HashMap;
 use std::fmt;
 
 use ndarray::ArrayView2;
@@ -289,7 +290,7 @@ impl Layers {
 /// `[h, w]` of the grid on which all convolutions of these networks compare: 32×32, or
 /// as large as the largest kernel.
 pub fn grid<'a>(networks: impl IntoIterator<Item = &'a StateDict>) -> [usize; 2] {
-    let kernels = networks.into_iter().flat_map(|weights| convolutions(weights).0);
+    let kernels = networks.into_iter().flat_map(|weights| convolutions(weights, &HashMap::new()).0);
     kernels.fold([GRID; 2], |[h, w], tensor| match *tensor.shape() {
         [_, _, r, s] => [h.max(r), w.max(s)],
         _ => [h, w],
@@ -316,7 +317,7 @@ pub fn grid<'a>(networks: impl IntoIterator<Item = &'a StateDict>) -> [usize; 2]
 /// [`Error::Input`] where there is no convolution, naming what there is; for weights
 /// that are not finite, naming the tensor; for a grid that is smaller than a kernel.
 pub fn audit(place: impl fmt::Display, weights: &StateDict, options: &Options) -> Result<Layers> {
-    let (tensors, skipped) = convolutions(weights);
+    let (tensors, skipped) = convolutions(weights, &copies::find(weights));
     if tensors.is_empty() {
         return Err(nothing(place, weights, &skipped));
     }
@@ -328,9 +329,12 @@ pub fn audit(place: impl fmt::Display, weights: &StateDict, options: &Options) -
     Ok(Layers { grid: [h, w], draws: options.draws, seed: options.seed, layers, skipped })
 }
 
-fn convolutions(weights: &StateDict) -> (Vec<&NamedTensor>, Vec<Skipped>) {
+// Without the `copies` of others.
+fn convolutions<'w>(
+    weights: &'w StateDict,
+    copies: &HashMap<&str, &str>,
+) -> (Vec<&'w NamedTensor>, Vec<Skipped>) {
     let (mut tensors, mut skipped) = (Vec::new(), Vec::new());
-    let copies = copies::find(weights);
     for tensor in weights {
         let mut skip = |reason| {
             let (name, shape) = (tensor.name().to_owned(), tensor.shape().to_vec());

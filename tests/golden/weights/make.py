@@ -404,7 +404,7 @@ def scripts():
     clean = {"a.0.w": torch.ones(2), "a.b.w": torch.zeros(3)}
     torch.save({wrapper + "a." + wrapper + "0.w": clean["a.0.w"], wrapper + "a.b." + wrapper + "w": clean["a.b.w"]},
                DATA / "fsdp.pt")
-    FILES["fsdp.pt"] = case(clean, "zip", stripped=[wrapper, wrapper])
+    FILES["fsdp.pt"] = case(clean, "zip", stripped=[wrapper])
     script("nested_class.pt", {"state_dict": tensors, "inner": Trainer.Inner(), "method": Colour.RED.describe},
            key="state_dict", beside=["inner", "method"])
     # A known key with next to nothing under it.

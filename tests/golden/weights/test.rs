@@ -116,6 +116,26 @@ fn every_kind_of_file_is_read_as_pytorch_reads_it_or_refused_in_words() {
     assert!(read >= 50 && refused >= 26, "{read} read, {refused} refused");
 }
 
+#[test]
+fn what_is_under_a_key_may_be_deep_a_list_or_a_tensor() {
+    let of = |name: &str, key: &str| {
+        let pick = weights::Pick { key: Some(key.to_owned()), prefix: None };
+        weights::open_with(&data().join(name), &pick)
+    };
+    let names = |name: &str, key: &str| -> Vec<String> {
+        let read = of(name, key).unwrap();
+        assert_eq!(read.origin.key.as_deref(), Some(key), "{name}");
+        read.dict.iter().map(|t| t.name().to_owned()).collect()
+    };
+    assert_eq!(names("two.pt", "discriminator"), ["w", "b"]);
+    assert_eq!(names("nested.pt", "checkpoint.model.net"), ["w", "b"]);
+    assert_eq!(names("list_under.pt", "weights"), ["0"]);
+    assert_eq!(names("list_under.pt", "weights.0"), ["tensor"]);
+    assert_eq!(names("module_under.pt", "model")[0], "conv.weight");
+    let text = of("two.pt", "teacher").unwrap_err().to_string();
+    assert!(text.contains("`teacher`; there is generator, discriminator"), "{text}");
+}
+
 // The table of files in the documentation says what is so.
 #[test]
 fn the_table_of_files_is_tested_row_by_row() {

@@ -32,7 +32,7 @@ fn torchvisions_files_are_read_bit_by_bit() {
         let folder = tmp.path().to_str().unwrap();
         let files = script(&python, &[&["save", folder], &models[..]].concat());
         let files: Vec<&str> = files.lines().collect();
-        assert_eq!(files.len(), 4 * models.len());
+        assert_eq!(files.len(), 6 * models.len());
         for file in &files {
             let read = weights::open(&tmp.path().join(file)).unwrap();
             assert!(read.origin.key.is_none() && read.origin.skipped.is_empty(), "{:?}", read.origin);

@@ -136,12 +136,14 @@ enum Place {
     Nothing,
     One { id: Id, tensors: usize, path: Vec<String>, others: Vec<String>, beside: Vec<String> },
     Several(Vec<String>),
+    // Those of an object that was met before, under another key.
+    Again,
 }
 
 impl Place {
     fn tensors(&self) -> usize {
         match self {
-            Self::Nothing => 0,
+            Self::Nothing | Self::Again => 0,
             Self::One { tensors, .. } => *tensors,
             Self::Several(_) => 1,
         }
@@ -150,8 +152,9 @@ impl Place {
 
 struct Search<'p, 'a> {
     heap: &'p Objects<'a>,
-    // How deep each was met; it is looked into again from a place that is less deep.
-    seen: HashMap<Id, usize>,
+    // How deep each was met, and whether there were tensors; it is looked into again from a place that is
+    // less deep.
+    seen: HashMap<Id, (usize, bool)>,
     // Bytes of names that may still be made, and entries that may still be looked at.
     budget: usize,
     visits: usize,
@@ -165,7 +168,7 @@ impl<'p, 'a> Search<'p, 'a> {
 
     fn found(&mut self, place: Place) -> Step<Found<'p>> {
         Ok(match place {
-            Place::Nothing => Found::Nothing,
+            Place::Nothing | Place::Again => Found::Nothing,
             Place::Several(places) => Found::Several(places),
             Place::One { id, path, others, beside, .. } => {
                 let contents = if is_tensor(self.heap, id) {
@@ -181,6 +184,17 @@ impl<'p, 'a> Search<'p, 'a> {
 
     // `depth` is that below where the search began, whose path may have been said.
     fn place(&mut self, id: Id, path: &mut Vec<String>, depth: usize) -> Step<Place> {
+        if let Some((_, tensors)) = self.seen.get(&id).filter(|(met, _)| *met <= depth) {
+            return Ok(if *tensors { Place::Again } else { Place::Nothing });
+        }
+        // Within itself it has none.
+        self.seen.insert(id, (depth, false));
+        let place = self.place_of(id, path, depth)?;
+        self.seen.insert(id, (depth, place.tensors() > 0));
+        Ok(place)
+    }
+
+    fn place_of(&mut self, id: Id, path: &mut Vec<String>, depth: usize) -> Step<Place> {
         let heap = self.heap;
         let one = |path: &[String], tensors, others| Place::One {
             id,
@@ -192,10 +206,6 @@ impl<'p, 'a> Search<'p, 'a> {
         if depth == 0 && is_tensor(heap, id) {
             return Ok(one(path, 1, Vec::new()));
         }
-        if self.seen.get(&id).is_some_and(|met| *met <= depth) {
-            return Ok(Place::Nothing);
-        }
-        self.seen.insert(id, depth);
         let lists = depth == 0 || path.last().is_some_and(|key| KEYS.contains(&key.as_str()));
         let Some(contents) = self.contents(id, lists)? else { return Ok(Place::Nothing) };
         let tensors = contents.entries.iter().map(|(_, id)| *id).filter(|id| is_tensor(heap, *id));
@@ -206,7 +216,9 @@ impl<'p, 'a> Search<'p, 'a> {
         let rank = |key: &str| KEYS.iter().position(|known| *known == key).unwrap_or(KEYS.len());
         let mut inner: Vec<(&str, Place)> = Vec::new();
         if depth < DEPTH {
-            for (key, id) in contents.entries.iter().filter(|(_, id)| has_names(heap, *id)) {
+            let mut order: Vec<_> = contents.entries.iter().filter(|(_, id)| has_names(heap, *id)).collect();
+            order.sort_by_key(|(key, _)| rank(key));
+            for (key, id) in order {
                 self.visit(key.len())?;
                 path.push(key.clone().into_owned());
                 match self.place(*id, path, depth + 1)? {
@@ -216,12 +228,11 @@ impl<'p, 'a> Search<'p, 'a> {
                 path.pop();
             }
         }
-        inner.sort_by_key(|(key, _)| rank(key));
         let place =
             |key: &str| path.iter().map(String::as_str).chain([key]).map(shown).collect::<Vec<_>>().join(".");
         let most = inner.iter().map(|(_, found)| found.tensors()).max().unwrap_or(0);
         // A known key with next to nothing under it (the decay of an average) is not meant.
-        let much = |found: &Place| found.tensors() * LITTLE >= tensors.max(most);
+        let much = |found: &Place| found.tensors() > 0 && found.tensors() * LITTLE >= tensors.max(most);
         // Nor is one with less than what lies beside it.
         let known = |(key, found): &(&str, Place)| {
             rank(key) < KEYS.len() && much(found) && found.tensors() >= tensors

@@ -266,6 +266,9 @@ def keys():
     write("choice.pt",
           {"state_dict_ema": dict(other), "model": tensors, "ema": other, "discriminator": {"w": torch.ones(1)}},
           key="model", others=["ema", "state_dict_ema", "discriminator"])
+    # One dict under two keys is no choice.
+    write("twice.pt", {"average": tensors, "state_dict": tensors}, key="state_dict", others=["average"])
+    write("twice_unknown.pt", {"G": tensors, "D": tensors}, key="G", others=["D"])
     write("compiled.pt", {"model": {f"_orig_mod.module.{k}": v for k, v in tensors.items()}},
           key="model", stripped=["_orig_mod.", "module."])
     write("mixed.pt", {"module.w": torch.ones(2), "b": torch.zeros(3)})

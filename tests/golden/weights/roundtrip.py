@@ -2,12 +2,13 @@
 
     roundtrip.py save FOLDER ARCH...
 
-saves torchvision's networks with random weights: in the zip and the legacy format, and copies in
-float16 and bfloat16. Prints the names of the files.
+saves torchvision's networks with random weights: their state dicts and the whole networks, in the zip and the
+legacy format, and copies in float16 and bfloat16. Prints the names of the files.
 
     roundtrip.py compare FOLDER FILE...
 
-expects FILE.safetensors beside each FILE, with what torch.load(weights_only=True) reads of it, bit for bit.
+expects FILE.safetensors beside each FILE, with what torch.load reads of it, bit for bit; of a whole network its
+state dict.
 
     roundtrip.py cifar WEIGHTS IMAGES OUT
 
@@ -30,10 +31,12 @@ def save(folder, *archs):
 
     for arch in archs:
         torch.manual_seed(0)
-        state = torchvision.models.get_model(arch, weights=None).state_dict()
+        network = torchvision.models.get_model(arch, weights=None)
+        state = network.state_dict()
         for end, format in (("pt", True), ("th", False)):
-            torch.save(state, f"{folder}/{arch}.{end}", _use_new_zipfile_serialization=format)
-            print(f"{arch}.{end}")
+            for name, object in ((arch, state), (f"{arch}.whole", network)):
+                torch.save(object, f"{folder}/{name}.{end}", _use_new_zipfile_serialization=format)
+                print(f"{name}.{end}")
         for name, dtype in (("f16", torch.float16), ("bf16", torch.bfloat16)):
             copy = {k: v.to(dtype) if v.is_floating_point() else v for k, v in state.items()}
             torch.save(copy, f"{folder}/{arch}.{name}.pt")
@@ -45,7 +48,9 @@ def compare(folder, *files):
     from safetensors.torch import load_file
 
     for file in files:
-        theirs = torch.load(f"{folder}/{file}", weights_only=True)
+        whole = ".whole." in file
+        theirs = torch.load(f"{folder}/{file}", weights_only=not whole)
+        theirs = theirs.state_dict() if whole else theirs
         ours = load_file(f"{folder}/{file}.safetensors")
         if sorted(theirs) != sorted(ours):
             raise ValueError(f"{file}: other names")

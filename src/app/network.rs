@@ -53,6 +53,11 @@ pub fn read(path: &Path, pick: &Pick) -> Result<(Checkpoint, Result<Guess, Strin
         dict = scheme.translate(dict);
         origin.names = Some(scheme.of.to_owned());
     }
+    if let Ok(guess) = &guess {
+        let (own, outside) = guess.own(dict);
+        dict = own;
+        origin.outside.extend(outside);
+    }
     let guess = guess.and_then(|guess| match said_beside(path).filter(|said| !is_called(said, guess.kind)) {
         Some(said) => Err(format!(
             "config.json beside it says {}, with the names and shapes of {guess}; what has no tensors (anti-aliasing, \

@@ -1,7 +1,7 @@
 //! The LCNN of the theory with what makes it nonlinear: L convolutions of M
 //! channels, each with batch norm and ReLU, then a dense layer over all positions.
 
-use super::{Architecture, Conv, Family, Layer, RELU, dense, tap};
+use super::{Architecture, Conv, EPSILON, Family, Layer, RELU, dense, tap};
 use crate::error::{Error, Result};
 use crate::theory::linear;
 
@@ -28,6 +28,7 @@ impl Family for Cnn {
                 pads,
                 bias: false,
                 norm: Some(format!("bn{l}")),
+                epsilon: EPSILON,
             }));
             layers.extend([RELU, tap(format!("conv{l}"))]);
         }

@@ -17,7 +17,8 @@ impl Family for Convnext {
     fn layers(&self, architecture: &Architecture) -> Result<(Vec<Layer>, usize)> {
         let (channels, classes) = (architecture.shape[0], architecture.outputs);
         let Self { first, blocks: counts, drop } = *self;
-        let norm = |name: &str, channels| Layer::ChannelNorm { name: name.to_owned(), channels };
+        let norm =
+            |name: &str, channels| Layer::ChannelNorm { name: name.to_owned(), channels, epsilon: 1e-6 };
         let stem = Conv::new("features.0.0", [first, channels], 4, 4, 0).with_bias();
         let mut layers = vec![Layer::Conv(stem), norm("features.0.1", first), tap("features.0")];
         let blocks: usize = counts.iter().sum();
@@ -45,7 +46,7 @@ impl Family for Convnext {
                 let scale = Some((format!("{name}.layer_scale"), width));
                 // The deeper a block, the likelier it is dropped.
                 let drop = drop * done as f64 / (blocks - 1) as f64;
-                layers.push(Layer::Sum { main, shortcut: vec![], scale, drop });
+                layers.push(Layer::Sum { main, shortcut: vec![], scale, drop, shortcut_first: false });
                 done += 1;
             }
             layers.push(tap(format!("features.{place}")));

@@ -1,7 +1,7 @@
 //! DenseNet-BC (Huang et al., "Densely Connected Convolutional Networks", CVPR
 //! 2017), with bottlenecks of four times the growth rate.
 
-use super::{Architecture, Conv, Family, Layer, Pool, RELU, dense, tap};
+use super::{Architecture, Conv, EPSILON, Family, Layer, Pool, RELU, dense, tap};
 use crate::error::Result;
 
 /// A DenseNet-BC.
@@ -27,7 +27,7 @@ impl Family for Densenet {
                 let name = format!("features.denseblock{}.denselayer{l}", i + 1);
                 let inner = Conv::new(format!("{name}.conv1"), [4 * growth, width], 1, 1, 0);
                 let way = vec![
-                    Layer::Norm { name: format!("{name}.norm1"), channels: width },
+                    Layer::Norm { name: format!("{name}.norm1"), channels: width, epsilon: EPSILON },
                     RELU,
                     Layer::Conv(inner.with_norm(format!("{name}.norm2"))),
                     RELU,
@@ -40,7 +40,7 @@ impl Family for Densenet {
             if i + 1 < counts.len() {
                 let name = format!("features.transition{}", i + 1);
                 layers.extend([
-                    Layer::Norm { name: format!("{name}.norm"), channels: width },
+                    Layer::Norm { name: format!("{name}.norm"), channels: width, epsilon: EPSILON },
                     RELU,
                     Layer::Conv(Conv::new(format!("{name}.conv"), [width / 2, width], 1, 1, 0)),
                     Layer::Pool(Pool { max: false, size: 2, stride: 2, padding: 0, ceil: false }),
@@ -49,7 +49,7 @@ impl Family for Densenet {
             }
         }
         layers.extend([
-            Layer::Norm { name: "features.norm5".to_owned(), channels: width },
+            Layer::Norm { name: "features.norm5".to_owned(), channels: width, epsilon: EPSILON },
             RELU,
             Layer::Mean,
         ]);

@@ -1,20 +1,22 @@
 //! Which network a file of weights is of, by the names and shapes of its tensors.
 //!
 //! A file fits a network or it does not: all tensors of the network must be there
-//! in their shapes, and no others. Only the head's rows (classes) and the first
-//! kernels' channels are free, and norms' counters may be missing, as they are in old files.
+//! in their shapes, and no others. Only the head's rows (classes), the first
+//! kernels' channels and the positions of vision transformers (the size of their images) are free; norms'
+//! counters may be missing, as they are in old files, and heads that answer in training alone be there.
 //! What has no tensor cannot be seen: activations, strides, padding, pooling. A
 //! ResNet whose first kernels are 3×3 is taken to have the stem for CIFAR, with
 //! stride 1 and no pooling.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::OnceLock;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use super::{Architecture, ModelKind, Plan, Shortcut, Stem, current_name};
-use crate::weights::StateDict;
+use super::{Architecture, Family, ModelKind, Plan, Shortcut, Stem, current_name};
+use crate::weights::{StateDict, without};
 
 /// A network that a file of weights fits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,11 +33,15 @@ pub struct Guess {
     pub shortcut: Option<Shortcut>,
     /// Whether its batch norms are there; true for a network that has none anyway.
     pub norm: bool,
+    /// Height and width of its images in pixels, where it takes those of one size alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub side: Option<usize>,
 }
 
 impl Guess {
-    /// The architecture, for images of (height, width).
-    pub fn architecture(&self, (h, w): (usize, usize)) -> Architecture {
+    /// The architecture, for images of (height, width), or of its own size where it has one.
+    pub fn architecture(&self, size: (usize, usize)) -> Architecture {
+        let (h, w) = self.side.map_or(size, |side| (side, side));
         let usual = Architecture::usual(self.kind, [self.channels, h, w], self.classes);
         Architecture {
             norm: self.norm,
@@ -43,6 +49,27 @@ impl Guess {
             shortcut: self.shortcut.unwrap_or(usual.shortcut),
             ..usual
         }
+    }
+
+    /// The tensors of its file that answers are made with, and what the others are: parts that answer
+    /// in training alone.
+    pub fn own(&self, file: StateDict) -> (StateDict, Vec<String>) {
+        let parts = self.kind.family().map_or(Vec::new(), |family| family.auxiliary(self.classes));
+        let starts: Vec<_> = parts.iter().map(|(start, _)| *start).collect();
+        if starts.is_empty() { (file, Vec::new()) } else { without(file, &starts) }
+    }
+
+    // Its tensors, with those of the parts for training that the file has.
+    fn tensors(&self, found: &Shapes) -> Tensors {
+        let Ok(plan) = Plan::new(&self.architecture((LARGE, LARGE))) else { return Vec::new() };
+        let mut tensors = plan.tensors();
+        let parts = self.kind.family().map_or(Vec::new(), |family| family.auxiliary(self.classes));
+        for (start, layers) in parts {
+            if found.keys().any(|name| name.starts_with(start)) {
+                super::list(&layers, &mut tensors);
+            }
+        }
+        tensors
     }
 }
 
@@ -61,7 +88,8 @@ impl fmt::Display for Guess {
         if !self.norm {
             f.write_str(" without batch norm")?;
         }
-        write!(f, ", {} channel{}, {} classes", self.channels, plural(self.channels), self.classes)
+        write!(f, ", {} channel{}, {} classes", self.channels, plural(self.channels), self.classes)?;
+        self.side.map_or(Ok(()), |side| write!(f, ", images of {side}x{side}"))
     }
 }
 
@@ -123,7 +151,8 @@ fn candidates() -> impl Iterator<Item = Guess> {
     let kinds = ModelKind::value_variants().iter().copied();
     let kinds = kinds.filter(|kind| !kind.is_linear() && *kind != ModelKind::Cnn);
     kinds.flat_map(|kind| {
-        let usual = Guess { kind, classes: 1000, channels: 3, stem: None, shortcut: None, norm: true };
+        let side = kind.family().and_then(Family::positions).map(|_| LARGE);
+        let usual = Guess { kind, classes: 1000, channels: 3, stem: None, shortcut: None, norm: true, side };
         let forms = match kind {
             _ if kind.has_stem() => {
                 [Stem::Imagenet, Stem::Cifar].map(|stem| Guess { stem: Some(stem), ..usual.clone() }).to_vec()
@@ -142,17 +171,30 @@ fn candidates() -> impl Iterator<Item = Guess> {
 }
 
 /// All networks that can be told apart, and their tensors.
-pub(super) fn known() -> impl Iterator<Item = (Guess, Tensors)> {
-    candidates().map(|guess| {
-        let plan = Plan::new(&guess.architecture((LARGE, LARGE)));
-        (guess, plan.map_or(Vec::new(), |plan| plan.tensors()))
+pub(super) fn known() -> &'static [(Guess, Tensors)] {
+    static KNOWN: OnceLock<Vec<(Guess, Tensors)>> = OnceLock::new();
+    KNOWN.get_or_init(|| {
+        let tensors = |guess: Guess| {
+            let tensors = guess.tensors(&Shapes::new());
+            (guess, tensors)
+        };
+        candidates().map(tensors).collect()
     })
 }
 
-/// A known network with the channels and classes of the file, and what stands between them.
-pub(super) fn compared(mut guess: Guess, mut tensors: Tensors, found: &Shapes) -> (Guess, Difference) {
-    adopt(&mut guess, &mut tensors, found);
-    let difference = Difference::new(&tensors, found);
+/// A known network with the channels, classes and size of images of the file, and what stands between them.
+pub(super) fn compared(
+    known: &Guess,
+    tensors: &[(String, Vec<usize>)],
+    found: &Shapes,
+) -> (Guess, Difference) {
+    let guess = adopted(known, tensors, found);
+    let parts = guess.kind.family().is_some_and(|family| !family.auxiliary(guess.classes).is_empty());
+    let difference = if guess == *known && !parts {
+        Difference::new(tensors, found)
+    } else {
+        Difference::new(&guess.tensors(found), found)
+    };
     (guess, difference)
 }
 
@@ -161,15 +203,32 @@ pub(super) fn fits(guess: &Guess, difference: &Difference) -> bool {
     difference.is_none() && guess.classes > 0 && guess.channels > 0
 }
 
-// Takes channels and classes from the file.
-fn adopt(guess: &mut Guess, tensors: &mut [(String, Vec<usize>)], found: &Shapes) {
-    let [first, .., weight, bias] = tensors else { return };
-    if let Some(&[_, channels, ..]) = found.get(&first.0) {
-        (guess.channels, first.1[1]) = (*channels, *channels);
+// No network has more: sums and products of these stay small.
+const MOST: usize = 1 << 20;
+
+// With the channels, the classes and the size of images of the file.
+fn adopted(known: &Guess, tensors: &[(String, Vec<usize>)], found: &Shapes) -> Guess {
+    let mut guess = known.clone();
+    let first = tensors.iter().find(|(_, shape)| shape.len() == 4).and_then(|(name, _)| found.get(name));
+    if let Some(&&[_, channels, ..]) = first.filter(|shape| shape.len() == 4) {
+        guess.channels = channels.min(MOST);
     }
-    if let Some(&[classes, ..]) = found.get(&weight.0) {
-        (guess.classes, weight.1[0], bias.1[0]) = (*classes, *classes, *classes);
+    if let Some(&[classes, ..]) = head(tensors).and_then(|name| found.get(name)) {
+        guess.classes = (*classes).min(MOST);
     }
+    let positions = guess.kind.family().and_then(Family::positions);
+    if let Some((name, patch)) = positions
+        && let Some(&[1, count, _]) = found.get(name)
+    {
+        let across = count.saturating_sub(1).min(MOST).isqrt();
+        guess.side = (across > 0 && across * across + 1 == *count).then_some(across * patch).or(known.side);
+    }
+    guess
+}
+
+/// Name of the last weights, which have a row for each class.
+pub(crate) fn head(tensors: &[(String, Vec<usize>)]) -> Option<&str> {
+    tensors.iter().rev().map(|(name, _)| name.as_str()).find(|name| name.ends_with(".weight"))
 }
 
 /// What stands between the tensors of a network and those of a file.

@@ -7,12 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use super::convnext::Convnext;
 use super::densenet::Densenet;
+use super::efficientnet::Efficientnet;
 use super::mnasnet::Mnasnet;
 use super::regnet::Regnet;
 use super::resnet::{Cifar, Imagenet};
+use super::shufflenet::Shufflenet;
 use super::squeezenet::Squeezenet;
+use super::swin::Swin;
 use super::vgg::Vgg;
-use super::{Family, cnn, mobilenet, vgg};
+use super::vit::Vit;
+use super::{Family, cnn, efficientnet, googlenet, inception, maxvit, mobilenet, vgg};
 
 /// The networks. Deep ones have the names that torchvision gives them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -137,6 +141,78 @@ pub enum ModelKind {
     RegnetY_32gf,
     #[allow(missing_docs)]
     RegnetY_128gf,
+    /// MobileNetV3 (Howard et al. 2019).
+    MobilenetV3Large,
+    #[allow(missing_docs)]
+    MobilenetV3Small,
+    /// EfficientNet (Tan & Le 2019), by its scale.
+    EfficientnetB0,
+    #[allow(missing_docs)]
+    EfficientnetB1,
+    #[allow(missing_docs)]
+    EfficientnetB2,
+    #[allow(missing_docs)]
+    EfficientnetB3,
+    #[allow(missing_docs)]
+    EfficientnetB4,
+    #[allow(missing_docs)]
+    EfficientnetB5,
+    #[allow(missing_docs)]
+    EfficientnetB6,
+    #[allow(missing_docs)]
+    EfficientnetB7,
+    /// EfficientNetV2 (Tan & Le 2021).
+    #[value(name = "efficientnet_v2_s")]
+    EfficientnetV2S,
+    #[allow(missing_docs)]
+    #[value(name = "efficientnet_v2_m")]
+    EfficientnetV2M,
+    #[allow(missing_docs)]
+    #[value(name = "efficientnet_v2_l")]
+    EfficientnetV2L,
+    /// ShuffleNet V2 (Ma et al. 2018), by its width.
+    #[value(name = "shufflenet_v2_x0_5")]
+    ShufflenetV2X0_5,
+    #[allow(missing_docs)]
+    #[value(name = "shufflenet_v2_x1_0")]
+    ShufflenetV2X1_0,
+    #[allow(missing_docs)]
+    #[value(name = "shufflenet_v2_x1_5")]
+    ShufflenetV2X1_5,
+    #[allow(missing_docs)]
+    #[value(name = "shufflenet_v2_x2_0")]
+    ShufflenetV2X2_0,
+    /// GoogLeNet (Szegedy et al. 2015).
+    Googlenet,
+    /// Inception v3 (Szegedy et al. 2016).
+    InceptionV3,
+    /// Vision transformers (Dosovitskiy et al. 2021), by their width and the side of their squares.
+    VitB_16,
+    #[allow(missing_docs)]
+    VitB_32,
+    #[allow(missing_docs)]
+    VitL_16,
+    #[allow(missing_docs)]
+    VitL_32,
+    #[allow(missing_docs)]
+    VitH_14,
+    /// Swin transformers (Liu et al. 2021), and of version 2 (Liu et al. 2022).
+    SwinT,
+    #[allow(missing_docs)]
+    SwinS,
+    #[allow(missing_docs)]
+    SwinB,
+    #[allow(missing_docs)]
+    #[value(name = "swin_v2_t")]
+    SwinV2T,
+    #[allow(missing_docs)]
+    #[value(name = "swin_v2_s")]
+    SwinV2S,
+    #[allow(missing_docs)]
+    #[value(name = "swin_v2_b")]
+    SwinV2B,
+    /// MaxViT (Tu et al. 2022).
+    MaxvitT,
 }
 
 impl ModelKind {
@@ -232,6 +308,125 @@ impl ModelKind {
             RegnetY_128gf => {
                 &Regnet { depth: 27, first: 456, slope: 160.83, factor: 2.52, group: 264, gated: true }
             }
+            MobilenetV3Large => &mobilenet::V3 { blocks: &mobilenet::LARGE, last: 1280 },
+            MobilenetV3Small => &mobilenet::V3 { blocks: &mobilenet::SMALL, last: 1024 },
+            EfficientnetB0 => &Efficientnet {
+                stages: &efficientnet::B0,
+                stem: 32,
+                last: None,
+                width: 1.0,
+                depth: 1.0,
+                dropout: 0.2,
+                large_epsilon: false,
+            },
+            EfficientnetB1 => &Efficientnet {
+                stages: &efficientnet::B0,
+                stem: 32,
+                last: None,
+                width: 1.0,
+                depth: 1.1,
+                dropout: 0.2,
+                large_epsilon: false,
+            },
+            EfficientnetB2 => &Efficientnet {
+                stages: &efficientnet::B0,
+                stem: 32,
+                last: None,
+                width: 1.1,
+                depth: 1.2,
+                dropout: 0.3,
+                large_epsilon: false,
+            },
+            EfficientnetB3 => &Efficientnet {
+                stages: &efficientnet::B0,
+                stem: 32,
+                last: None,
+                width: 1.2,
+                depth: 1.4,
+                dropout: 0.3,
+                large_epsilon: false,
+            },
+            EfficientnetB4 => &Efficientnet {
+                stages: &efficientnet::B0,
+                stem: 32,
+                last: None,
+                width: 1.4,
+                depth: 1.8,
+                dropout: 0.4,
+                large_epsilon: false,
+            },
+            EfficientnetB5 => &Efficientnet {
+                stages: &efficientnet::B0,
+                stem: 32,
+                last: None,
+                width: 1.6,
+                depth: 2.2,
+                dropout: 0.4,
+                large_epsilon: true,
+            },
+            EfficientnetB6 => &Efficientnet {
+                stages: &efficientnet::B0,
+                stem: 32,
+                last: None,
+                width: 1.8,
+                depth: 2.6,
+                dropout: 0.5,
+                large_epsilon: true,
+            },
+            EfficientnetB7 => &Efficientnet {
+                stages: &efficientnet::B0,
+                stem: 32,
+                last: None,
+                width: 2.0,
+                depth: 3.1,
+                dropout: 0.5,
+                large_epsilon: true,
+            },
+            EfficientnetV2S => &Efficientnet {
+                stages: &efficientnet::V2_S,
+                stem: 24,
+                last: Some(1280),
+                width: 1.0,
+                depth: 1.0,
+                dropout: 0.2,
+                large_epsilon: true,
+            },
+            EfficientnetV2M => &Efficientnet {
+                stages: &efficientnet::V2_M,
+                stem: 24,
+                last: Some(1280),
+                width: 1.0,
+                depth: 1.0,
+                dropout: 0.3,
+                large_epsilon: true,
+            },
+            EfficientnetV2L => &Efficientnet {
+                stages: &efficientnet::V2_L,
+                stem: 32,
+                last: Some(1280),
+                width: 1.0,
+                depth: 1.0,
+                dropout: 0.4,
+                large_epsilon: true,
+            },
+            ShufflenetV2X0_5 => &Shufflenet { channels: [48, 96, 192], last: 1024 },
+            ShufflenetV2X1_0 => &Shufflenet { channels: [116, 232, 464], last: 1024 },
+            ShufflenetV2X1_5 => &Shufflenet { channels: [176, 352, 704], last: 1024 },
+            ShufflenetV2X2_0 => &Shufflenet { channels: [244, 488, 976], last: 2048 },
+            Googlenet => &googlenet::Googlenet,
+            InceptionV3 => &inception::V3,
+            VitB_16 => &Vit { patch: 16, depth: 12, heads: 12, width: 768 },
+            VitB_32 => &Vit { patch: 32, depth: 12, heads: 12, width: 768 },
+            VitL_16 => &Vit { patch: 16, depth: 24, heads: 16, width: 1024 },
+            VitL_32 => &Vit { patch: 32, depth: 24, heads: 16, width: 1024 },
+            VitH_14 => &Vit { patch: 14, depth: 32, heads: 16, width: 1280 },
+            SwinT => &Swin { first: 96, blocks: [2, 2, 6, 2], heads: 3, drop: 0.2, second: false },
+            SwinS => &Swin { first: 96, blocks: [2, 2, 18, 2], heads: 3, drop: 0.3, second: false },
+            SwinB => &Swin { first: 128, blocks: [2, 2, 18, 2], heads: 4, drop: 0.5, second: false },
+            SwinV2T => &Swin { first: 96, blocks: [2, 2, 6, 2], heads: 3, drop: 0.2, second: true },
+            SwinV2S => &Swin { first: 96, blocks: [2, 2, 18, 2], heads: 3, drop: 0.3, second: true },
+            SwinV2B => &Swin { first: 128, blocks: [2, 2, 18, 2], heads: 4, drop: 0.5, second: true },
+            MaxvitT => &maxvit::Tiny,
         })
     }
 

@@ -44,8 +44,9 @@ const PAIRS: [(&str, &str); 5] = [
 
 // Prefixes that are tried.
 const MOST: usize = 64;
-// Tensors that a head may have.
+// Tensors that a head may have, and with heads for training alone.
 const HEAD: usize = 16;
+const MORE: usize = 40;
 
 /// The network of `file`: all of it where it fits a known one, or one but for its head; else what fits one under a prefix, the
 /// first in the order of the file (one of another head, or none, counts where no other is there); else
@@ -56,9 +57,9 @@ pub fn locate(file: &StateDict) -> Located {
     if whole.is_ok() {
         return Located::all(whole);
     }
-    let known: Vec<_> = known().collect();
+    let known = known();
     let shapes: Shapes = file.iter().map(|t| (t.name().to_owned(), t.shape())).collect();
-    if let Some(guess) = nearly(&known, &shapes) {
+    if let Some(guess) = nearly(known, &shapes) {
         return Located::all(guess);
     }
     let firsts: BTreeSet<&str> =
@@ -83,7 +84,7 @@ pub fn locate(file: &StateDict) -> Located {
         });
         let shapes: Shapes = inside.collect();
         budget = budget.saturating_sub(shapes.len());
-        found.extend(nearly(&known, &shapes).map(|guess| (prefix, guess)));
+        found.extend(nearly(known, &shapes).map(|guess| (prefix, guess)));
     }
     // Of a network without its own head, what else there is may be the rest of it: a detector's, a decoder's.
     let convolutions_outside = |found: &[(&str, Result<Guess, String>)]| {
@@ -113,7 +114,7 @@ pub fn locate(file: &StateDict) -> Located {
     for scheme in &SCHEMES {
         let Some(own) = scheme.renamed(file) else { continue };
         let shapes: Shapes = own.iter().map(|(name, shape)| (name.clone(), shape.as_slice())).collect();
-        if let Some(guess) = nearly(&known, &shapes) {
+        if let Some(guess) = nearly(known, &shapes) {
             return Located { scheme: Some(scheme), ..Located::all(guess) };
         }
     }
@@ -132,10 +133,10 @@ fn nearly(known: &[(Guess, Tensors)], shapes: &Shapes) -> Option<Result<Guess, S
         let head = format!("{head}.");
         // Nothing is near that has many more tensors, or many less.
         let counters = tensors.iter().filter(|(name, _)| name.ends_with(".num_batches_tracked")).count();
-        if shapes.len() > tensors.len() + HEAD || shapes.len() + HEAD + counters < tensors.len() {
+        if shapes.len() > tensors.len() + MORE || shapes.len() + HEAD + counters < tensors.len() {
             continue;
         }
-        let (guess, difference) = compared(guess.clone(), tensors.clone(), shapes);
+        let (guess, difference) = compared(guess, tensors, shapes);
         if fits(&guess, &difference) {
             return Some(Ok(guess));
         }

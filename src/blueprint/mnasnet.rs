@@ -4,7 +4,7 @@
 //! In training, running statistics of norms move with the momentum of all networks here, 0.1; torchvision's
 //! move with 0.0003.
 
-use super::{Architecture, Conv, Family, Layer, RELU, dense, tap};
+use super::{Architecture, Conv, Family, Layer, RELU, dense, multiple_of_8, residual, tap};
 use crate::error::Result;
 
 // Channels of the first layers and the stages at width 1.
@@ -20,15 +20,9 @@ pub struct Mnasnet {
     pub width: f64,
 }
 
-// The nearest multiple of 8, or the next one where that is more than a tenth too small.
-fn rounded(channels: f64) -> usize {
-    let near = ((channels + 4.0) as usize / 8 * 8).max(8);
-    if near as f64 >= 0.9 * channels { near } else { near + 8 }
-}
-
 impl Family for Mnasnet {
     fn layers(&self, architecture: &Architecture) -> Result<(Vec<Layer>, usize)> {
-        let widths = CHANNELS.map(|channels| rounded(channels as f64 * self.width));
+        let widths = CHANNELS.map(|channels| multiple_of_8(channels as f64 * self.width));
         // A convolution, its norm behind it, and an activation that is numbered too.
         let unit = |start: &str, at: usize, shape: [usize; 2], size: usize, stride, groups| {
             let conv = Conv::new(format!("{start}.{at}"), shape, size, stride, size / 2).grouped(groups);
@@ -58,7 +52,7 @@ impl Family for Mnasnet {
                     unit(&name, 6, [outputs, inner], 1, 1, 1),
                 ];
                 if stride == 1 && inputs == outputs {
-                    layers.push(Layer::Sum { main, shortcut: vec![], scale: None, drop: 0.0 });
+                    layers.push(residual(main, 0.0));
                 } else {
                     layers.extend(main);
                 }

@@ -6,23 +6,32 @@
 //! networks, and for CIFAR ResNets those in use for them
 //! (`layer1.0.conv1`, `layer2.0.shortcut.0`, `linear`).
 
+mod attention;
 mod cnn;
 mod convnext;
 mod densenet;
+mod efficientnet;
+mod googlenet;
 pub mod guess;
+mod inception;
 mod kind;
 pub mod locate;
+mod maxvit;
 mod mnasnet;
 mod mobilenet;
 pub mod names;
 mod regnet;
 mod resnet;
+mod shufflenet;
 mod size;
 mod squeezenet;
+mod swin;
 #[cfg(test)]
 mod tests;
 mod vgg;
+mod vit;
 
+pub use attention::{Attention, Embedding, Over, Part};
 pub use densenet::current_name;
 pub use kind::ModelKind;
 pub use resnet::{Shortcut, Stem};
@@ -98,7 +107,22 @@ pub trait Family {
     fn has_stem(&self) -> bool {
         false
     }
+
+    /// Of a network for images of one size: the tensor `[1, 1 + positions, width]` that says which,
+    /// and the side in pixels of the square that is one position.
+    fn positions(&self) -> Option<(&'static str, usize)> {
+        None
+    }
+
+    /// Parts that answer in training alone, and that files may have and may lack: how the names of
+    /// their tensors begin, and the layers.
+    fn auxiliary(&self, _outputs: usize) -> Vec<(&'static str, Vec<Layer>)> {
+        Vec::new()
+    }
 }
+
+/// ε of PyTorch's norms.
+const EPSILON: f64 = 1e-5;
 
 /// A convolution, with what follows it at once.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,6 +141,8 @@ pub struct Conv {
     pub bias: bool,
     /// Name of the batch norm behind it, where there is one.
     pub norm: Option<String>,
+    /// The norm's ε.
+    pub epsilon: f64,
 }
 
 impl Conv {
@@ -128,8 +154,27 @@ impl Conv {
         stride: usize,
         padding: usize,
     ) -> Self {
-        let shape = [outputs, inputs, size, size];
-        Self { name: name.into(), shape, stride, groups: 1, pads: [padding; 4], bias: false, norm: None }
+        Self::rectangular(name, [outputs, inputs, size, size], stride, [padding, padding])
+    }
+
+    // Kernels `[out, in, h, w]`, and pixels above and below, left and right.
+    fn rectangular(
+        name: impl Into<String>,
+        shape: [usize; 4],
+        stride: usize,
+        [rows, columns]: [usize; 2],
+    ) -> Self {
+        let pads = [columns, columns, rows, rows];
+        Self { name: name.into(), shape, stride, groups: 1, pads, bias: false, norm: None, epsilon: EPSILON }
+    }
+
+    /// Names and shapes of its own tensors, without those of its norm.
+    pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
+        let mut all = vec![(format!("{}.weight", self.name), self.shape.to_vec())];
+        if self.bias {
+            all.push((format!("{}.bias", self.name), vec![self.shape[0]]));
+        }
+        all
     }
 
     fn grouped(mut self, groups: usize) -> Self {
@@ -144,6 +189,10 @@ impl Conv {
     fn with_norm(self, name: impl Into<String>) -> Self {
         Self { norm: Some(name.into()), ..self }
     }
+
+    fn with_epsilon(self, epsilon: f64) -> Self {
+        Self { epsilon, ..self }
+    }
 }
 
 /// Nonlinearities.
@@ -155,6 +204,12 @@ pub enum Activation {
     Relu6,
     /// x Φ(x), Φ being the normal distribution's (not its approximation by tanh).
     Gelu,
+    /// x / (1 + e⁻ˣ).
+    Silu,
+    /// x min(max(0, x + 3), 6) / 6.
+    Hardswish,
+    /// The hyperbolic tangent.
+    Tanh,
 }
 
 /// Pooling over square windows.
@@ -176,6 +231,10 @@ impl Pool {
     fn max(size: usize, stride: usize, padding: usize) -> Self {
         Self { max: true, size, stride, padding, ceil: false }
     }
+
+    fn mean(size: usize, stride: usize, padding: usize) -> Self {
+        Self { max: false, ..Self::max(size, stride, padding) }
+    }
 }
 
 /// A step of the forward pass.
@@ -189,13 +248,17 @@ pub enum Layer {
         name: String,
         /// Channels.
         channels: usize,
+        /// Its ε.
+        epsilon: f64,
     },
-    /// Layer norm over the channels of each position (ε = 1e-6).
+    /// Layer norm over the channels of each position.
     ChannelNorm {
         /// Its name.
         name: String,
         /// Channels.
         channels: usize,
+        /// Its ε.
+        epsilon: f64,
     },
     /// A nonlinearity.
     Activation(Activation),
@@ -208,8 +271,7 @@ pub enum Layer {
     Mean,
     /// All values of an image, by channel, row and column: `[B, c·h·w]`.
     Flatten,
-    /// A dense layer with bias, over the channels of each position where there
-    /// still are positions.
+    /// A dense layer, over the channels of each position where there still are positions.
     Dense {
         /// Its name.
         name: String,
@@ -217,6 +279,8 @@ pub enum Layer {
         outputs: usize,
         /// Values it takes.
         inputs: usize,
+        /// Whether it has a bias.
+        bias: bool,
     },
     /// In training, each value is zero with this probability.
     Dropout(f64),
@@ -232,10 +296,42 @@ pub enum Layer {
         scale: Option<(String, usize)>,
         /// In training, the probability that an image takes the shortcut alone.
         drop: f64,
+        /// Whether the shortcut's tensors come first in files.
+        shortcut_first: bool,
     },
     /// Each channel times a number between 0 and 1: the sigmoid of what the layers make of the channels'
     /// means (squeeze and excitation).
-    Gate(Vec<Layer>),
+    Gate {
+        /// The layers.
+        layers: Vec<Layer>,
+        /// Whether the sigmoid is min(max(0, x + 3), 6) / 6.
+        hard: bool,
+    },
+    /// So many channels from the given one on.
+    Channels {
+        /// The first.
+        start: usize,
+        /// How many.
+        count: usize,
+    },
+    /// Channels in so many parts, one of each in turn.
+    Shuffle(usize),
+    /// Four pixels become one, with the channels of all: those of the even rows and columns, of the odd
+    /// rows, of the odd columns, of both. Sides are made even with zeros.
+    Fold,
+    /// Squares of an image become tokens `[B, 1 + positions, width]`, the first one the same for all images.
+    Embedding(Embedding),
+    /// Tokens, or pixels, look at one another.
+    Attention(Attention),
+    /// The first token: `[B, width]`.
+    First,
+    /// Layers whose tensors come in another order in files: the places of the layers.
+    Listed {
+        /// The layers, in the order of the forward pass.
+        layers: Vec<Layer>,
+        /// Which one comes first in files, which one second.
+        order: Vec<usize>,
+    },
     /// Several ways from the same input (the input itself where empty), their
     /// channels one after the other.
     Concat(Vec<Vec<Layer>>),
@@ -250,7 +346,18 @@ fn tap(name: impl Into<String>) -> Layer {
 }
 
 fn dense(name: impl Into<String>, outputs: usize, inputs: usize) -> Layer {
-    Layer::Dense { name: name.into(), outputs, inputs }
+    Layer::Dense { name: name.into(), outputs, inputs, bias: true }
+}
+
+// The sum of `main` and its input.
+fn residual(main: Vec<Layer>, drop: f64) -> Layer {
+    Layer::Sum { main, shortcut: vec![], scale: None, drop, shortcut_first: false }
+}
+
+// The multiple of 8 next to `channels`, or the one after it where that is more than a tenth too small.
+fn multiple_of_8(channels: f64) -> usize {
+    let near = ((channels + 4.0) as usize / 8 * 8).max(8);
+    if near as f64 >= 0.9 * channels { near } else { near + 8 }
 }
 
 /// The layers of a network.
@@ -302,9 +409,14 @@ impl Plan {
         let circular = architecture.padding == Padding::Circular;
         let fits = |side: usize, rows: bool| side >= least && walk(&layers, side, rows, circular).is_some();
         if !(fits(h, true) && fits(w, false)) {
-            let enough = (1..MOST_LEAST).find(|&n| fits(n, true) && fits(n, false));
-            let expected = match enough {
-                Some(n) => format!("images of at least {n}x{n} for {kind}"),
+            let mut enough = (1..MOST_LEAST).filter(|&n| fits(n, true) && fits(n, false));
+            let expected = match enough.next() {
+                Some(n) if n > h.min(w) => format!("images of at least {n}x{n} for {kind}"),
+                Some(n) => {
+                    let near = std::iter::once(n).chain(enough).min_by_key(|n| n.abs_diff(h.max(w)));
+                    let near = near.unwrap_or(n);
+                    format!("sides that {kind} can take, such as {near}x{near}")
+                }
                 None => format!("images that {kind} can take"),
             };
             return Err(Error::input("model.kind", expected, format_args!("{h}x{w}")));
@@ -334,7 +446,7 @@ fn any(layers: &[Layer], what: &dyn Fn(&Layer) -> bool) -> bool {
             || match layer {
                 Layer::Sum { main, shortcut, .. } => any(main, what) || any(shortcut, what),
                 Layer::Concat(ways) => ways.iter().any(|way| any(way, what)),
-                Layer::Gate(layers) => any(layers, what),
+                Layer::Gate { layers, .. } | Layer::Listed { layers, .. } => any(layers, what),
                 _ => false,
             }
     })
@@ -353,7 +465,7 @@ fn has_channel_norm(layers: &[Layer]) -> bool {
 }
 
 fn has_gate(layers: &[Layer]) -> bool {
-    any(layers, &|layer| matches!(layer, Layer::Gate(_)))
+    any(layers, &|layer| matches!(layer, Layer::Gate { .. }))
 }
 
 fn change(layers: &mut Vec<Layer>, keep: &dyn Fn(&mut Layer) -> bool) {
@@ -364,7 +476,8 @@ fn change(layers: &mut Vec<Layer>, keep: &dyn Fn(&mut Layer) -> bool) {
                 change(shortcut, keep);
             }
             Layer::Concat(ways) => ways.iter_mut().for_each(|way| change(way, keep)),
-            Layer::Gate(layers) => change(layers, keep),
+            Layer::Gate { layers, .. } => change(layers, keep),
+            // Of `Listed` layers the places count: they stay.
             _ => {}
         }
         keep(layer)
@@ -415,7 +528,13 @@ fn walk(layers: &[Layer], n: usize, rows: bool, circular: bool) -> Option<usize>
         }
         Layer::Resize(n) => Some(*n),
         Layer::Mean | Layer::Flatten => Some(1),
-        Layer::Subsample(_) => Some(n.div_ceil(2)),
+        Layer::Subsample(_) | Layer::Fold => Some(n.div_ceil(2)),
+        // Whole squares.
+        Layer::Embedding(Embedding { patches, .. }) => {
+            (n > 0 && n.is_multiple_of(patches.stride)).then_some(n / patches.stride)
+        }
+        Layer::Attention(attention) => Some(n).filter(|_| attention.fits(n)),
+        Layer::Listed { layers, .. } => walk(layers, n, rows, circular),
         Layer::Sum { main, shortcut, .. } => {
             let left = walk(main, n, rows, circular)?;
             (walk(shortcut, n, rows, circular)? == left).then_some(left)
@@ -439,31 +558,38 @@ fn list(layers: &[Layer], all: &mut Vec<(String, Vec<usize>)>) {
     for layer in layers {
         match layer {
             Layer::Conv(conv) => {
-                all.push((format!("{}.weight", conv.name), conv.shape.to_vec()));
-                if conv.bias {
-                    all.push((format!("{}.bias", conv.name), vec![conv.shape[0]]));
-                }
+                all.extend(conv.tensors());
                 if let Some(name) = &conv.norm {
                     norm(name, conv.shape[0], all);
                 }
             }
-            Layer::Norm { name, channels } => norm(name, *channels, all),
-            Layer::ChannelNorm { name, channels } => {
+            Layer::Norm { name, channels, .. } => norm(name, *channels, all),
+            Layer::ChannelNorm { name, channels, .. } => {
                 all.extend(["weight", "bias"].map(|part| (format!("{name}.{part}"), vec![*channels])));
             }
-            Layer::Dense { name, outputs, inputs } => {
+            Layer::Dense { name, outputs, inputs, bias } => {
                 all.push((format!("{name}.weight"), vec![*outputs, *inputs]));
-                all.push((format!("{name}.bias"), vec![*outputs]));
+                if *bias {
+                    all.push((format!("{name}.bias"), vec![*outputs]));
+                }
             }
-            Layer::Sum { main, shortcut, scale, .. } => {
+            Layer::Sum { main, shortcut, scale, shortcut_first, .. } => {
                 if let Some((name, channels)) = scale {
                     all.push((name.clone(), vec![*channels, 1, 1]));
                 }
-                list(main, all);
-                list(shortcut, all);
+                let (first, second) = if *shortcut_first { (shortcut, main) } else { (main, shortcut) };
+                list(first, all);
+                list(second, all);
             }
             Layer::Concat(ways) => ways.iter().for_each(|way| list(way, all)),
-            Layer::Gate(layers) => list(layers, all),
+            Layer::Gate { layers, .. } => list(layers, all),
+            Layer::Listed { layers, order } => {
+                order.iter().for_each(|&at| list(std::slice::from_ref(&layers[at]), all));
+            }
+            Layer::Embedding(embedding) => all.extend(embedding.tensors()),
+            Layer::Attention(attention) => {
+                all.extend(attention.parts().into_iter().map(|(name, shape, _)| (name, shape)));
+            }
             Layer::Activation(_)
             | Layer::Pool(_)
             | Layer::Resize(_)
@@ -471,6 +597,10 @@ fn list(layers: &[Layer], all: &mut Vec<(String, Vec<usize>)>) {
             | Layer::Flatten
             | Layer::Dropout(_)
             | Layer::Subsample(_)
+            | Layer::Channels { .. }
+            | Layer::Shuffle(_)
+            | Layer::Fold
+            | Layer::First
             | Layer::Tap(_) => {}
         }
     }

@@ -1,7 +1,7 @@
 //! RegNet X and Y (Radosavovic et al., "Designing Network Design Spaces", CVPR 2020): widths of the
 //! blocks are a line, rounded to powers of a factor and then to multiples of 8.
 
-use super::{Architecture, Conv, Family, Layer, RELU, dense, tap};
+use super::{Architecture, Conv, Family, Layer, RELU, dense, residual, tap};
 use crate::error::Result;
 
 const STEM: usize = 32;
@@ -73,15 +73,15 @@ impl Family for Regnet {
                     let conv = |part: &str, shape| {
                         Layer::Conv(Conv::new(format!("{name}.f.se.{part}"), shape, 1, 1, 0).with_bias())
                     };
-                    body.push(Layer::Gate(vec![conv("fc1", [few, width]), RELU, conv("fc2", [width, few])]));
+                    let layers = vec![conv("fc1", [few, width]), RELU, conv("fc2", [width, few])];
+                    body.push(Layer::Gate { layers, hard: false });
                 }
                 body.push(unit(format!("{name}.f.c"), [width, width], 1, 1, 1));
-                // The sum is the same either way; the shortcut's tensors come first in files.
                 let sum = if block == 0 {
                     let shortcut = vec![unit(format!("{name}.proj"), [width, inputs], 1, stride, 1)];
-                    Layer::Sum { main: shortcut, shortcut: body, scale: None, drop: 0.0 }
+                    Layer::Sum { main: body, shortcut, scale: None, drop: 0.0, shortcut_first: true }
                 } else {
-                    Layer::Sum { main: body, shortcut: vec![], scale: None, drop: 0.0 }
+                    residual(body, 0.0)
                 };
                 layers.extend([sum, RELU]);
                 inputs = width;

@@ -111,7 +111,8 @@ fn layers(architecture: &Architecture, counts: &[usize], large: Option<&Imagenet
                 let conv = Conv::new(format!("{name}.{path}.0"), [outputs, inputs], 1, stride, 0);
                 vec![Layer::Conv(conv.with_norm(format!("{name}.{path}.1")))]
             };
-            layers.extend([Layer::Sum { main, shortcut, scale: None, drop: 0.0 }, RELU]);
+            layers
+                .extend([Layer::Sum { main, shortcut, scale: None, drop: 0.0, shortcut_first: false }, RELU]);
             inputs = outputs;
         }
         layers.push(tap(format!("layer{}", stage + 1)));

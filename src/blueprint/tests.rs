@@ -27,6 +27,8 @@ fn the_smallest_images_are_torchvisions() {
         ("squeezenet1_1", 17),
         ("convnext_tiny", 32),
         ("mobilenet_v2", 32),
+        ("googlenet", 15),
+        ("inception_v3", 75),
         ("resnet8", 4),
     ];
     for (name, n) in least {
@@ -41,6 +43,15 @@ fn the_smallest_images_are_torchvisions() {
             assert!(text.ends_with(&format!("{h}x{w}")), "{text}");
         }
     }
+    for (name, (h, w), near) in [
+        ("vit_b_16", (40, 64), "such as 64x64"),
+        ("vit_h_14", (40, 40), "such as 42x42"),
+        ("maxvit_t", (256, 256), "such as 224x224"),
+    ] {
+        let kind = ModelKind::from_str(name, false).unwrap();
+        let text = refused(&Architecture::usual(kind, [3, h, w], 10));
+        assert!(text.contains(near) && text.contains(name), "{text}");
+    }
     let circular = Architecture {
         padding: Padding::Circular,
         ..Architecture::usual(ModelKind::ConvnextTiny, [3, 64, 64], 10)
@@ -51,11 +62,13 @@ fn the_smallest_images_are_torchvisions() {
 #[test]
 fn switches_that_a_network_does_not_have_are_refused() {
     for kind in deep() {
-        let usual = Architecture { plain: (2, 1, (3, 3)), ..Architecture::usual(kind, [3, 96, 96], 10) };
+        // All that are for multiples of a size can take these.
+        let usual = Architecture { plain: (2, 1, (3, 3)), ..Architecture::usual(kind, [3, 672, 672], 10) };
         let name = kind.to_string();
         let kept = Plan::new(&usual).unwrap();
         let without_norm = Architecture { norm: false, ..usual.clone() };
-        let none = ["vgg", "alexnet", "squeezenet", "convnext"].iter().any(|n| name.starts_with(n));
+        let none =
+            ["vgg", "alexnet", "squeezenet", "convnext", "vit", "swin"].iter().any(|n| name.starts_with(n));
         if none {
             let text = refused(&without_norm);
             assert!(text.starts_with("model.norm") && text.contains("batch norm"), "{text}");
@@ -66,7 +79,8 @@ fn switches_that_a_network_does_not_have_are_refused() {
         }
         let linear = Architecture { nonlinear: false, ..usual };
         // Layer norm and gates are not linear.
-        if name.starts_with("convnext") || name.starts_with("regnet_y") {
+        let bent = ["convnext", "regnet_y", "mobilenet_v3", "efficientnet", "vit", "swin", "maxvit"];
+        if bent.iter().any(|start| name.starts_with(start)) {
             assert!(refused(&linear).starts_with("model.nonlinear"));
         } else {
             let plan = Plan::new(&linear).unwrap();

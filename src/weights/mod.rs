@@ -54,7 +54,7 @@ mod view;
 
 pub use checkpoint::{Checkpoint, Pick, from_bytes, in_folder, open, open_with};
 pub(crate) use origin::listed;
-pub use origin::{Format, Origin, Skipped, under};
+pub use origin::{Format, Origin, Skipped, under, without};
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;

@@ -176,18 +176,26 @@ pub fn unwrap_parts(dict: StateDict) -> (StateDict, Vec<String>) {
 /// The tensors whose names begin with `prefix`, without it; how the others begin, and how many
 /// there are of each.
 pub fn under(dict: StateDict, prefix: &str) -> (StateDict, Vec<String>) {
+    kept(dict, |name| name.strip_prefix(prefix).filter(|rest| !rest.is_empty()).map(str::to_owned))
+}
+
+/// The tensors of `dict` whose names begin with none of `starts`, and how the names of the others begin.
+pub fn without(dict: StateDict, starts: &[&str]) -> (StateDict, Vec<String>) {
+    let begins = |name: &str| starts.iter().any(|start| name.starts_with(start));
+    kept(dict, |name| (!begins(name)).then(|| name.to_owned()))
+}
+
+// Those that have a name, under that; names that differ stay so.
+fn kept(dict: StateDict, name: impl Fn(&str) -> Option<String>) -> (StateDict, Vec<String>) {
     let mut kept = StateDict::new();
     let mut outside: BTreeMap<String, usize> = BTreeMap::new();
     for mut tensor in dict {
-        match tensor.name.strip_prefix(prefix) {
-            Some(rest) if !rest.is_empty() => {
-                tensor.name = rest.to_owned();
-                kept.push(tensor).expect("names that differed differ without their common start");
-            }
-            _ => {
-                let start = tensor.name.split('.').next().unwrap_or_default();
-                *outside.entry(start.to_owned()).or_default() += 1;
-            }
+        if let Some(name) = name(&tensor.name) {
+            tensor.name = name;
+            kept.push(tensor).expect("names that differed differ without their common start");
+        } else {
+            let start = tensor.name.split('.').next().unwrap_or_default();
+            *outside.entry(start.to_owned()).or_default() += 1;
         }
     }
     let text = |(start, count): (String, usize)| {

@@ -5,12 +5,8 @@ use tch::{Kind, Tensor};
 use super::Pass;
 use crate::error::Result;
 
-/// Momentum and ε of PyTorch's batch norm.
+/// Momentum of PyTorch's batch norm.
 pub(super) const MOMENTUM: f64 = 0.1;
-const EPSILON: f64 = 1e-5;
-
-/// ε of ConvNeXt's layer norms.
-const CHANNEL_EPSILON: f64 = 1e-6;
 
 /// The same values `[N, C, H, W]` with channels innermost in memory, the order
 /// in which the CPU's and the tensor cores' convolutions work.
@@ -22,12 +18,12 @@ pub fn channels_last(x: &Tensor) -> Result<Tensor> {
 }
 
 // In the precision of the pass.
-fn cast(t: &Tensor, pass: &Pass) -> Result<Tensor> {
+pub(super) fn cast(t: &Tensor, pass: &Pass) -> Result<Tensor> {
     Ok(if pass.half { t.f_to_kind(Kind::BFloat16)? } else { t.shallow_clone() })
 }
 
 // A weight in training; otherwise nothing flows back to it.
-fn held(t: &Tensor, pass: &Pass) -> Tensor {
+pub(super) fn held(t: &Tensor, pass: &Pass) -> Tensor {
     if pass.train { t.shallow_clone() } else { t.detach() }
 }
 
@@ -70,6 +66,7 @@ pub struct Norm {
     pub mean: Tensor,
     pub var: Tensor,
     pub batches: Tensor,
+    pub epsilon: f64,
 }
 
 impl Norm {
@@ -80,7 +77,16 @@ impl Norm {
         }
         let (weight, bias) = (held(&self.weight, pass), held(&self.bias, pass));
         let running = (Some(&self.mean), Some(&self.var));
-        Ok(x.f_batch_norm(Some(&weight), Some(&bias), running.0, running.1, batch, MOMENTUM, EPSILON, true)?)
+        Ok(x.f_batch_norm(
+            Some(&weight),
+            Some(&bias),
+            running.0,
+            running.1,
+            batch,
+            MOMENTUM,
+            self.epsilon,
+            true,
+        )?)
     }
 }
 
@@ -99,7 +105,7 @@ impl Unit {
             // The norm is then linear: one convolution does both.
             Some(norm) if !pass.train => {
                 let (weight, bias) = tch::no_grad(|| -> Result<_> {
-                    let scale = (&norm.var + EPSILON).f_rsqrt()?.f_mul(&norm.weight)?;
+                    let scale = (&norm.var + norm.epsilon).f_rsqrt()?.f_mul(&norm.weight)?;
                     let mean = match bias {
                         Some(bias) => norm.mean.f_sub(bias)?,
                         None => norm.mean.shallow_clone(),
@@ -128,6 +134,7 @@ impl Unit {
 pub struct ChannelNorm {
     pub weight: Tensor,
     pub bias: Tensor,
+    pub epsilon: f64,
 }
 
 impl ChannelNorm {
@@ -136,7 +143,7 @@ impl ChannelNorm {
         // In the precision of the weights, which hold the statistics.
         let x = x.f_to_kind(weight.kind())?;
         over_channels(&x, |x| {
-            Ok(x.f_layer_norm(weight.size(), Some(&weight), Some(&bias), CHANNEL_EPSILON, true)?)
+            Ok(x.f_layer_norm(weight.size(), Some(&weight), Some(&bias), self.epsilon, true)?)
         })
     }
 }
@@ -145,14 +152,14 @@ impl ChannelNorm {
 #[derive(Debug)]
 pub struct Dense {
     pub weight: Tensor,
-    pub bias: Tensor,
+    pub bias: Option<Tensor>,
 }
 
 impl Dense {
     pub fn forward(&self, h: &Tensor, pass: &Pass) -> Result<Tensor> {
         let weight = cast(&held(&self.weight, pass), pass)?;
-        let bias = cast(&held(&self.bias, pass), pass)?;
-        over_channels(&cast(h, pass)?, |h| Ok(h.f_linear(&weight, Some(&bias))?))
+        let bias = self.bias.as_ref().map(|bias| cast(&held(bias, pass), pass)).transpose()?;
+        over_channels(&cast(h, pass)?, |h| Ok(h.f_linear(&weight, bias.as_ref())?))
     }
 }
 

@@ -4,13 +4,17 @@ use rand::Rng;
 use rand_distr::{Distribution, Normal};
 use tch::{Device, Kind, Tensor};
 
+use super::attention::{Attention, Embedding, coordinates, index};
 use super::layers::{ChannelNorm, Conv, Dense, Norm, Unit};
 use super::{Architecture, Entry, Role, channels_last};
-use crate::blueprint;
+use crate::blueprint::{self, Over, Part};
 use crate::error::Result;
 use crate::model::Padding;
 use crate::run::config::InitKind;
 use crate::seed;
+
+/// Standard deviation of positions and of biases by distance.
+const DEVIATION: f64 = 0.02;
 
 pub struct Maker<'a> {
     architecture: &'a Architecture,
@@ -64,12 +68,12 @@ impl<'a> Maker<'a> {
             pads: plan.pads.map(|n| n as i64),
             circular: self.architecture.padding == Padding::Circular,
         };
-        let norm = plan.norm.as_ref().map(|norm| self.norm(norm, out)).transpose()?;
+        let norm = plan.norm.as_ref().map(|norm| self.norm(norm, out, plan.epsilon)).transpose()?;
         Ok(Unit { conv, norm })
     }
 
     /// A batch norm, which changes nothing yet.
-    pub fn norm(&mut self, name: &str, channels: i64) -> Result<Norm> {
+    pub fn norm(&mut self, name: &str, channels: i64, epsilon: f64) -> Result<Norm> {
         let options = (self.kind, self.device);
         let ones = || Tensor::f_ones([channels], options);
         let zeros = || Tensor::f_zeros([channels], options);
@@ -84,16 +88,18 @@ impl<'a> Maker<'a> {
                 Tensor::f_zeros([0i64; 0], (Kind::Int64, self.device))?,
                 Role::Buffer,
             ),
+            epsilon,
         })
     }
 
     /// A layer norm over channels.
-    pub fn channel_norm(&mut self, name: &str, channels: i64) -> Result<ChannelNorm> {
+    pub fn channel_norm(&mut self, name: &str, channels: i64, epsilon: f64) -> Result<ChannelNorm> {
         let options = (self.kind, self.device);
         let (weight, bias) = (Tensor::f_ones([channels], options)?, Tensor::f_zeros([channels], options)?);
         Ok(ChannelNorm {
             weight: self.keep(name, "weight", weight, Role::Vector),
             bias: self.keep(name, "bias", bias, Role::Vector),
+            epsilon,
         })
     }
 
@@ -103,20 +109,66 @@ impl<'a> Maker<'a> {
         Ok(self.keep_as(name.to_owned(), factor, Role::Vector))
     }
 
-    /// A dense layer with bias.
-    pub fn dense(&mut self, name: &str, outputs: i64, inputs: i64) -> Result<Dense> {
+    /// A dense layer.
+    pub fn dense(&mut self, name: &str, outputs: i64, inputs: i64, bias: bool) -> Result<Dense> {
         let weight = self.uniform(name, "weight", &[outputs, inputs], inputs)?;
-        let bias = self.uniform(name, "bias", &[outputs], inputs)?;
-        Ok(Dense {
-            weight: self.keep(name, "weight", weight, Role::Matrix),
-            bias: self.keep(name, "bias", bias, Role::Vector),
-        })
+        let weight = self.keep(name, "weight", weight, Role::Matrix);
+        let bias = bias.then(|| self.uniform(name, "bias", &[outputs], inputs)).transpose()?;
+        Ok(Dense { weight, bias: bias.map(|bias| self.keep(name, "bias", bias, Role::Vector)) })
+    }
+
+    /// Tokens of squares: the first one zero, positions drawn with a standard deviation of 0.02.
+    pub fn embedding(&mut self, plan: &blueprint::Embedding) -> Result<Embedding> {
+        let width = plan.patches.shape[0] as i64;
+        let class = Tensor::f_zeros([1, 1, width], (self.kind, self.device))?;
+        let class = self.keep_as(plan.class.clone(), class, Role::Vector);
+        let patches = self.unit(&plan.patches)?;
+        let positions = self.normal(&plan.positions, &[1, plan.count as i64, width], DEVIATION)?;
+        let positions = self.keep_as(plan.positions.clone(), positions, Role::Vector);
+        Ok(Embedding { class, patches, positions })
+    }
+
+    /// Attention: matrices as dense layers have them, biases zero.
+    pub fn attention(&mut self, plan: &blueprint::Attention) -> Result<Attention> {
+        let side = match plan.over {
+            Over::Tokens => 0,
+            Over::Windows { side, .. }
+            | Over::CosineWindows { side, .. }
+            | Over::Blocks(side)
+            | Over::Grid(side) => side,
+        };
+        let mut tensors = Vec::new();
+        for (name, shape, part) in plan.parts() {
+            let shape: Vec<i64> = shape.iter().map(|&n| n as i64).collect();
+            let options = (self.kind, self.device);
+            let (tensor, role) = match part {
+                Part::Matrix => (self.uniform_as(&name, &shape, shape[1])?, Role::Matrix),
+                Part::Vector => (Tensor::f_zeros(&shape[..], options)?, Role::Vector),
+                Part::Table => (self.normal(&name, &shape, DEVIATION)?, Role::Vector),
+                Part::Scale => (Tensor::f_full(&shape[..], 10f64.ln(), options)?, Role::Vector),
+                Part::Index => {
+                    let index = Tensor::f_from_slice(&index(side))?.f_reshape(&shape[..])?;
+                    (index.f_to_device(self.device)?, Role::Buffer)
+                }
+                Part::Distances => {
+                    let values = Tensor::f_from_slice(&coordinates(side))?.f_reshape(&shape[..])?;
+                    (values.f_to_kind(self.kind)?.f_to_device(self.device)?, Role::Buffer)
+                }
+            };
+            let end = name.strip_prefix(&format!("{}.", plan.name)).unwrap_or(&name).to_owned();
+            tensors.push((end, self.keep_as(name, tensor, role)));
+        }
+        Ok(Attention::new(plan.clone(), tensors))
     }
 
     // What PyTorch's layers do: uniform within ±1/√fan_in.
     fn uniform(&self, name: &str, part: &str, shape: &[i64], fan_in: i64) -> Result<Tensor> {
+        self.uniform_as(&format!("{name}.{part}"), shape, fan_in)
+    }
+
+    fn uniform_as(&self, name: &str, shape: &[i64], fan_in: i64) -> Result<Tensor> {
         let bound = 1.0 / (fan_in as f64).sqrt();
-        let mut rng = seed::rng(self.seed, &format!("weights/{name}.{part}"), 0);
+        let mut rng = seed::rng(self.seed, &format!("weights/{name}"), 0);
         self.tensor(shape, || rng.random_range(-bound..bound))
     }
 

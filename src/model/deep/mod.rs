@@ -4,9 +4,10 @@
 //!
 //! Tensors are named, shaped and ordered as in PyTorch's `state_dict`, so that a
 //! network can be handed over in both ways. They begin as PyTorch's layers do; where
-//! torchvision's networks then draw their own (VGG, DenseNet, MobileNetV2, SqueezeNet,
-//! ConvNeXt), these do not follow, but for [`InitKind::Kaiming`]'s convolutions.
+//! torchvision's networks then draw their own (VGG, DenseNet, MobileNets, SqueezeNet,
+//! ConvNeXt, EfficientNet, transformers), these do not follow, but for [`InitKind::Kaiming`]'s convolutions.
 
+mod attention;
 mod layers;
 mod maker;
 mod net;
@@ -18,8 +19,9 @@ use std::cell::RefCell;
 use rand::Rng;
 use tch::{Device, Kind, Tensor};
 
-use crate::blueprint::{Plan, current_name};
+use crate::blueprint::{Plan, current_name, guess};
 use crate::error::{Error, Result};
+use crate::model::convert;
 use crate::run::config::InitKind;
 use crate::seed::ChaCha8Rng;
 use crate::weights::{NamedTensor, StateDict};
@@ -246,31 +248,55 @@ impl Deep {
         let entries: Vec<_> = self.entries.iter().filter(|e| !(old && counter(&e.name))).collect();
         let model = self.architecture.kind.to_string();
         self.check_head(&entries, file, place, &model)?;
+        check_indices(&entries, file, place)?;
         state::load(entries.iter().map(|e| (e.name.as_str(), &e.tensor)), file, place, &model)
     }
 
     // Says so where another number of classes is all that does not fit.
     fn check_head(&self, entries: &[&Entry], file: &StateDict, place: &str, model: &str) -> Result<()> {
         let outputs = self.architecture.outputs;
-        let [.., weight, bias] = entries else { return Ok(()) };
-        let Some(found) = file.get(&weight.name).and_then(|t| t.shape().first().copied()) else {
+        let own: Vec<_> = entries.iter().map(|e| (e.name.clone(), shape(&e.tensor))).collect();
+        let Some(head) = guess::head(&own) else { return Ok(()) };
+        let Some(found) = file.get(head).and_then(|t| t.shape().first().copied()) else {
             return Ok(());
         };
-        let shapes = entries.iter().map(|e| {
-            let mut shape: Vec<usize> = e.tensor.size().iter().map(|&n| n as usize).collect();
-            if [&weight.name, &bias.name].contains(&&e.name) {
+        let bias = format!("{}.bias", head.trim_end_matches(".weight"));
+        let with_found = own.iter().map(|(name, shape)| {
+            let mut shape = shape.clone();
+            if [head, &bias].contains(&name.as_str()) {
                 shape[0] = found;
             }
-            (e.name.clone(), shape)
+            (name.clone(), shape)
         });
-        let shapes: Vec<_> = shapes.collect();
-        if found == outputs || file.check_names(place, model, &shapes).is_err() {
+        if found == outputs || file.check_names(place, model, &with_found.collect::<Vec<_>>()).is_err() {
             return Ok(());
         }
         let expected = format!("a head of {outputs} outputs, one for each class of the images");
-        Err(Error::input(place, expected, format!("{found} outputs ({})", weight.name)))
+        Err(Error::input(place, expected, format!("{found} outputs ({head})")))
     }
 }
+
+fn shape(tensor: &Tensor) -> Vec<usize> {
+    tensor.size().iter().map(|&n| n as usize).collect()
+}
+
+// Which distances pixels have follows from the shape of a network: a file must say the same, or a
+// pass would read beside its tables.
+fn check_indices(entries: &[&Entry], file: &StateDict, place: &str) -> Result<()> {
+    for entry in entries.iter().filter(|e| e.name.ends_with(INDEX)) {
+        let Some(stored) = file.get(&entry.name).filter(|t| t.shape() == shape(&entry.tensor)) else {
+            continue;
+        };
+        let stored = convert::from_named(stored)?.f_to_kind(Kind::Int64)?;
+        if !stored.f_equal(&entry.tensor.f_to_device(Device::Cpu)?)? {
+            let expected = "the distances of pixels in a window, row by row";
+            return Err(Error::input(place, expected, format_args!("others ({})", entry.name)));
+        }
+    }
+    Ok(())
+}
+
+const INDEX: &str = ".relative_position_index";
 
 // With today's names, where there are old ones.
 fn renamed(file: &StateDict) -> Result<Option<StateDict>> {
@@ -314,8 +340,8 @@ pub mod state {
         model: &str,
     ) -> Result<()> {
         let tensors: Vec<_> = tensors.collect();
-        let shape = |t: &Tensor| t.size().iter().map(|&n| n as usize).collect();
-        let expected: Vec<_> = tensors.iter().map(|(name, t)| ((*name).to_owned(), shape(t))).collect();
+        let expected: Vec<_> =
+            tensors.iter().map(|(name, t)| ((*name).to_owned(), super::shape(t))).collect();
         file.check_names(place, model, &expected)?;
         let _no_grad = tch::no_grad_guard();
         for (name, tensor) in tensors {

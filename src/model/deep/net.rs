@@ -3,6 +3,7 @@
 use tch::Tensor;
 
 use super::Pass;
+use super::attention::{Attention, Embedding};
 use super::layers::{ChannelNorm, Dense, Norm, Unit};
 use super::maker::Maker;
 use crate::blueprint::{Activation, Layer, Pool};
@@ -23,7 +24,14 @@ pub enum Step {
     Dropout(f64),
     Subsample(i64),
     Sum { main: Vec<Step>, shortcut: Vec<Step>, scale: Option<Tensor>, drop: f64 },
-    Gate(Vec<Step>),
+    Gate { steps: Vec<Step>, hard: bool },
+    Channels { start: i64, count: i64 },
+    Shuffle(i64),
+    Fold,
+    Embedding(Embedding),
+    Attention(Attention),
+    First,
+    All(Vec<Step>),
     Concat(Vec<Vec<Step>>),
     Tap(String),
 }
@@ -34,27 +42,50 @@ pub fn steps(maker: &mut Maker, layers: &[Layer]) -> Result<Vec<Step>> {
     for layer in layers {
         all.push(match layer {
             Layer::Conv(conv) => Step::Unit(maker.unit(conv)?),
-            Layer::Norm { name, channels } => Step::Norm(maker.norm(name, *channels as i64)?),
-            Layer::ChannelNorm { name, channels } => {
-                Step::ChannelNorm(maker.channel_norm(name, *channels as i64)?)
+            Layer::Norm { name, channels, epsilon } => {
+                Step::Norm(maker.norm(name, *channels as i64, *epsilon)?)
+            }
+            Layer::ChannelNorm { name, channels, epsilon } => {
+                Step::ChannelNorm(maker.channel_norm(name, *channels as i64, *epsilon)?)
             }
             Layer::Activation(activation) => Step::Activation(*activation),
             Layer::Pool(pool) => Step::Pool(*pool),
             Layer::Resize(side) => Step::Resize(*side as i64),
             Layer::Mean => Step::Mean,
             Layer::Flatten => Step::Flatten,
-            Layer::Dense { name, outputs, inputs } => {
-                Step::Dense(maker.dense(name, *outputs as i64, *inputs as i64)?)
+            Layer::Dense { name, outputs, inputs, bias } => {
+                Step::Dense(maker.dense(name, *outputs as i64, *inputs as i64, *bias)?)
             }
             Layer::Dropout(p) => Step::Dropout(*p),
             Layer::Subsample(zeros) => Step::Subsample(*zeros as i64),
-            Layer::Sum { main, shortcut, scale, drop } => {
+            Layer::Sum { main, shortcut, scale, drop, shortcut_first } => {
                 let scale = scale.as_ref().map(|(name, channels)| maker.scale(name, *channels as i64));
                 let scale = scale.transpose()?;
-                let (main, shortcut) = (steps(maker, main)?, steps(maker, shortcut)?);
+                let (main, shortcut) = if *shortcut_first {
+                    let shortcut = steps(maker, shortcut)?;
+                    (steps(maker, main)?, shortcut)
+                } else {
+                    (steps(maker, main)?, steps(maker, shortcut)?)
+                };
                 Step::Sum { main, shortcut, scale, drop: *drop }
             }
-            Layer::Gate(layers) => Step::Gate(steps(maker, layers)?),
+            Layer::Gate { layers, hard } => Step::Gate { steps: steps(maker, layers)?, hard: *hard },
+            Layer::Channels { start, count } => Step::Channels { start: *start as i64, count: *count as i64 },
+            Layer::Shuffle(parts) => Step::Shuffle(*parts as i64),
+            Layer::Fold => Step::Fold,
+            Layer::Embedding(embedding) => Step::Embedding(maker.embedding(embedding)?),
+            Layer::Attention(attention) => Step::Attention(maker.attention(attention)?),
+            Layer::First => Step::First,
+            Layer::Listed { layers, order } => {
+                let mut made = Vec::with_capacity(layers.len());
+                for &at in order {
+                    made.extend(
+                        steps(maker, std::slice::from_ref(&layers[at]))?.into_iter().map(|step| (at, step)),
+                    );
+                }
+                made.sort_by_key(|(at, _)| *at);
+                Step::All(made.into_iter().map(|(_, step)| step).collect())
+            }
             Layer::Concat(ways) => {
                 Step::Concat(ways.iter().map(|way| steps(maker, way)).collect::<Result<_>>()?)
             }
@@ -81,10 +112,21 @@ pub fn forward(steps: &[Step], x: &Tensor, pass: &Pass) -> Result<Tensor> {
 }
 
 fn activate(mut h: Tensor, activation: Activation) -> Result<Tensor> {
+    match activation {
+        Activation::Relu => Ok(h.f_relu_()?),
+        Activation::Relu6 => Ok(h.f_relu6_()?),
+        _ => activated(&h, activation),
+    }
+}
+
+fn activated(h: &Tensor, activation: Activation) -> Result<Tensor> {
     Ok(match activation {
-        Activation::Relu => h.f_relu_()?,
-        Activation::Relu6 => h.f_relu6_()?,
+        Activation::Relu => h.f_relu()?,
+        Activation::Relu6 => h.f_relu6()?,
         Activation::Gelu => h.f_gelu("none")?,
+        Activation::Silu => h.f_silu()?,
+        Activation::Hardswish => h.f_hardswish()?,
+        Activation::Tanh => h.f_tanh()?,
     })
 }
 
@@ -94,9 +136,7 @@ impl Step {
             Step::Unit(unit) => unit.forward(&h, pass)?,
             Step::Norm(norm) => norm.forward(&h, pass)?,
             Step::ChannelNorm(norm) => norm.forward(&h, pass)?,
-            Step::Activation(Activation::Relu) => h.f_relu()?,
-            Step::Activation(Activation::Relu6) => h.f_relu6()?,
-            Step::Activation(Activation::Gelu) => h.f_gelu("none")?,
+            Step::Activation(activation) => activated(&h, *activation)?,
             Step::Pool(pool) => pooled(&h, pool)?,
             Step::Resize(side) => h.f_adaptive_avg_pool2d([*side, *side])?,
             Step::Mean => h.f_mean_dim([2i64, 3].as_slice(), false, None)?,
@@ -116,16 +156,35 @@ impl Step {
                     let scale = if pass.train { scale.shallow_clone() } else { scale.detach() };
                     sum = sum.f_mul(&scale)?;
                 }
-                if let Some(kept) = pass.kept(1.0 - drop, &[h.size()[0], 1, 1, 1], &sum)? {
+                let mut each = vec![1; h.dim()];
+                each[0] = h.size()[0];
+                if let Some(kept) = pass.kept(1.0 - drop, &each, &sum)? {
                     sum = sum.f_mul(&kept)?;
                 }
                 let shortcut = forward(shortcut, &h, pass)?;
                 if sum.kind() == shortcut.kind() { sum.f_add_(&shortcut)? } else { sum.f_add(&shortcut)? }
             }
-            Step::Gate(steps) => {
+            Step::Gate { steps, hard } => {
                 let means = h.f_mean_dim([2i64, 3].as_slice(), true, None)?;
-                h.f_mul(&forward(steps, &means, pass)?.f_sigmoid()?)?
+                let gate = forward(steps, &means, pass)?;
+                h.f_mul(&if *hard { gate.f_hardsigmoid()? } else { gate.f_sigmoid()? })?
             }
+            Step::Channels { start, count } => h.f_narrow(1, *start, *count)?,
+            Step::Shuffle(parts) => {
+                let [b, c, y, x] = size(&h)?;
+                let turned = h.f_reshape([b, *parts, c / parts, y, x])?.f_transpose(1, 2)?;
+                turned.f_reshape([b, c, y, x])?
+            }
+            Step::Fold => {
+                let [_, _, rows, columns] = size(&h)?;
+                let h = h.f_constant_pad_nd([0, columns % 2, 0, rows % 2])?;
+                let part = |y: i64, x: i64| h.f_slice(2, y, None, 2)?.f_slice(3, x, None, 2);
+                Tensor::f_cat(&[part(0, 0)?, part(1, 0)?, part(0, 1)?, part(1, 1)?], 1)?
+            }
+            Step::Embedding(embedding) => embedding.forward(&h, pass)?,
+            Step::Attention(attention) => attention.forward(&h, pass)?,
+            Step::First => h.f_select(1, 0)?,
+            Step::All(steps) => forward(steps, &h, pass)?,
             Step::Concat(ways) => {
                 let ways = ways.iter().map(|way| forward(way, &h, pass)).collect::<Result<Vec<_>>>()?;
                 Tensor::f_cat(&ways, 1)?
@@ -136,6 +195,12 @@ impl Step {
             }
         })
     }
+}
+
+// `[B, c, h, w]`.
+fn size(h: &Tensor) -> Result<[i64; 4]> {
+    let (b, c, y, x) = h.size4()?;
+    Ok([b, c, y, x])
 }
 
 fn pooled(h: &Tensor, pool: &Pool) -> Result<Tensor> {

@@ -19,22 +19,41 @@ fn kind(name: &str) -> ModelKind {
     clap::ValueEnum::from_str(name, false).unwrap()
 }
 
-/// Each network of states.txt.gz with the tensors of its state dict.
-fn states() -> Vec<(ModelKind, State)> {
+/// Each network of states.txt.gz with the tensors of its state dict; again, those with heads for
+/// training alone; and all names that torchvision lists.
+#[derive(Default)]
+struct States {
+    plain: Vec<(ModelKind, State)>,
+    auxiliary: Vec<(ModelKind, State)>,
+    listed: Vec<String>,
+}
+
+fn all_states() -> States {
     let mut text = String::new();
     let packed = &include_bytes!("states.txt.gz")[..];
     flate2::read::GzDecoder::new(packed).read_to_string(&mut text).unwrap();
     let mut all = Vec::new();
+    let mut states = States::default();
     for line in text.lines() {
         let (name, shape) = line.split_once(' ').unwrap();
         if name == "=" {
             all.push((kind(shape), State::new()));
+        } else if name == "#" {
+            states.listed = shape.split(' ').map(str::to_owned).collect();
         } else {
             let shape = shape.split(',').filter(|n| !n.is_empty()).map(|n| usize::from_str(n).unwrap());
             all.last_mut().unwrap().1.push((name.to_owned(), shape.collect()));
         }
     }
-    all
+    for (kind, state) in all {
+        let again = states.plain.iter().any(|(other, _)| *other == kind);
+        if again { &mut states.auxiliary } else { &mut states.plain }.push((kind, state));
+    }
+    states
+}
+
+fn states() -> Vec<(ModelKind, State)> {
+    all_states().plain
 }
 
 /// The cases of ../resnet: what is to be guessed, and the tensors.
@@ -52,6 +71,7 @@ fn resnets() -> Vec<(Guess, State)> {
             stem: (!cifar).then_some(stem),
             shortcut: cifar.then_some(shortcut),
             norm: case["norm"] == true,
+            side: None,
         };
         let state = case["state"].as_array().unwrap().iter().map(|entry| {
             let shape = entry[1].as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize).collect();
@@ -66,7 +86,8 @@ fn resnets() -> Vec<(Guess, State)> {
 fn known() -> Vec<(Guess, State)> {
     let others = states().into_iter().map(|(kind, state)| {
         let stem = kind.has_stem().then_some(Stem::Imagenet);
-        (Guess { kind, classes: 1000, channels: 3, stem, shortcut: None, norm: true }, state)
+        let side = kind.to_string().starts_with("vit").then_some(224);
+        (Guess { kind, classes: 1000, channels: 3, stem, shortcut: None, norm: true, side }, state)
     });
     others.chain(resnets()).collect()
 }
@@ -84,8 +105,11 @@ fn dict(state: &State) -> StateDict {
 /// The state with another number of classes and of channels.
 fn with_sizes(state: &State, classes: usize, channels: usize) -> State {
     let mut state = state.clone();
-    let last = state.len() - 1;
-    (state[last].1[0], state[last - 1].1[0], state[0].1[1]) = (classes, classes, channels);
+    let head = state.last().unwrap().0.rsplit_once('.').unwrap().0.to_owned();
+    for (_, shape) in state.iter_mut().filter(|(name, _)| name.starts_with(&head)) {
+        shape[0] = classes;
+    }
+    state.iter_mut().find(|(_, shape)| shape.len() == 4).unwrap().1[1] = channels;
     state
 }
 
@@ -96,6 +120,67 @@ fn tensors_are_those_of_torchvision() {
     for (guess, state) in known {
         let plan = Plan::new(&guess.architecture((224, 224))).unwrap();
         assert_eq!(plan.tensors(), state, "{guess}");
+    }
+}
+
+#[test]
+fn no_network_of_torchvision_is_missing() {
+    let States { plain, listed, .. } = all_states();
+    assert!(listed.len() >= 80);
+    for name in listed {
+        assert!(plain.iter().any(|(own, _)| own.to_string() == name), "{name}");
+        let kind: Result<ModelKind, _> = clap::ValueEnum::from_str(&name, false);
+        assert_eq!(serde_json::to_value(kind.unwrap()).unwrap(), name.as_str());
+    }
+}
+
+#[test]
+fn heads_for_training_alone_are_left_aside() {
+    let States { plain, auxiliary, .. } = all_states();
+    assert_eq!(auxiliary.len(), 2);
+    for (kind, state) in auxiliary {
+        let own = &plain.iter().find(|(other, _)| *other == kind).unwrap().1;
+        assert!(own.len() < state.len());
+        let guess = guess(&dict(&state)).unwrap();
+        assert_eq!((guess.kind, guess.classes), (kind, 1000));
+        let (file, outside) = guess.own(dict(&state));
+        let left: State = file.iter().map(|t| (t.name().to_owned(), t.shape().to_vec())).collect();
+        assert_eq!(&left, own);
+        let expected = if kind == ModelKind::Googlenet {
+            vec!["aux1 (10 tensors)", "aux2 (10 tensors)"]
+        } else {
+            vec!["AuxLogits (14 tensors)"]
+        };
+        assert_eq!(outside, expected);
+        // All of a head or nothing of it.
+        let first = state.iter().position(|(name, _)| name.to_lowercase().starts_with("aux")).unwrap();
+        let mut short = state;
+        short.remove(first);
+        assert!(domfreq::blueprint::guess::guess(&dict(&short)).is_err());
+    }
+}
+
+#[test]
+fn transformers_say_the_size_of_their_images() {
+    let (_, state) = states().into_iter().find(|(kind, _)| *kind == ModelKind::VitB_16).unwrap();
+    let with = |rows: usize| -> State {
+        let mut state = state.clone();
+        state.iter_mut().find(|(name, _)| name == "encoder.pos_embedding").unwrap().1[1] = rows;
+        state
+    };
+    for (rows, side) in [(197, 224), (577, 384), (5, 32), (2, 16)] {
+        let guess = guess(&dict(&with(rows))).unwrap();
+        assert_eq!((guess.side, guess.kind), (Some(side), ModelKind::VitB_16));
+        assert_eq!(guess.architecture((7, 9)).shape, [3, side, side]);
+        assert!(guess.to_string().ends_with(&format!("images of {side}x{side}")));
+    }
+    for rows in [0, 1, 198, usize::MAX] {
+        let mut file = with(196);
+        file.retain(|(name, _)| name != "encoder.pos_embedding");
+        if rows < 1000 {
+            file.push(("encoder.pos_embedding".to_owned(), vec![1, rows, 768]));
+        }
+        assert!(guess(&dict(&file)).unwrap_err().starts_with("of the known networks vit_b_16 is nearest"));
     }
 }
 
@@ -271,7 +356,7 @@ mod logits {
     const ALL: &str = "DOMFREQ_ALL_NETWORKS";
 
     // One of each kind of layers.
-    const SOME: [&str; 10] = [
+    const SOME: [&str; 20] = [
         "resnext50_32x4d",
         "alexnet",
         "vgg11_bn",
@@ -282,6 +367,16 @@ mod logits {
         "convnext_tiny",
         "mnasnet0_5",
         "regnet_y_400mf",
+        "mobilenet_v3_small",
+        "efficientnet_b0",
+        "efficientnet_v2_s",
+        "shufflenet_v2_x0_5",
+        "googlenet",
+        "inception_v3",
+        "vit_b_32",
+        "swin_t",
+        "swin_v2_t",
+        "maxvit_t",
     ];
     // More than these need not be run in double precision.
     const LARGE: usize = 40_000_000;
@@ -338,17 +433,25 @@ mod logits {
             }
             let cases: Vec<_> = cases.iter().filter(|case| case["arch"] == name.as_str()).collect();
             if cases.is_empty() {
-                assert_eq!(name, "regnet_y_128gf");
+                assert!(["regnet_y_128gf", "vit_h_14"].contains(&name.as_str()), "{name}");
                 continue;
             }
             let classes = cases[0]["classes"].as_u64().unwrap() as usize;
-            let state = with_sizes(&state, classes, 3);
-            let weights = formula::state(&state, false);
+            let mut state = with_sizes(&state, classes, 3);
             let size = |case: &Value| numbers(&case["input"]).iter().map(|n| *n as usize).collect::<Vec<_>>();
             let architecture = |size: &[usize]| {
                 let stem = Stem::Imagenet;
                 Architecture { stem, ..Architecture::usual(of, [size[1], size[2], size[3]], classes) }
             };
+            // Positions of the images of the case, not of 224x224.
+            let planned = Plan::new(&architecture(&size(cases[0]))).unwrap().tensors();
+            for ((name, shape), (_, here)) in state.iter_mut().zip(planned) {
+                if name == "encoder.pos_embedding" {
+                    *shape = here;
+                }
+            }
+            let gain = cases[0]["gain"].as_f64().unwrap_or(1.0);
+            let weights = formula::state_with(&state, false, gain);
             let large = state.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum::<usize>() > LARGE;
             let precisions = [("float32", Kind::Float, 1e-5), ("float64", Kind::Double, 1e-12)];
             for (precision, number, bound) in precisions.into_iter().take(if large { 1 } else { 2 }) {

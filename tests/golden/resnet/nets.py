@@ -12,6 +12,7 @@ computed in float64 and rounded to float32:
     biases, of norms too; running_mean           (2u - 1) / 10
     weights of norms; running_var                1/2 + u
     num_batches_tracked                          0
+    relative_position_index                      as the network has it
     input                                        2u - 1
 """
 
@@ -57,8 +58,9 @@ def formula_input(shape):
     return torch.from_numpy(signed("input", shape).astype(np.float32))
 
 
-def formula_state(model, norm="formula"):
-    """A state dict for the model; with norm="fresh", the norms as they are before training."""
+def formula_state(model, norm="formula", gain=1.0):
+    """A state dict for the model; with norm="fresh", the norms as they are before training; weights of
+    batch norms times a gain."""
     state = {}
     norms = {name for name, m in model.named_modules() if isinstance(m, nn.BatchNorm2d)}
     for name, tensor in model.state_dict().items():
@@ -67,10 +69,13 @@ def formula_state(model, norm="formula"):
         if kind == "num_batches_tracked":
             state[name] = torch.zeros_like(tensor)
             continue
+        if kind == "relative_position_index":
+            state[name] = tensor
+            continue
         if owner in norms and norm == "fresh":
             values = np.full(shape, float(kind in ("weight", "running_var")))
         elif owner in norms and kind in ("weight", "running_var"):
-            values = 0.5 + uniform(name, shape)
+            values = (gain if kind == "weight" else 1.0) * (0.5 + uniform(name, shape))
         elif kind in ("bias", "running_mean"):
             values = signed(name, shape) * 0.1
         else:

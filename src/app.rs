@@ -25,6 +25,8 @@ mod start;
 mod sweep;
 #[cfg(feature = "torch")]
 mod train;
+#[cfg(feature = "torch")]
+mod transform;
 
 use std::io::Write;
 

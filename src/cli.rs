@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::audit::parts::adcs::Variant;
 use crate::audit::parts::heatmap::Shard;
 use crate::audit::parts::{Ask, Name};
-use crate::data::Normalize;
+use crate::data::{Interpolation, Normalize};
 use crate::error::Result;
 use crate::run::RunConfig;
 use crate::run::config::{
@@ -86,10 +86,13 @@ pub struct DataArgs {
     /// sides; torchvision evaluates its first weights with 256 and --size 224, others with 232 or 236
     #[arg(long, value_name = "N")]
     pub shorter: Option<usize>,
+    /// How images are resized [default: bilinear]
+    #[arg(long)]
+    pub interpolation: Option<Interpolation>,
     /// Keep these classes only, by name or index, comma-separated
     #[arg(long, value_delimiter = ',', value_name = "A,B,…")]
     pub classes: Vec<String>,
-    /// none, global, channel, imagenet or cifar10 [default: global; none for cosines, spread]
+    /// none, global, channel, imagenet, cifar10 or half (2x − 1) [default: global; none for cosines, spread]
     #[arg(long)]
     pub normalize: Option<Normalize>,
     /// Subtract the mean of x (per pixel) and of y [default: true; false for cosines, spread]
@@ -111,6 +114,7 @@ impl DataArgs {
             || self.skip_bad
             || self.size.is_some()
             || self.shorter.is_some()
+            || self.interpolation.is_some()
             || self.center.is_some()
             || self.data_seed.is_some()
             || self.limit_per_class.is_some()
@@ -131,6 +135,7 @@ impl DataArgs {
         config.limit_per_class = self.limit_per_class.or(config.limit_per_class);
         config.size = self.size.or(config.size);
         config.shorter = self.shorter.or(config.shorter);
+        set(&mut config.interpolation, &self.interpolation);
         config.normalize = self.normalize.or(config.normalize);
         config.center = self.center.or(config.center);
         config.grey |= self.grey;
@@ -448,6 +453,11 @@ pub struct ShownArgs {
     /// The images; for a file normalised by `imagenet` and from the split `test`, unless told otherwise.
     #[command(flatten)]
     pub data: DataArgs,
+    /// Images as torchvision prescribes for the weights: auto (by the SHA-256 of the file, else as for the
+    /// first weights of the network), or the name of an entry (IMAGENET1K_V2)
+    #[arg(long, value_name = "auto|ENTRY", help_heading = "Data",
+          conflicts_with_all = ["size", "shorter", "interpolation", "normalize", "center", "grey"])]
+    pub transform: Option<String>,
     /// Names of the network's outputs, a line for each in their order: images are then of any of these classes
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     pub outputs: Option<PathBuf>,

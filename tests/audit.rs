@@ -292,6 +292,7 @@ mod shown {
             "sensitivity",
             "heatmap",
             "bands",
+            "masking",
             "swap",
             "adcs",
             "dominance",
@@ -354,6 +355,7 @@ mod shown {
         assert_eq!(
             lines("bands.csv") - 1,
             ["low", "high", "bands"].map(|c| points(&audit, c)).iter().sum::<usize>()
+                + audit["bands"]["squares"].as_array().unwrap().len()
         );
         let left = audit["left_out"].as_array().unwrap();
         assert_eq!(left.len(), 1, "{left:?}");

@@ -170,8 +170,13 @@ impl ShownArgs {
         }
         let own = [self.model.is_some(), self.data.data.is_some(), self.data.normalize.is_some()];
         let picked = self.pick.pick() != weights::Pick::default();
-        if own.contains(&true) || self.outputs.is_some() || self.switches.any() || picked {
-            let found = "--model, its switches, --key, --prefix, --data, --normalize or --outputs beside a run, \
+        if own.contains(&true)
+            || self.outputs.is_some()
+            || self.transform.is_some()
+            || self.switches.any()
+            || picked
+        {
+            let found = "--model, its switches, --key, --prefix, --data, --normalize, --transform or --outputs beside a run, \
                          which has its own";
             return Err(Error::input(command, "a run alone, or a file of weights", found).into());
         }
@@ -199,7 +204,7 @@ fn newest(root: &Path) -> Result<(PathBuf, Run)> {
 mod loading {
     use super::*;
     use crate::app::images::{for_outputs, named_split, training_set};
-    use crate::app::prepared;
+    use crate::app::{prepared, transform};
     use crate::audit::parts::{QUICK, large};
     use crate::blueprint::Architecture;
     use crate::data::{self, Normalize, Outputs, Samples};
@@ -265,6 +270,10 @@ mod loading {
             };
             config.model.kind = said.unwrap_or(config.model.kind);
             guess.iter().for_each(|guess| config.model.adopt(guess));
+            if let Some(said) = &args.transform {
+                let (kind, side) = (config.model.kind, guess.and_then(|guess| guess.side));
+                say(format_args!("{}", transform::apply(&mut config.data, said, &self.place, kind, side)?));
+            }
             args.switches.apply(&mut config);
             config.run.channels_last = which.channels_last.unwrap_or(config.run.channels_last);
             config.check()?;
@@ -281,6 +290,11 @@ mod loading {
                 let hint = if guess.channels == 1 { " (--grey)" } else { "" };
                 let expected = format!("images of {} channels, as the network's{hint}", guess.channels);
                 return Err(Error::input(&config.data.spec, expected, c).into());
+            }
+            if let Some(side) = guess.and_then(|guess| guess.side).filter(|side| shape[1..] != [*side; 2]) {
+                let expected = format!("images of {side}x{side}, as the network's positions (--size {side})");
+                let found = format!("{}x{}", shape[1], shape[2]);
+                return Err(Error::input(&config.data.spec, expected, found).into());
             }
             let count = guess.map(|guess| guess.classes).or_else(|| head(&self.dict));
             let count = count.unwrap_or(set.targets.outputs().max(1));

@@ -71,6 +71,12 @@ impl Spectra {
 
     /// The images with those frequencies only that pass `mask`.
     pub fn filtered(&self, mask: &Mask) -> Array4<f64> {
+        self.weighted(mask.half.mapv(|keep| f64::from(u8::from(keep))).view())
+    }
+
+    /// The images with each frequency times a weight of the half plane `[H, W/2 + 1]`; a frequency
+    /// and its conjugate must have the same.
+    pub fn weighted(&self, weights: ArrayView2<f64>) -> Array4<f64> {
         let (n, c, _, _) = self.half.dim();
         let Grid { h, w } = self.grid;
         let mut images = Array4::zeros((n, c, h, w));
@@ -78,8 +84,8 @@ impl Spectra {
             |(mut image, spectrum)| {
                 let mut kept = Array2::zeros(self.grid.half_shape());
                 for (mut plane, spectrum) in image.outer_iter_mut().zip(spectrum.outer_iter()) {
-                    Zip::from(&mut kept).and(&spectrum).and(&mask.half).for_each(|kept, &z, &keep| {
-                        *kept = if keep { z } else { Complex::default() };
+                    Zip::from(&mut kept).and(&spectrum).and(&weights).for_each(|kept, &z, &weight| {
+                        *kept = z * weight;
                     });
                     plane.assign(&irfft2(kept.view(), w));
                 }

@@ -20,6 +20,7 @@ mod numbers;
 pub mod pair;
 pub mod parts;
 mod pens;
+pub mod published;
 pub mod report;
 #[cfg(feature = "torch")]
 pub mod subject;

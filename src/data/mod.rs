@@ -31,6 +31,7 @@ pub mod spread;
 pub(crate) mod testing;
 pub mod textures;
 
+pub use decode::Interpolation;
 pub use outputs::Outputs;
 pub use prepare::{Normalize, Samples, prepare};
 pub use reduce::Reduce;
@@ -58,6 +59,8 @@ pub struct Options {
     /// Resize to this shorter side, and cut `size` out of the middle, instead of
     /// resizing both sides.
     pub shorter: Option<usize>,
+    /// How pixels between pixels are found.
+    pub interpolation: Interpolation,
     /// Where there is no `size`: to a moderate one, and images of different sizes to one.
     pub reduce: Option<Reduce>,
     /// Keep only these classes (by name or index), relabelled in this order.
@@ -80,6 +83,7 @@ impl Default for Options {
             grey: false,
             size: None,
             shorter: None,
+            interpolation: Interpolation::default(),
             reduce: None,
             classes: Vec::new(),
             skip_bad: false,

@@ -29,15 +29,18 @@ pub enum Normalize {
     Imagenet,
     /// First (x − mean)/std with the channel statistics of CIFAR-10's training images.
     Cifar10,
+    /// First 2x − 1.
+    Half,
 }
 
 impl Normalize {
-    const NAMES: [(&'static str, Normalize); 5] = [
+    const NAMES: [(&'static str, Normalize); 6] = [
         ("none", Normalize::None),
         ("global", Normalize::Global),
         ("channel", Normalize::Channel),
         ("imagenet", Normalize::Imagenet),
         ("cifar10", Normalize::Cifar10),
+        ("half", Normalize::Half),
     ];
 
     // Channel means and standard deviations in use everywhere for these sets.
@@ -45,6 +48,7 @@ impl Normalize {
         match self {
             Normalize::Imagenet => Some(([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])),
             Normalize::Cifar10 => Some(([0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616])),
+            Normalize::Half => Some(([0.5; 3], [0.5; 3])),
             _ => None,
         }
     }

@@ -9,7 +9,8 @@ use crate::weights::{NamedTensor, StateDict};
 /// (up to the end that it has in common with the other one's) are copies, two at least: layers
 /// that are equal by chance, or because they are constant, are none.
 pub(super) fn find(weights: &StateDict) -> HashMap<&str, &str> {
-    let kernels = weights.iter().filter(|t| t.shape().len() == 4 && !constant(t));
+    let kernels =
+        weights.iter().filter(|t| t.shape().len() == 4 && !super::called_table(t.name()) && !constant(t));
     let kernels: Vec<&NamedTensor> = kernels.collect();
     let mut first: HashMap<u128, Vec<&NamedTensor>> = HashMap::new();
     // From the start of the copies' names to that of the others'.

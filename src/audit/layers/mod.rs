@@ -342,7 +342,7 @@ fn convolutions<'w>(
         };
         let called_weight = tensor.name().rsplit('.').next() == Some("weight");
         let [o, i, r, s] = match *tensor.shape() {
-            [o, i, r, s] => [o, i, r, s],
+            [o, i, r, s] if !called_table(tensor.name()) => [o, i, r, s],
             // Other tensors of as many axes are embeddings of places and classes.
             [_, _, _] | [_, _, _, _, _] if called_weight => {
                 let axes = tensor.shape().len() - 2;
@@ -369,6 +369,11 @@ fn convolutions<'w>(
         skip(reason);
     }
     (tensors, skipped)
+}
+
+// Whether a name is that of distances between the pixels of a window (Swin V2).
+fn called_table(name: &str) -> bool {
+    name.ends_with("relative_coords_table")
 }
 
 // Whether a name is one of those that numbers for each channel have.

@@ -106,6 +106,7 @@ parts! {
     sensitivity,
     heatmap,
     bands,
+    masking,
     swap,
     adcs,
     #[serde(rename = "dominance")]

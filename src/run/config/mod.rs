@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::blueprint::Architecture;
 use crate::blueprint::guess::Guess;
-use crate::data::{Normalize, Options, Spec};
+use crate::data::{Interpolation, Normalize, Options, Spec};
 use crate::error::{Error, Result, nearest};
 use crate::theory::linear::{Layout, Padding};
 
@@ -75,6 +75,8 @@ pub struct DataConfig {
     /// Resize to this shorter side, and cut `size` out of the middle.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shorter: Option<usize>,
+    /// How images are resized.
+    pub interpolation: Interpolation,
     /// Classes kept, all where empty.
     pub classes: Vec<String>,
     /// What x is divided by; without it the source's own default.
@@ -100,6 +102,7 @@ impl Default for DataConfig {
             grey: false,
             size: None,
             shorter: None,
+            interpolation: o.interpolation,
             classes: Vec::new(),
             normalize: None,
             center: None,
@@ -120,6 +123,7 @@ impl DataConfig {
             grey: self.grey,
             size: self.size.map(|s| (s.h, s.w)),
             shorter: self.shorter,
+            interpolation: self.interpolation,
             reduce: None,
             classes: self.classes.clone(),
             skip_bad: self.skip_bad,
@@ -675,7 +679,7 @@ mod tests {
     // Every key there is, with a value other than its default.
     const ALL: &str = r#"
         data.spec=leaves:size=8 data.split=test data.limit=3 data.limit_per_class=4 data.grey=true
-        data.size=24x32 data.shorter=40 data.classes=["a","b"] data.normalize=channel data.center=false
+        data.size=24x32 data.shorter=40 data.interpolation=bicubic data.classes=["a","b"] data.normalize=channel data.center=false
         data.skip_bad=true data.seed=5 model.kind=resnet20 model.hidden=6 model.channels=7 model.layers=2
         model.kernel=5x3 model.padding=zero model.nonlinear=false model.norm=false model.shortcut=b
         model.stem=cifar init.kind=kaiming init.weights=/a/b.pt init.scale=0.5 init.start=0.25

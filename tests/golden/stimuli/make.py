@@ -24,6 +24,7 @@ expected.json:
     swap
         answers [N][N]    to the phases of the first and the amplitudes of the second, clipped
         outside [N][N]    values that were clipped
+    squares               per square filter: answers [N], clipped
     dominance
         frequencies       [row, col], each of the half plane once
         loss [3]          mean cross-entropy of each class
@@ -104,6 +105,17 @@ def main():
         "bands": [band(a, b) for a, b in zip(radii, radii[1:])],
     }
 
+    # As code/eval_spectral.py of paulgavrikov/biases_vs_generalization defines it.
+    def square(cutoff, high):
+        cutoff = 1 - cutoff if high else cutoff
+        ry, rx = int(cutoff * (H // 2)), int(cutoff * (W // 2))
+        mask = torch.zeros(H, W, dtype=torch.float64)
+        mask[H // 2 - ry : H // 2 + ry, W // 2 - rx : W // 2 + rx] = 1
+        kept = torch.fft.fftshift(spectrum, dim=(-2, -1)) * (1 - mask if high else mask)
+        return {"answers": clipped(torch.fft.ifft2(torch.fft.ifftshift(kept, dim=(-2, -1))).real)}
+
+    squares = [square(c, False) for c in (0.1, 0.2, 0.3, 0.5)] + [square(c, True) for c in (0.5, 0.7, 0.8, 0.9)]
+
     mixed = torch.fft.ifft2(spectrum.abs()[None] * torch.exp(1j * spectrum.angle())[:, None]).real
     swap = {"answers": [clipped(z) for z in mixed], "outside": outside(mixed).tolist()}
     assert (torch.diagonal(mixed, dim1=0, dim2=1).permute(3, 0, 1, 2) - x).abs().max() < 1e-12
@@ -161,6 +173,7 @@ def main():
         "bias": model.linear.bias.tolist(),
         "answers": plain,
         "bands": bands,
+        "squares": squares,
         "swap": swap,
         "dominance": {"frequencies": frequencies, "loss": loss, "without": without, "reduced": reduced},
         "adcs": {"paper": at(paper), "published": at(published)},

@@ -82,6 +82,14 @@ fn band_curves() {
             assert!((point.outside - outside).abs() < 1e-12, "{name}");
         }
     }
+    let filters = expected["squares"].as_array().unwrap();
+    assert_eq!(found.squares.len(), filters.len());
+    for (square, filter) in found.squares.iter().zip(filters) {
+        let answers = numbers(&filter["answers"]);
+        let right = equal(&answers, |i| f64::from(labels[i]));
+        assert_eq!(square.accuracy.unwrap().count, right, "{square:?}");
+        assert_eq!(square.agreement.count, equal(&answers, |i| plain[i]), "{square:?}");
+    }
 }
 
 #[test]

@@ -11,6 +11,11 @@
 //! - What leaves [0, 1] is clipped before normalisation, unless told otherwise; the
 //!   share of such values is stated. Hard masks ring: they do clip.
 //! - A filter that takes nothing away leaves the image as it is, bit for bit.
+//! - Beside them, low- and high-frequency accuracy as Gavrikov & Keuper ("Can Biases in ImageNet Models
+//!   Explain Generalization?", CVPR 2024) and their code have them: rows −r to r − 1 and columns −s to s − 1 of the
+//!   spectrum pass, r and s being a cutoff times half the height and width, rounded down; high-pass with the
+//!   cutoff c is what the square of 1 − c does not pass, the mean included. Of the result the real part, clipped
+//!   to [0, 1]. Accuracies are divided by that on whole images.
 
 use serde::{Deserialize, Serialize};
 
@@ -101,6 +106,37 @@ pub struct Curve {
     pub half_agreement: Option<f64>,
 }
 
+/// Cutoffs of the square low-pass and the square high-pass.
+pub const CUTOFFS: [[f64; 4]; 2] = [[0.1, 0.2, 0.3, 0.5], [0.5, 0.7, 0.8, 0.9]];
+
+/// A square filter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Square {
+    /// Whether it passes high frequencies.
+    pub high: bool,
+    /// Its cutoff: 1 is half a cycle per pixel along rows and columns.
+    pub cutoff: f64,
+    /// Images that are classified rightly, where labels are.
+    pub accuracy: Option<Rate>,
+    /// Images that are classified as they are without a filter.
+    pub agreement: Rate,
+}
+
+/// Weights of a square filter on the half plane: what the real part of the result has.
+pub fn square(grid: Grid, cutoff: f64, high: bool) -> ndarray::Array2<f64> {
+    let Grid { h, w } = grid;
+    // As a share of the middle, by the arithmetic of the published code.
+    let cutoff = if high { 1.0 - cutoff } else { cutoff };
+    let reach = |n: usize| (cutoff * (n / 2) as f64) as i64;
+    let signed = |k: usize, n: usize| if k < n.div_ceil(2) { k as i64 } else { k as i64 - n as i64 };
+    let inside = |k: usize, n: usize| (-reach(n)..reach(n)).contains(&signed(k % n, n));
+    let passes = |r: usize, c: usize| f64::from(u8::from((inside(r, h) && inside(c, w)) != high));
+    ndarray::Array2::from_shape_fn(grid.half_shape(), |(r, c)| {
+        // A frequency and its conjugate may differ: the real part has their mean.
+        (passes(r, c) + passes(h - r, w - c)) / 2.0
+    })
+}
+
 /// The three curves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bands {
@@ -118,6 +154,17 @@ pub struct Bands {
     pub high: Curve,
     /// What passes is between two radii that follow each other.
     pub bands: Curve,
+    /// Square filters of the [`CUTOFFS`].
+    #[serde(default)]
+    pub squares: Vec<Square>,
+}
+
+impl Bands {
+    /// Accuracy with a square filter, over that on whole images.
+    pub fn relative(&self, square: &Square) -> Option<f64> {
+        let whole = self.accuracy.filter(|rate| rate.count > 0)?;
+        Some(square.accuracy?.share / whole.share)
+    }
 }
 
 impl Options {
@@ -196,8 +243,13 @@ mod run {
         let masks: Vec<Mask> = filters.iter().flatten().map(|&(a, b)| ring(grid, a, b)).collect();
         let all = Mask::new(grid, |_| true);
         let mut counts = vec![Count::default(); masks.len()];
+        let squares = [false, true].into_iter().zip(CUTOFFS);
+        let squares: Vec<(bool, f64)> = squares.flat_map(|(high, all)| all.map(|c| (high, c))).collect();
+        let weights: Vec<_> = squares.iter().map(|&(high, cutoff)| square(grid, cutoff, high)).collect();
+        let mut square_counts = vec![Count::default(); squares.len()];
         let mut total = 0.0;
-        let progress = Progress::new("band curves", (masks.len() * subject.len()) as u64);
+        let progress =
+            Progress::new("band curves", ((masks.len() + squares.len()) * subject.len()) as u64);
         for rows in chunks(subject) {
             let images = pixels(subject, &rows)?;
             if options.clamp {
@@ -214,6 +266,16 @@ mod run {
                     decided(&subject.logits(&shown(subject, &images)?)?)?
                 };
                 count.energy += spectra.energy(mask);
+                for (row, answer) in rows.clone().zip(answers) {
+                    count.right += u64::from(answer == clean.classes[row]);
+                    count.same += u64::from(answer == clean.predictions[row]);
+                }
+                progress.inc(rows.len() as u64);
+            }
+            for (weights, count) in weights.iter().zip(&mut square_counts) {
+                let mut images = spectra.weighted(weights.view());
+                outside(&mut images, options.clamp);
+                let answers = decided(&subject.logits(&shown(subject, &images)?)?)?;
                 for (row, answer) in rows.clone().zip(answers) {
                     count.right += u64::from(answer == clean.classes[row]);
                     count.same += u64::from(answer == clean.predictions[row]);
@@ -251,6 +313,16 @@ mod run {
             low: curve(low, true),
             high: curve(high, false),
             bands: Curve { points: bands, half_accuracy: None, half_agreement: None },
+            squares: squares
+                .into_iter()
+                .zip(&square_counts)
+                .map(|((high, cutoff), count)| Square {
+                    high,
+                    cutoff,
+                    accuracy: rate(count.right),
+                    agreement: Rate::new(count.same, n),
+                })
+                .collect(),
         })
     }
 }
@@ -272,6 +344,19 @@ mod tests {
         assert!(ring(grid, 0.0, LARGEST).passes_all());
         // Odd sizes have no checkerboard; nothing is lost.
         assert!(ring(Grid::new(5, 7), 0.0, *radii(12).last().unwrap()).passes_all());
+    }
+
+    #[test]
+    fn squares_by_hand() {
+        // 8 rows, 6 columns, cutoff 0.5: rows −2 to 1, columns −1 to 0.
+        let low = square(Grid::new(8, 6), 0.5, false);
+        assert_eq!(low.dim(), (8, 4));
+        // (0, 0) and (±1, 0) pass with their conjugates; (2, 0) with −2 alone; column 1 with −1 alone.
+        assert_eq!(low.column(0).to_vec(), [1.0, 1.0, 0.5, 0.0, 0.0, 0.0, 0.5, 1.0]);
+        assert_eq!(low.column(1).to_vec(), [0.5, 0.5, 0.5, 0.0, 0.0, 0.0, 0.0, 0.5]);
+        assert!(low.column(2).iter().chain(low.column(3)).all(|w| *w == 0.0));
+        assert_eq!(square(Grid::new(8, 6), 0.5, true), low.mapv(|w| 1.0 - w));
+        assert!(square(Grid::new(8, 6), 1.0, false)[[4, 3]] == 1.0);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::{About, Needs, Part, Shown, Words};
 use crate::audit::Rate;
 use crate::audit::csv::{Cell, Csv, rate};
 use crate::audit::numbers::{Beside, Measured};
+use crate::audit::published::{HIGH_FREQUENCY, LOW_FREQUENCY};
 use crate::audit::pens::{LEVEL, MEASURED, OTHER, bars, dotted, measured};
 use crate::plot::{Axis, Block, Key, Layer, Marker, Panel, Pen, REST, Sign};
 
@@ -48,6 +49,20 @@ impl Part for Bands {
             said(low),
             said(high)
         ));
+        if self.accuracy.is_some_and(|rate| rate.count > 0) {
+            let of = |high: bool| {
+                let all = self.squares.iter().filter(|s| s.high == high);
+                let all = all.filter_map(|s| Some(format!("{:.3} at {}", self.relative(s)?, s.cutoff)));
+                all.collect::<Vec<_>>().join(", ")
+            };
+            words.text.push(format!(
+                "Accuracy with a square of the spectrum alone, over that on whole images: low-frequency {}; high-frequency                  {} (cutoffs in half cycles per pixel). Published for torchvision's first ResNet-50 on ImageNet: {} and {}.",
+                of(false),
+                of(true),
+                listed(LOW_FREQUENCY),
+                listed(HIGH_FREQUENCY),
+            ));
+        }
         words.text.push(format!(
             "{} images; hard filters in pixel space, the mean of each channel kept; pixels {}.",
             self.images,
@@ -58,7 +73,7 @@ impl Part for Bands {
 
     /// A line per filter: the radii that pass are above and upto; share of the
     /// frequencies and of the energy that pass; accuracy, and agreement with the answer
-    /// to the whole image.
+    /// to the whole image. Of square filters half the side of the square, along rows and columns.
     fn table<'a>(&'a self, _: &Shown<'a>) -> Csv<'a> {
         let curves = [("low-pass", &self.low), ("high-pass", &self.high), ("band-pass", &self.bands)];
         let rows = curves.into_iter().flat_map(|(name, curve)| {
@@ -70,6 +85,17 @@ impl Part for Bands {
                 row
             })
         });
+        let squares = self.squares.iter().map(|square| {
+            let at = square.cutoff / 2.0;
+            let (name, above, upto) =
+                if square.high { ("square high-pass", at, 0.5) } else { ("square low-pass", 0.0, at) };
+            let mut row = vec![Cell::Text(name), Cell::Number(above), Cell::Number(upto)];
+            row.extend([None, None].map(Cell::from));
+            row.extend(rate(square.accuracy));
+            row.extend(rate(Some(square.agreement)));
+            row
+        });
+        let rows = rows.chain(squares);
         let header = [
             "filter",
             "above",
@@ -146,6 +172,11 @@ impl Part for Bands {
             Beside { panel: Panel::new("High-pass", x(ABOVE), y()), points: high },
         ]
     }
+}
+
+// "0.178 at 0.1, 0.530 at 0.2".
+fn listed(published: [(f64, f64); 4]) -> String {
+    published.map(|(cutoff, share)| format!("{share:.3} at {cutoff}")).join(", ")
 }
 
 const UPTO: &str = "frequencies up to (cycles/pixel)";

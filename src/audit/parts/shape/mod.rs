@@ -84,6 +84,12 @@ impl Part for ShapeBias {
             self.agreeing,
             percent(&self.either)
         ));
+        if self.mapping == Mapping::Imagenet {
+            words.text.push(format!(
+                "Published, of the 1,280 images of Geirhos et al. 2019: {}.",
+                crate::audit::published::listed(&crate::audit::published::SHAPE_BIAS)
+            ));
+        }
         words
     }
 

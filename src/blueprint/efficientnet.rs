@@ -99,8 +99,7 @@ impl Family for Efficientnet {
     fn layers(&self, architecture: &Architecture) -> Result<(Vec<Layer>, usize)> {
         let epsilon = if self.large_epsilon { 1e-3 } else { EPSILON };
         let unit = |name: String, shape: [usize; 2], size: usize, stride, groups| {
-            let conv = Conv::new(format!("{name}.0"), shape, size, stride, size / 2).grouped(groups);
-            Layer::Conv(conv.with_norm(format!("{name}.1")).with_epsilon(epsilon))
+            Layer::Conv(super::unit(name, shape, size, stride, groups).with_epsilon(epsilon))
         };
         let scaled = |channels: usize| multiple_of_8(channels as f64 * self.width);
         let counts: Vec<usize> =

@@ -24,8 +24,7 @@ pub struct Tiny;
 impl Family for Tiny {
     fn layers(&self, architecture: &Architecture) -> Result<(Vec<Layer>, usize)> {
         let unit = |name: String, shape: [usize; 2], size: usize, stride, groups| {
-            let conv = Conv::new(format!("{name}.0"), shape, size, stride, size / 2).grouped(groups);
-            Layer::Conv(conv.with_norm(format!("{name}.1")).with_epsilon(EPSILON))
+            Layer::Conv(super::unit(name, shape, size, stride, groups).with_epsilon(EPSILON))
         };
         let norm = |name: String, channels| Layer::ChannelNorm { name, channels, epsilon: 1e-5 };
         let mut layers = vec![

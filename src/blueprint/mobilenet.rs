@@ -27,8 +27,7 @@ impl Family for V2 {
     fn layers(&self, architecture: &Architecture) -> Result<(Vec<Layer>, usize)> {
         let (channels, classes) = (architecture.shape[0], architecture.outputs);
         let unit = |name: String, shape, size: usize, stride, groups| {
-            let conv = Conv::new(format!("{name}.0"), shape, size, stride, size / 2).grouped(groups);
-            [Layer::Conv(conv.with_norm(format!("{name}.1"))), RELU6]
+            [Layer::Conv(super::unit(name, shape, size, stride, groups)), RELU6]
         };
         let mut layers = Vec::from(unit("features.0".to_owned(), [32, channels], 3, 2, 1));
         layers.push(tap("features.0"));
@@ -113,8 +112,7 @@ impl Family for V3 {
     fn layers(&self, architecture: &Architecture) -> Result<(Vec<Layer>, usize)> {
         const HARDSWISH: Layer = Layer::Activation(Activation::Hardswish);
         let unit = |name: String, shape: [usize; 2], size: usize, stride, groups| {
-            let conv = Conv::new(format!("{name}.0"), shape, size, stride, size / 2).grouped(groups);
-            Layer::Conv(conv.with_norm(format!("{name}.1")).with_epsilon(1e-3))
+            Layer::Conv(super::unit(name, shape, size, stride, groups).with_epsilon(1e-3))
         };
         let mut inputs = 16;
         let first = unit("features.0".to_owned(), [inputs, architecture.shape[0]], 3, 2, 1);

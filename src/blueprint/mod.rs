@@ -37,6 +37,8 @@ pub use kind::ModelKind;
 pub use resnet::{Shortcut, Stem};
 pub use size::{Kernel, Size};
 
+use std::fmt;
+
 use crate::error::{Error, Result};
 use crate::theory::linear::Padding;
 
@@ -337,6 +339,13 @@ pub enum Layer {
     Concat(Vec<Vec<Layer>>),
     /// The place where others may look, with its name.
     Tap(String),
+    /// The same for tokens, which are looked at as an image, without the first.
+    TokenTap {
+        /// Its name.
+        name: String,
+        /// Rows and columns of the image.
+        size: [usize; 2],
+    },
 }
 
 const RELU: Layer = Layer::Activation(Activation::Relu);
@@ -347,6 +356,12 @@ fn tap(name: impl Into<String>) -> Layer {
 
 fn dense(name: impl Into<String>, outputs: usize, inputs: usize) -> Layer {
     Layer::Dense { name: name.into(), outputs, inputs, bias: true }
+}
+
+// A convolution "name.0" that keeps the size but for its stride, and its norm "name.1".
+fn unit(name: impl fmt::Display, shape: [usize; 2], size: usize, stride: usize, groups: usize) -> Conv {
+    let conv = Conv::new(format!("{name}.0"), shape, size, stride, size / 2).grouped(groups);
+    conv.with_norm(format!("{name}.1"))
 }
 
 // The sum of `main` and its input.
@@ -601,6 +616,7 @@ fn list(layers: &[Layer], all: &mut Vec<(String, Vec<usize>)>) {
             | Layer::Shuffle(_)
             | Layer::Fold
             | Layer::First
+            | Layer::TokenTap { .. }
             | Layer::Tap(_) => {}
         }
     }

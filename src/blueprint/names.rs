@@ -18,7 +18,7 @@ pub struct Scheme {
 }
 
 /// Those that are known.
-pub const SCHEMES: [Scheme; 7] = [
+pub const SCHEMES: [Scheme; 8] = [
     Scheme { of: "ResNets in transformers (Hugging Face)", rename: transformers_resnet },
     Scheme { of: "ConvNeXts in transformers (Hugging Face)", rename: transformers_convnext },
     Scheme { of: "ConvNeXts in timm", rename: timm_convnext },
@@ -26,6 +26,7 @@ pub const SCHEMES: [Scheme; 7] = [
     Scheme { of: "ResNets for CIFAR with the layers of ResNet-18 (pytorch-cifar)", rename: pytorch_cifar },
     Scheme { of: "MobileNetV2 in torchvision before 0.5", rename: old_mobilenet },
     Scheme { of: "networks of which a part is wrapped (features.module)", rename: wrapped },
+    Scheme { of: "vision transformers in timm (DeiT, DINO, MAE)", rename: timm_vit },
 ];
 
 impl Scheme {
@@ -187,6 +188,29 @@ fn pytorch_cifar(parts: &[&str]) -> Option<String> {
     }
 }
 
+fn timm_vit(parts: &[&str]) -> Option<String> {
+    Some(match parts {
+        ["cls_token"] => "class_token".to_owned(),
+        ["pos_embed"] => "encoder.pos_embedding".to_owned(),
+        ["patch_embed", "proj", end] => format!("conv_proj.{end}"),
+        ["blocks", at, rest @ ..] => {
+            let start = format!("encoder.layers.encoder_layer_{}", number(at)?);
+            match rest {
+                ["norm1", end] => format!("{start}.ln_1.{end}"),
+                ["norm2", end] => format!("{start}.ln_2.{end}"),
+                ["attn", "qkv", end] => format!("{start}.self_attention.in_proj_{end}"),
+                ["attn", "proj", end] => format!("{start}.self_attention.out_proj.{end}"),
+                ["mlp", "fc1", end] => format!("{start}.mlp.0.{end}"),
+                ["mlp", "fc2", end] => format!("{start}.mlp.3.{end}"),
+                _ => return None,
+            }
+        }
+        ["norm", end] => format!("encoder.ln.{end}"),
+        ["head", end] => format!("heads.head.{end}"),
+        _ => return None,
+    })
+}
+
 fn wrapped(parts: &[&str]) -> Option<String> {
     Some(parts.iter().filter(|part| **part != "module").copied().collect::<Vec<_>>().join("."))
 }
@@ -234,6 +258,8 @@ mod tests {
             (5, "features.1.conv.3.weight", "features.1.conv.1.weight"),
             (6, "features.module.0.weight", "features.0.weight"),
             (5, "features.17.conv.7.running_var", "features.17.conv.3.running_var"),
+            (7, "blocks.11.attn.qkv.bias", "encoder.layers.encoder_layer_11.self_attention.in_proj_bias"),
+            (7, "pos_embed", "encoder.pos_embedding"),
         ] {
             assert_eq!(renamed(scheme, name).as_deref(), Some(own), "{name}");
         }
@@ -245,6 +271,8 @@ mod tests {
             (2, "stages.0.blocks.1.mlp.fc3.bias"),
             (5, "features.1.conv.2.weight"),
             (4, "head.weight"),
+            (7, "blocks.x.norm1.weight"),
+            (7, "blocks.1.ls1.gamma"),
         ] {
             assert_eq!(renamed(scheme, name), None, "{name}");
         }

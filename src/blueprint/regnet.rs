@@ -49,8 +49,7 @@ impl Regnet {
 impl Family for Regnet {
     fn layers(&self, architecture: &Architecture) -> Result<(Vec<Layer>, usize)> {
         let unit = |name: String, shape: [usize; 2], size: usize, stride, groups| {
-            let conv = Conv::new(format!("{name}.0"), shape, size, stride, size / 2).grouped(groups);
-            Layer::Conv(conv.with_norm(format!("{name}.1")))
+            Layer::Conv(super::unit(name, shape, size, stride, groups))
         };
         let mut layers =
             vec![unit("stem".to_owned(), [STEM, architecture.shape[0]], 3, 2, 1), RELU, tap("stem")];

@@ -1,9 +1,7 @@
 //! Vision transformers (Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021). Their
 //! convolution makes tokens of squares of pixels.
 
-use super::{
-    Activation, Architecture, Attention, Conv, Embedding, Family, Layer, Over, dense, residual, tap,
-};
+use super::{Activation, Architecture, Attention, Conv, Embedding, Family, Layer, Over, dense, residual};
 use crate::error::Result;
 
 /// A vision transformer.
@@ -43,7 +41,7 @@ impl Family for Vit {
                 Layer::Activation(Activation::Gelu),
                 dense(format!("{name}.mlp.3"), width, 4 * width),
             ];
-            layers.extend([residual(mlp, 0.0), tap(name)]);
+            layers.extend([residual(mlp, 0.0), Layer::TokenTap { name, size: [h / patch, w / patch] }]);
         }
         layers.extend([norm("encoder.ln".to_owned()), Layer::First]);
         layers.push(dense("heads.head", architecture.outputs, width));

@@ -34,6 +34,7 @@ pub enum Step {
     All(Vec<Step>),
     Concat(Vec<Vec<Step>>),
     Tap(String),
+    TokenTap { name: String, size: [i64; 2] },
 }
 
 /// The steps of `layers`, their tensors made in order.
@@ -90,6 +91,9 @@ pub fn steps(maker: &mut Maker, layers: &[Layer]) -> Result<Vec<Step>> {
                 Step::Concat(ways.iter().map(|way| steps(maker, way)).collect::<Result<_>>()?)
             }
             Layer::Tap(name) => Step::Tap(name.clone()),
+            Layer::TokenTap { name, size } => {
+                Step::TokenTap { name: name.clone(), size: size.map(|n| n as i64) }
+            }
         });
     }
     Ok(all)
@@ -191,6 +195,14 @@ impl Step {
             }
             Step::Tap(name) => {
                 pass.tap(name, &h);
+                h
+            }
+            Step::TokenTap { name, size: [rows, columns] } => {
+                if pass.taps.is_some() {
+                    let (b, n, width) = h.size3()?;
+                    let squares = h.f_narrow(1, 1, n - 1)?.f_transpose(1, 2)?;
+                    pass.tap(name, &squares.f_reshape([b, width, *rows, *columns])?);
+                }
                 h
             }
         })

@@ -346,3 +346,37 @@ fn names_of_old_densenets_are_loaded() {
     let logits = |net: &Deep| net.forward(&x, &Pass::eval(false)).unwrap();
     assert_eq!(logits(&one), logits(&other));
 }
+
+#[test]
+fn every_family_learns_and_can_be_looked_at() {
+    use ModelKind::*;
+    let kinds = [
+        (MobilenetV3Small, [32, 40]),
+        (EfficientnetB0, [32, 40]),
+        (EfficientnetV2S, [32, 40]),
+        (ShufflenetV2X0_5, [32, 40]),
+        (Googlenet, [32, 40]),
+        (InceptionV3, [75, 80]),
+        (VitB_32, [32, 64]),
+        (SwinT, [40, 64]),
+        (SwinV2T, [40, 64]),
+        (MaxvitT, [224, 224]),
+    ];
+    for (kind, [h, w]) in kinds {
+        let architecture = Architecture::usual(kind, [3, h, w], 3);
+        let net = Deep::new(architecture, InitKind::Pytorch, 3, Kind::Float, Device::Cpu).unwrap();
+        let x = images([3, 3, h as i64, w as i64]).to_kind(Kind::Float);
+        let logits = net.forward(&x, &Pass::train(false)).unwrap();
+        assert_eq!(logits.size(), [3, 3], "{kind}");
+        (logits * Tensor::from_slice(&[1f32, -2.0, 0.5])).sum(Kind::Float).backward();
+        let without: Vec<_> =
+            net.parameters().filter(|e| !e.tensor.grad().defined()).map(|e| &e.name).collect();
+        assert!(without.is_empty(), "{kind}: no gradient for {without:?}");
+        // In bfloat16 the answers are about the same.
+        let eval = |half| net.forward(&x, &Pass::eval(half)).unwrap();
+        let off = ((eval(true) - eval(false)).norm() / eval(false).norm()).double_value(&[]);
+        assert!(off < 0.1, "{kind}: {off}");
+        let (jacobian, activations) = crate::probe::jacobian(&net, &x.narrow(0, 0, 1)).unwrap();
+        assert!(jacobian.mean.iter().all(|v| v.is_finite()) && activations.len() > 3, "{kind}");
+    }
+}

@@ -155,6 +155,12 @@ if __name__ == "__main__":
         case(cifar, "resnet18", CifarResNet(block, [2, 2, 2, 2]), (32, 32)),
         case(cifar, "resnet50", CifarResNet(bottleneck, [3, 4, 6, 3]), (32, 32)),
         case("MobileNetV2 in torchvision before 0.5", "mobilenet_v2", OldMobileNet(), size),
+        case(
+            "vision transformers in timm (DeiT, DINO, MAE)",
+            "vit_b_32",
+            timm.create_model("vit_base_patch32_224", num_classes=CLASSES, img_size=96),
+            (96, 96),
+        ),
     ]
     text = ",\n".join(json.dumps(case) for case in cases)
     (HERE / "foreign.json").write_text('{"cases": [\n' + text + "\n]}\n")

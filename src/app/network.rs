@@ -92,6 +92,20 @@ fn is_called(said: &str, kind: ModelKind) -> bool {
         .find_map(|by| said.strip_prefix(by))
         .unwrap_or(&said);
     said.strip_suffix("v1b").unwrap_or(said) == plain(&kind.to_string())
+        || vit(said).as_deref() == Some(&plain(&kind.to_string()))
+}
+
+// torchvision's name, plain, for what timm calls "vitbasepatch16224" or "deitbasepatch16224".
+fn vit(said: &str) -> Option<String> {
+    let rest = said.strip_prefix("vit").or_else(|| said.strip_prefix("deit"))?;
+    let (size, rest) =
+        ["base", "large", "huge"].iter().find_map(|size| Some((size, rest.strip_prefix(size)?)))?;
+    let digits = rest.strip_prefix("patch")?;
+    // The side of a square and that of the images, and nothing else.
+    let patch = ["14", "16", "32"].iter().find(|patch| digits.starts_with(**patch))?;
+    let side = &digits[patch.len()..];
+    (!side.is_empty() && side.bytes().all(|b| b.is_ascii_digit()))
+        .then(|| format!("vit{}{patch}", &size[..1]))
 }
 
 impl Origin {
@@ -258,7 +272,6 @@ mod loading {
             config.data.split = "test".to_owned();
             args.data.apply(&mut config.data)?;
             // What weights from elsewhere were trained with, unless told otherwise.
-            config.data.normalize.get_or_insert(Normalize::Imagenet);
             config.data.center.get_or_insert(false);
             let guess = match (said, guess) {
                 (Some(kind), guess) => guess.as_ref().ok().filter(|guess| guess.kind == kind),
@@ -270,6 +283,11 @@ mod loading {
             };
             config.model.kind = said.unwrap_or(config.model.kind);
             guess.iter().for_each(|guess| config.model.adopt(guess));
+            config.data.normalize.get_or_insert(match config.model.kind {
+                // Their weights are for 2x − 1.
+                ModelKind::Googlenet | ModelKind::InceptionV3 => Normalize::Half,
+                _ => Normalize::Imagenet,
+            });
             if let Some(said) = &args.transform {
                 let (kind, side) = (config.model.kind, guess.and_then(|guess| guess.side));
                 say(format_args!("{}", transform::apply(&mut config.data, said, &self.place, kind, side)?));
@@ -390,6 +408,19 @@ mod tests {
             assert!(is_called(said, ModelKind::Resnet50), "{said}");
         }
         assert!(is_called("wide_resnet50_2.racm_in1k", ModelKind::WideResnet50_2));
+        assert!(is_called("vit_base_patch16_224.augreg2_in21k_ft_in1k", ModelKind::VitB_16));
+        assert!(is_called("deit_base_patch16_384", ModelKind::VitB_16));
+        assert!(is_called("vit_huge_patch14_224", ModelKind::VitH_14));
+        for said in [
+            "vit_base_patch32_224",
+            "vit_base_patch16_clip_quickgelu_224",
+            "vit_base_patch16_rpn_224",
+            "vit_small_patch16_224",
+            "vit_base_patch16",
+            "deit3_base_patch16_224",
+        ] {
+            assert!(!is_called(said, ModelKind::VitB_16), "{said}");
+        }
         for said in ["resnetaa50", "resnetblur50.bt_in1k", "resnet50d", "resnet501", "", "seresnet50"] {
             assert!(!is_called(said, ModelKind::Resnet50), "{said}");
         }

@@ -31,7 +31,7 @@ pub const CHANNELS: [[Published; 2]; 3] = [
 ];
 
 /// Shape bias on cue-conflict images (Geirhos et al., "ImageNet-trained CNNs are biased towards texture",
-/// ICLR 2019).
+/// ICLR 2019; VGG-16 of torchvision as in the README of its code, where the paper has Caffe's).
 pub const SHAPE_BIAS: [Published; 3] = [one("humans", 0.959), one("ResNet-50", 0.221), one("VGG-16", 0.092)];
 
 /// Accuracy of torchvision's first ResNet-50 weights with a square low-pass and a square high-pass, over that

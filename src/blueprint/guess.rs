@@ -4,7 +4,7 @@
 //! in their shapes, and no others. Only the head's rows (classes), the first
 //! kernels' channels and the positions of vision transformers (the size of their images) are free; norms'
 //! counters may be missing, as they are in old files, and heads that answer in training alone be there.
-//! What has no tensor cannot be seen: activations, strides, padding, pooling. A
+//! What has no tensor cannot be seen: activations, strides, padding, pooling, heads of attention, a norm's ε. A
 //! ResNet whose first kernels are 3×3 is taken to have the stem for CIFAR, with
 //! stride 1 and no pooling.
 

@@ -1,8 +1,11 @@
 //! MaxViT (Tu et al., "MaxViT: Multi-Axis Vision Transformer", ECCV 2022), the tiny one, for images
 //! whose sides are multiples of 224.
+//!
+//! In training, running statistics of norms move with the momentum of all networks here, 0.1; torchvision's
+//! move with 0.01.
 
 use super::{Activation, Architecture, Attention, Conv, Family, Layer, Over, Pool, dense, residual, tap};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Channels and layers of each block (table 1 of the paper).
 const BLOCKS: [(usize, usize); 4] = [(64, 2), (128, 2), (256, 5), (512, 2)];
@@ -11,6 +14,8 @@ const STEM: usize = 64;
 const HEAD: usize = 32;
 /// Pixels of a block's side, and blocks of a grid's.
 const SIDE: usize = 7;
+/// Sides of images are multiples of this: a block in the last stage.
+const STEP: usize = 32 * SIDE;
 /// Largest probability of a dropped layer.
 const DROP: f64 = 0.2;
 /// ε of batch norms.
@@ -23,6 +28,12 @@ pub struct Tiny;
 
 impl Family for Tiny {
     fn layers(&self, architecture: &Architecture) -> Result<(Vec<Layer>, usize)> {
+        // What is a few pixels short would be rounded up on the way.
+        let [_, h, w] = architecture.shape;
+        if !(h.is_multiple_of(STEP) && w.is_multiple_of(STEP)) {
+            let expected = format!("sides that are multiples of {STEP} for maxvit_t");
+            return Err(Error::input("model.kind", expected, format_args!("{h}x{w}")));
+        }
         let unit = |name: String, shape: [usize; 2], size: usize, stride, groups| {
             Layer::Conv(super::unit(name, shape, size, stride, groups).with_epsilon(EPSILON))
         };

@@ -46,7 +46,8 @@ fn the_smallest_images_are_torchvisions() {
     for (name, (h, w), near) in [
         ("vit_b_16", (40, 64), "such as 64x64"),
         ("vit_h_14", (40, 40), "such as 42x42"),
-        ("maxvit_t", (256, 256), "such as 224x224"),
+        ("maxvit_t", (256, 256), "multiples of 224"),
+        ("maxvit_t", (222, 224), "multiples of 224"),
     ] {
         let kind = ModelKind::from_str(name, false).unwrap();
         let text = refused(&Architecture::usual(kind, [3, h, w], 10));

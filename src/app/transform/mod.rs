@@ -82,11 +82,11 @@ pub fn apply(
             }
         }
     } else {
-        let entry = all.iter().find(|p| p.entry.eq_ignore_ascii_case(said)).copied();
-        let names: Vec<_> = all.iter().map(|p| p.entry).collect();
+        let entry = fitting.iter().find(|p| p.entry.eq_ignore_ascii_case(said)).map(|p| **p);
+        let names: Vec<_> = fitting.iter().map(|p| p.entry).collect();
         let expected = || match names.is_empty() {
-            true => format!("a network with weights in torchvision, which {network} is not"),
-            false => format!("auto, or one of torchvision's weights of {network}: {}", names.join(", ")),
+            true => format!("a network with weights in torchvision, which this {network} is not"),
+            false => format!("auto, or one of torchvision's weights of this {network}: {}", names.join(", ")),
         };
         let entry = entry.ok_or_else(|| Error::input("--transform", expected(), shown(said)))?;
         (entry, "as was said")
@@ -168,6 +168,9 @@ mod tests {
         assert!(text.contains("IMAGENET1K_V1, IMAGENET1K_V2"), "{text}");
         assert!(applied("auto", ModelKind::Resnet20, None).unwrap_err().contains("no weights"));
         assert!(applied("auto", ModelKind::VitB_16, Some(64)).unwrap_err().contains("another size"));
-        assert!(applied("x", ModelKind::Resnet20, None).unwrap_err().contains("which resnet20 is not"));
+        assert!(applied("x", ModelKind::Resnet20, None).unwrap_err().contains("which this resnet20 is not"));
+        // Weights for images of another size are not of this network.
+        let text = applied("IMAGENET1K_V1", ModelKind::VitB_16, Some(384)).unwrap_err();
+        assert!(text.contains("vit_b_16: IMAGENET1K_SWAG_E2E_V1, found"), "{text}");
     }
 }

@@ -80,13 +80,12 @@ fn note(study: &Study) -> Note {
         note.at_least(what, share, WITHIN);
     }
     for case in &study.cases {
-        let what = format!(
-            "{}: {} modes, {} seeds that agree to {:.2}; Spearman of F with −τ",
-            case.name(),
-            case.modes.len(),
-            case.seeds,
-            case.ceiling
-        );
+        let seeds = if case.ceiling.is_nan() {
+            "one seed".to_owned()
+        } else {
+            format!("{} seeds that agree to {:.2}", case.seeds, case.ceiling)
+        };
+        let what = format!("{}: {} modes, {seeds}; Spearman of F with −τ", case.name(), case.modes.len());
         note.states(what, case.spearman[forecaster()]);
     }
     note

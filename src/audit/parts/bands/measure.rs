@@ -15,7 +15,7 @@
 //!   Explain Generalization?", CVPR 2024) and their code have them: rows −r to r − 1 and columns −s to s − 1 of the
 //!   spectrum pass, r and s being a cutoff times half the height and width, rounded down; high-pass with the
 //!   cutoff c is what the square of 1 − c does not pass, the mean included. Of the result the real part, clipped
-//!   to [0, 1]. Accuracies are divided by that on whole images.
+//!   to [0, 1] as above. Accuracies are divided by that on whole images.
 
 use serde::{Deserialize, Serialize};
 

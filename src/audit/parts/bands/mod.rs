@@ -49,14 +49,14 @@ impl Part for Bands {
             said(low),
             said(high)
         ));
-        if self.accuracy.is_some_and(|rate| rate.count > 0) {
+        if self.clamp && !self.squares.is_empty() && self.accuracy.is_some_and(|rate| rate.count > 0) {
             let of = |high: bool| {
                 let all = self.squares.iter().filter(|s| s.high == high);
                 let all = all.filter_map(|s| Some(format!("{:.3} at {}", self.relative(s)?, s.cutoff)));
                 all.collect::<Vec<_>>().join(", ")
             };
             words.text.push(format!(
-                "Accuracy with a square of the spectrum alone, over that on whole images: low-frequency {}; high-frequency                  {} (cutoffs in half cycles per pixel). Published for torchvision's first ResNet-50 on ImageNet: {} and {}.",
+                "Accuracy with a square of the spectrum alone, over that on whole images: low-frequency {}; high-frequency {} (cutoffs in half cycles per pixel). Published for torchvision's first ResNet-50 on ImageNet: {} and {}.",
                 of(false),
                 of(true),
                 listed(LOW_FREQUENCY),

@@ -275,7 +275,7 @@ mod run {
                 let mut rng = seed::rng(seed, "audit/masking/noise", row as u64);
                 let octaves = (0..count).map(|octave| {
                     let white = Array2::from_shape_simple_fn((h, w), || StandardNormal.sample(&mut rng));
-                    pyramid::noise(white.view(), count).swap_remove(octave)
+                    pyramid::noise(white.view(), count, octave)
                 });
                 octaves.collect::<Vec<Array2<f64>>>()
             };

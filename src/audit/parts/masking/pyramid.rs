@@ -60,30 +60,30 @@ fn larger(image: ArrayView2<f64>, (h, w): (usize, usize)) -> Array2<f64> {
     both(image, [h, w], doubled)
 }
 
+// Levels of the pyramid of `image`, the highest first, each in its own size.
+fn levels(image: ArrayView2<f64>, count: usize) -> Vec<Array2<f64>> {
+    let mut all = Vec::with_capacity(count);
+    let mut rest = image.to_owned();
+    for _ in 1..count {
+        let low = smaller(rest.view());
+        let high = &rest - &larger(low.view(), rest.dim());
+        all.push(high);
+        rest = low;
+    }
+    all.push(rest);
+    all
+}
+
+// The level at place `at` in the size of the first.
+fn brought_back(levels: &[Array2<f64>], at: usize) -> Array2<f64> {
+    levels[..at].iter().rev().fold(levels[at].clone(), |band, size| larger(band.view(), size.dim()))
+}
+
 /// `image` in `count` octaves, the lowest first: levels of its pyramid brought back to its size; the lowest
 /// is what is left, mean included. They add up to the image.
 pub fn octaves(image: ArrayView2<f64>, count: usize) -> Vec<Array2<f64>> {
-    let mut sizes = Vec::new();
-    let mut all: Vec<Array2<f64>> = Vec::new();
-    let mut rest = image.to_owned();
-    for level in 0..count {
-        let size = rest.dim();
-        let mut band = if level + 1 < count {
-            let low = smaller(rest.view());
-            let band = &rest - &larger(low.view(), size);
-            rest = low;
-            band
-        } else {
-            rest.clone()
-        };
-        for size in sizes.iter().rev() {
-            band = larger(band.view(), *size);
-        }
-        sizes.push(size);
-        all.push(band);
-    }
-    all.reverse();
-    all
+    let levels = levels(image, count);
+    (0..count).rev().map(|at| brought_back(&levels, at)).collect()
 }
 
 /// Root of the mean square.
@@ -91,17 +91,16 @@ pub fn rms(image: ArrayView2<f64>) -> f64 {
     (image.iter().map(|v| v * v).sum::<f64>() / image.len() as f64).sqrt()
 }
 
-/// Each octave of `noise` with the root mean square of the highest.
-pub fn noise(noise: ArrayView2<f64>, count: usize) -> Vec<Array2<f64>> {
-    let mut all = octaves(noise, count);
-    let highest = all.last().map_or(0.0, |band| rms(band.view()));
-    for band in &mut all {
-        let own = rms(band.view());
-        if own > 0.0 {
-            *band *= highest / own;
-        }
+/// An octave of `noise`, of `count`, with the root mean square of the highest.
+pub fn noise(noise: ArrayView2<f64>, count: usize, octave: usize) -> Array2<f64> {
+    let levels = levels(noise, count);
+    let highest = rms(levels[0].view());
+    let mut band = brought_back(&levels, count - 1 - octave);
+    let own = rms(band.view());
+    if own > 0.0 {
+        band *= highest / own;
     }
-    all
+    band
 }
 
 #[cfg(test)]
@@ -151,7 +150,12 @@ mod tests {
         }
         let image = image((16, 20));
         let all = octaves(image.view(), 4);
-        let equal = noise(image.view(), 4);
-        assert!(equal.iter().all(|band| (rms(band.view()) - rms(all[3].view())).abs() < 1e-12));
+        for octave in 0..4 {
+            let noise = noise(image.view(), 4, octave);
+            assert!((rms(noise.view()) - rms(all[3].view())).abs() < 1e-12);
+            // A multiple of its octave.
+            let factor = noise[[3, 5]] / all[octave][[3, 5]];
+            assert!((&all[octave] * factor - &noise).iter().all(|v| v.abs() < 1e-12));
+        }
     }
 }

@@ -450,7 +450,8 @@ pub struct ShownArgs {
     /// Which tensors of a file.
     #[command(flatten)]
     pub pick: PickArgs,
-    /// The images; for a file normalised by `imagenet` (GoogLeNet and Inception v3: `half`) and from the split `test`, unless told otherwise.
+    /// The images; for a file normalised by `imagenet` (GoogLeNet and Inception v3: `half`) and from the
+    /// split `test`, unless told otherwise.
     #[command(flatten)]
     pub data: DataArgs,
     /// Images as torchvision prescribes for the weights: auto (by the SHA-256 of the file, else as for the

@@ -271,7 +271,6 @@ mod loading {
             let mut config = RunConfig::default();
             config.data.split = "test".to_owned();
             args.data.apply(&mut config.data)?;
-            // What weights from elsewhere were trained with, unless told otherwise.
             config.data.center.get_or_insert(false);
             let guess = match (said, guess) {
                 (Some(kind), guess) => guess.as_ref().ok().filter(|guess| guess.kind == kind),
@@ -283,8 +282,9 @@ mod loading {
             };
             config.model.kind = said.unwrap_or(config.model.kind);
             guess.iter().for_each(|guess| config.model.adopt(guess));
+            // What weights from elsewhere were trained with, unless told otherwise.
             config.data.normalize.get_or_insert(match config.model.kind {
-                // Their weights are for 2x − 1.
+                // For 2x − 1.
                 ModelKind::Googlenet | ModelKind::InceptionV3 => Normalize::Half,
                 _ => Normalize::Imagenet,
             });

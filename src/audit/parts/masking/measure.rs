@@ -45,10 +45,10 @@ pub struct Octave {
     pub right: [Rate; 5],
     /// Threshold as published: steps from the strongest noise to one that leaves half of the answers right.
     pub stepped: f64,
-    /// Threshold interpolated at the criterion.
-    pub interpolated: f64,
+    /// Threshold interpolated at the criterion; None where answers without noise are not above chance.
+    pub interpolated: Option<f64>,
     /// Its 95 % interval over bootstraps of the images.
-    pub interval: [f64; 2],
+    pub interval: Option<[f64; 2]>,
 }
 
 /// A Gaussian through thresholds.
@@ -97,6 +97,8 @@ pub struct Masking {
     pub outside: f64,
     /// Right answers without noise: grey, of low contrast.
     pub clean: Rate,
+    /// The share that answers at random would have.
+    pub chance: f64,
     /// The share at which interpolated thresholds are: half-way from chance to `clean`.
     pub criterion: f64,
     /// By octave, the lowest first.
@@ -138,15 +140,16 @@ impl Masking {
             counts.iter().map(|c| c.map(|count| count as f64 / n as f64)).collect()
         };
         let criterion = |shares: &[[f64; 5]]| (shares[0][0] + chance) / 2.0;
-        // Without answers above chance there is nothing that noise could take.
         let thresholds = |shares: &[[f64; 5]]| -> Vec<f64> {
             let criterion = criterion(shares);
-            let of = |s| if shares[0][0] > chance { super::channel::interpolated(s, criterion) } else { 0.0 };
-            shares.iter().map(of).collect()
+            shares.iter().map(|s| super::channel::interpolated(s, criterion)).collect()
         };
         let counts = counted(&mut (0..right.len()));
         let all = shares(&counts);
         let interpolated = thresholds(&all);
+        let clean = Rate::new(counts[0][0], n);
+        // Without answers above chance there is nothing that noise could take.
+        let above = clean.interval[0] > chance;
         let stepped: Vec<f64> = all.iter().map(super::channel::stepped).collect();
         let fitted = |thresholds: &[f64]| super::channel::fit(thresholds).map(|g| Fitted::new(g, first));
         let drawn = (0..DRAWS).map(|draw| {
@@ -160,7 +163,7 @@ impl Masking {
         let drawn: Vec<(Vec<f64>, Option<Channel>)> = drawn.collect();
         let interval = |values: Vec<f64>| crate::stats::middle95(&values);
         let peaks: Vec<Channel> = drawn.iter().filter_map(|(_, channel)| *channel).collect();
-        let channel = fitted(&interpolated);
+        let channel = fitted(&interpolated).filter(|_| above);
         let peaked = peaks.len() as f64 / DRAWS as f64;
         let reach = (channel.is_some() && peaked >= 0.9).then(|| Reach {
             bandwidth: interval(peaks.iter().map(|c| c.bandwidth).collect()),
@@ -171,15 +174,16 @@ impl Masking {
             frequency: first * f64::from(1u32 << i),
             right: counts[i].map(|count| Rate::new(count, n)),
             stepped: stepped[i],
-            interpolated: interpolated[i],
-            interval: interval(drawn.iter().map(|(drawn, _)| drawn[i]).collect()),
+            interpolated: above.then_some(interpolated[i]),
+            interval: above.then(|| interval(drawn.iter().map(|(drawn, _)| drawn[i]).collect())),
         });
         Self {
             reference,
             size,
             images: n,
             outside,
-            clean: Rate::new(counts[0][0], n),
+            clean,
+            chance,
             criterion: criterion(&all),
             octaves: octaves.collect(),
             published: fitted(&stepped),
@@ -351,7 +355,7 @@ mod tests {
         assert_eq!(masking.octaves.iter().map(|o| o.frequency).collect::<Vec<_>>(), [1.0, 2.0, 4.0, 8.0, 16.0]);
         assert!((masking.criterion - 0.55).abs() < 1e-12);
         // Right up to 3, at 4 never: 0.55 is reached 0.45 of the way.
-        assert!((masking.octaves[1].interpolated - (4.0 - 3.45)).abs() < 1e-12);
+        assert!((masking.octaves[1].interpolated.unwrap() - (4.0 - 3.45)).abs() < 1e-12);
         let channel = masking.published.unwrap().channel;
         assert!((channel.centre - 4.0).abs() < 1e-3, "{channel:?}");
         // The same in all images: intervals of no width.
@@ -361,6 +365,13 @@ mod tests {
         assert_eq!(serde_json::from_str::<Masking>(&text).unwrap(), masking);
         let flat = of([4; 5], 3);
         assert_eq!((flat.published, flat.channel, flat.reach), (None, None, None));
+        assert!(flat.octaves.iter().all(|o| o.interpolated == Some(0.0)));
+        // One right answer of ten is chance: no noise is borne, and none takes anything.
+        let mut right = vec![vec![[false; 5]; 5]; 10];
+        right[0] = vec![[true; 5]; 5];
+        let chance = Masking::new(Reference::Labels, [32, 32], 10, 0.0, &right, 0);
+        assert!(chance.octaves.iter().all(|o| o.interpolated.is_none() && o.interval.is_none()));
+        assert_eq!((chance.chance, chance.clean.count, chance.channel), (0.1, 1, None));
     }
 
     #[cfg(feature = "torch")]

@@ -36,7 +36,7 @@ impl Masking {
 
     fn thresholds(&self) -> Vec<(f64, f64, Option<[f64; 2]>)> {
         let points = self.octaves.iter().enumerate();
-        points.map(|(i, o)| (i as f64, o.interpolated, Some(o.interval))).collect()
+        points.filter_map(|(i, o)| Some((i as f64, o.interpolated?, o.interval))).collect()
     }
 
     fn panel(&self, title: &str) -> Panel {
@@ -109,6 +109,11 @@ impl Part for Masking {
                     interval(reach.map(|r| r.centre)),
                 ));
             }
+            (None, _) if self.octaves.iter().all(|o| o.interpolated.is_none()) => words.find(format!(
+                "Noise in octaves: nothing to mask; without noise {} of the faint grey images have {what}, where                  chance is {}.",
+                percent(self.clean.share),
+                percent(self.chance)
+            )),
             (None, _) => words.find(format!(
                 "Noise in octaves: no channel with a peak; without noise {} of the faint grey images have {what}.",
                 percent(self.clean.share)
@@ -148,8 +153,9 @@ impl Part for Masking {
             octave.right.iter().zip(LEVELS).map(move |(right, level)| {
                 let mut row = vec![Cell::Number(octave.frequency), Cell::Number(level)];
                 row.extend(rate(Some(*right)));
-                let [low, high] = octave.interval;
-                row.extend([octave.stepped, octave.interpolated, low, high].map(Cell::Number));
+                let [low, high] = octave.interval.map_or([None; 2], |interval| interval.map(Some));
+                row.push(Cell::Number(octave.stepped));
+                row.extend([octave.interpolated, low, high].map(Cell::from));
                 row
             })
         });

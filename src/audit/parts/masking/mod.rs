@@ -110,7 +110,7 @@ impl Part for Masking {
                 ));
             }
             (None, _) if self.octaves.iter().all(|o| o.interpolated.is_none()) => words.find(format!(
-                "Noise in octaves: nothing to mask; without noise {} of the faint grey images have {what}, where                  chance is {}.",
+                "Noise in octaves: nothing to mask; without noise {} of the faint grey images have {what}, where chance is {}.",
                 percent(self.clean.share),
                 percent(self.chance)
             )),

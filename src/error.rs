@@ -42,14 +42,14 @@ pub enum Error {
         reason: std::io::Error,
     },
     /// A training run left the numbers.
-    #[error("training diverged at step {step}: loss {loss:e} (it was {start:e} at the start); {hint}")]
+    #[error("training diverged at step {step}: loss {loss:e}{}; {hint}", before(*start))]
     Diverged {
         /// Step at which the loss was found not finite, or grown past all use.
         step: u64,
         /// Loss there.
         loss: f64,
-        /// Loss before the first step.
-        start: f64,
+        /// Loss before the first step, where it is known.
+        start: Option<f64>,
         /// What to change: the step size, with the bound that holds.
         hint: String,
     },
@@ -200,6 +200,10 @@ pub(crate) fn shown(name: &str) -> String {
         text.push('…');
     }
     text
+}
+
+fn before(loss: Option<f64>) -> String {
+    loss.map_or_else(String::new, |loss| format!(" (it was {loss:e} at the start)"))
 }
 
 /// The known name that is most like `word`, and how like it is (Jaro & Winkler, 0 to 1).

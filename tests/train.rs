@@ -139,6 +139,7 @@ fn bad_configurations() {
     config("[train]\nstepps = 3\n", &["c.toml, line 2, column 1", "`stepps`", "nearest: `steps`"]);
     config("[train]\nsteps = \"three\"\n", &["c.toml, line 2, column 9", "u64"]);
     config("[train]\neta = -1.0\n", &["train.eta"]);
+    config("[train]\neta = 1e39\n", &["train.eta", "up to 3e38"]);
     fails(tmp.path(), &["train", "--config", "absent.toml"], &["absent.toml"]);
     fails(tmp.path(), &["train", "--device", "gpu", "--out", "r"], &["device", "cuda"]);
     fails(tmp.path(), &["train", "--kernel", "40", "--out", "r1"], &["model.kernel", "16x16"]);

@@ -234,7 +234,7 @@ impl Pool {
         Self { max: true, size, stride, padding, ceil: false }
     }
 
-    fn mean(size: usize, stride: usize, padding: usize) -> Self {
+    pub(crate) fn mean(size: usize, stride: usize, padding: usize) -> Self {
         Self { max: false, ..Self::max(size, stride, padding) }
     }
 }

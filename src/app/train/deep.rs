@@ -314,6 +314,7 @@ fn fill(
         // What was done at the step of a checkpoint is in the files already.
         let seen = resumed == Some(step);
         if !seen && probe.at(step) {
+            record(&run.trainer.read()?, &mut files)?;
             look(dir, run, &mut files)?;
         }
         let mut over = step == steps || (seen && best.enough(config.eval.patience));
@@ -327,8 +328,7 @@ fn fill(
         }
         let asked = signals.take();
         if !seen && (over || asked.is_some() || (step > 0 && save.at(step))) {
-            let rows = run.trainer.read()?;
-            record(&rows, &mut files)?;
+            record(&run.trainer.read()?, &mut files)?;
             checkpoints.write(&run.trainer, config, data, files.lengths()?)?;
             let kept = best.step.filter(|_| config.checkpoint.best);
             checkpoints.thin(config.checkpoint.keep, kept)?;

@@ -183,6 +183,17 @@ impl Deep {
         self.entries.iter().filter(|e| e.role != Role::Buffer)
     }
 
+    /// Whether no weight is infinite or not a number.
+    ///
+    /// # Errors
+    /// [`Error::Torch`](crate::Error::Torch) for faults of libtorch.
+    pub fn is_finite(&self) -> Result<bool> {
+        let _no_grad = tch::no_grad_guard();
+        let sums = self.parameters().map(|e| e.tensor.f_sum(Kind::Double));
+        let sums = Tensor::f_stack(&sums.collect::<std::result::Result<Vec<_>, _>>()?, 0)?;
+        Ok(f64::try_from(sums.f_sum(Kind::Double)?)?.is_finite())
+    }
+
     /// Precision of the weights.
     pub fn kind(&self) -> Kind {
         self.entries[0].tensor.kind()

@@ -1,6 +1,6 @@
 //! The layers of a plan with their tensors, and the pass through them.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::Pass;
 use super::attention::{Attention, Embedding};
@@ -142,7 +142,7 @@ impl Step {
             Step::ChannelNorm(norm) => norm.forward(&h, pass)?,
             Step::Activation(activation) => activated(&h, *activation)?,
             Step::Pool(pool) => pooled(&h, pool)?,
-            Step::Resize(side) => h.f_adaptive_avg_pool2d([*side, *side])?,
+            Step::Resize(side) => resized(&h, *side)?,
             Step::Mean => h.f_mean_dim([2i64, 3].as_slice(), false, None)?,
             Step::Flatten => h.f_flatten(1, -1)?,
             Step::Dense(dense) => dense.forward(&h, pass)?,
@@ -215,12 +215,40 @@ fn size(h: &Tensor) -> Result<[i64; 4]> {
     Ok([b, c, y, x])
 }
 
-fn pooled(h: &Tensor, pool: &Pool) -> Result<Tensor> {
+pub(super) fn pooled(h: &Tensor, pool: &Pool) -> Result<Tensor> {
     let (size, stride, padding) = ([pool.size; 2], [pool.stride; 2], [pool.padding; 2]);
     let [size, stride, padding] = [size, stride, padding].map(|pair| pair.map(|n| n as i64));
-    Ok(if pool.max {
-        h.f_max_pool2d(size, stride, padding, [1, 1], pool.ceil)?
-    } else {
-        h.f_avg_pool2d(size, stride, padding, pool.ceil, true, None::<i64>)?
-    })
+    if pool.max {
+        return Ok(h.f_max_pool2d(size, stride, padding, [1, 1], pool.ceil)?);
+    }
+    // Padded before: gradients through a mean pool that pads are wrong on CUDA where the channels come last
+    // (pytorch/pytorch#188344; seen with libtorch 2.11).
+    let [rows, columns] = padding;
+    let padded = (padding != [0, 0]).then(|| h.f_constant_pad_nd([columns, columns, rows, rows]));
+    let h = padded.transpose()?.unwrap_or_else(|| h.shallow_clone());
+    Ok(h.f_avg_pool2d(size, stride, [0, 0], pool.ceil, true, None::<i64>)?)
+}
+
+// Means over `side` windows along each side, which overlap where they have to. As products with matrices:
+// the gradients of libtorch's adaptive pooling are not deterministic on CUDA.
+pub(super) fn resized(h: &Tensor, side: i64) -> Result<Tensor> {
+    let [_, _, rows, columns] = size(h)?;
+    if [rows, columns] == [side; 2] {
+        return Ok(h.shallow_clone());
+    }
+    // Halves would round the weights of the means.
+    let kind = if h.kind() == Kind::Double { Kind::Double } else { Kind::Float };
+    let windows = |n: i64| -> Result<Tensor> {
+        let weights: Vec<f64> = (0..side).flat_map(|i| weights_of_window(i, side, n)).collect();
+        Ok(Tensor::from_slice(&weights).f_reshape([side, n])?.f_to_device(h.device())?.f_to_kind(kind)?)
+    };
+    let means = windows(rows)?.f_matmul(&h.f_to_kind(kind)?)?;
+    Ok(means.f_matmul(&windows(columns)?.f_transpose(0, 1)?)?.f_to_kind(h.kind())?)
+}
+
+// Of window `i` of `windows` over `n` places.
+fn weights_of_window(i: i64, windows: i64, n: i64) -> impl Iterator<Item = f64> {
+    let within = i * n / windows..((i + 1) * n + windows - 1) / windows;
+    let share = 1.0 / (within.end - within.start) as f64;
+    (0..n).map(move |place| if within.contains(&place) { share } else { 0.0 })
 }

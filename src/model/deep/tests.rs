@@ -380,3 +380,48 @@ fn every_family_learns_and_can_be_looked_at() {
         assert!(jacobian.mean.iter().all(|v| v.is_finite()) && activations.len() > 3, "{kind}");
     }
 }
+
+#[test]
+fn mean_pools_are_those_of_libtorch_forward_and_backward() {
+    use crate::blueprint::Pool;
+    let weights = images([2, 3, 9, 7]);
+    for last in [false, true] {
+        for (size, stride, padding) in [(3, 1, 1), (3, 2, 1), (2, 2, 0), (5, 3, 2)] {
+            let of = |pool: &dyn Fn(&Tensor) -> Tensor| {
+                let x = images([2, 3, 9, 7]);
+                let x = if last { super::channels_last(&x).unwrap() } else { x }.set_requires_grad(true);
+                let y = pool(&x);
+                let part = weights.narrow(2, 0, y.size()[2]).narrow(3, 0, y.size()[3]);
+                (&y * part).sum(Kind::Double).backward();
+                [y.detach(), x.grad()]
+            };
+            let (s, t, p) = (size as i64, stride as i64, padding as i64);
+            let want = of(&|x| x.avg_pool2d([s, s], [t, t], [p, p], false, true, None::<i64>));
+            let found = of(&|x| net::pooled(x, &Pool::mean(size, stride, padding)).unwrap());
+            for (want, found) in want.iter().zip(&found) {
+                assert!(found.allclose(want, 1e-14, 1e-14, false), "{size} {stride} {padding} {last}");
+            }
+        }
+    }
+}
+
+#[test]
+fn resizing_is_adaptive_pooling_forward_and_backward() {
+    for (kind, off) in [(Kind::Double, 1e-14), (Kind::Float, 1e-6), (Kind::BFloat16, 1e-2)] {
+        for [h, w] in [[1, 1], [2, 5], [7, 7], [7, 9], [13, 30]] {
+            let rounded = |shape| images(shape).to_kind(kind);
+            let of = |kind, pool: &dyn Fn(&Tensor) -> Tensor| {
+                let x = rounded([2, 3, h, w]).to_kind(kind).set_requires_grad(true);
+                let y = pool(&x);
+                (&y * rounded([2, 3, 7, 7]).to_kind(kind)).sum(Kind::Double).backward();
+                [y.detach(), x.grad()]
+            };
+            let want = of(Kind::Double, &|x| x.adaptive_avg_pool2d([7, 7]));
+            let found = of(kind, &|x| net::resized(x, 7).unwrap());
+            for (want, found) in want.iter().zip(&found) {
+                assert_eq!((found.kind(), found.size()), (kind, want.size()));
+                assert!(found.to_kind(Kind::Double).allclose(want, off, off, false), "{kind:?} {h} {w}");
+            }
+        }
+    }
+}

@@ -394,6 +394,9 @@ impl Default for MachineConfig {
     }
 }
 
+/// What libtorch takes of numbers in single precision.
+const MOST: f64 = f32::MAX as f64;
+
 /// Floating-point precision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -480,7 +483,11 @@ impl RunConfig {
     /// [`Error::Input`] naming the key.
     pub fn check(&self) -> Result<()> {
         let positive = |key: &str, v: f64| {
-            if v > 0.0 && v.is_finite() { Ok(()) } else { Err(Error::input(key, "a positive number", v)) }
+            if v > 0.0 && v <= MOST {
+                Ok(())
+            } else {
+                Err(Error::input(key, "a positive number up to 3e38", v))
+            }
         };
         let at_least_one = |key: &str, v: u64| {
             if v >= 1 { Ok(()) } else { Err(Error::input(key, "at least 1", v)) }

@@ -290,11 +290,7 @@ impl Trainer {
         for (i, (step, count, ..)) in pending.iter().enumerate() {
             let loss = losses[[i]];
             if !loss.is_finite() {
-                let hint = format!(
-                    "the step size eta = {:.3e} may be too large, or optim.warmup too short; optim.clip may help",
-                    self.schedule.at(step - 1)
-                );
-                return Err(Error::Diverged { step: *step, loss, start: f64::NAN, hint });
+                return Err(self.diverged(*step, loss));
             }
             rows.push(StepRow {
                 step: *step,
@@ -304,7 +300,19 @@ impl Trainer {
                 eta: self.schedule.at(step - 1),
             });
         }
+        // The last update may have been the one too many: its loss is that before it.
+        if !self.net.is_finite()? {
+            return Err(self.diverged(self.step, f64::NAN));
+        }
         Ok(rows)
+    }
+
+    fn diverged(&self, step: u64, loss: f64) -> Error {
+        let hint = format!(
+            "the step size eta = {:.3e} may be too large, or optim.warmup too short; optim.clip may help",
+            self.schedule.at(step - 1)
+        );
+        Error::Diverged { step, loss, start: None, hint }
     }
 }
 

@@ -224,6 +224,19 @@ fn a_loss_that_is_no_number_stops_the_run() {
     let mut trainer = trainer(&config);
     let error = (0..40).find_map(|_| trainer.update().err()).expect("an error").to_string();
     assert!(error.contains("diverged at step") && error.contains("optim.clip"), "{error}");
+    assert!(!error.contains("at the start"), "{error}");
+}
+
+#[test]
+fn weights_that_are_no_numbers_stop_the_run_though_the_loss_was_one() {
+    let mut trainer = trainer(&config());
+    assert!(trainer.net.is_finite().unwrap());
+    trainer.update().unwrap();
+    let last = trainer.net.parameters().last().unwrap().tensor.detach();
+    let _ = last.narrow(0, 0, 1).fill_(f64::NEG_INFINITY);
+    assert!(!trainer.net.is_finite().unwrap());
+    let error = trainer.read().unwrap_err().to_string();
+    assert!(error.contains("diverged at step 1: loss NaN; the step size eta"), "{error}");
 }
 
 #[test]

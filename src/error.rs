@@ -42,12 +42,12 @@ pub enum Error {
         reason: std::io::Error,
     },
     /// A training run left the numbers.
-    #[error("training diverged at step {step}: loss {loss:e}{}; {hint}", before(*start))]
+    #[error("training diverged by step {step}: {}; {hint}", lost(*loss, *start))]
     Diverged {
-        /// Step at which the loss was found not finite, or grown past all use.
+        /// Step by which a loss or weights were found not finite, or the loss grown past all use.
         step: u64,
-        /// Loss there.
-        loss: f64,
+        /// Loss there; none where weights were found not finite while the losses still were.
+        loss: Option<f64>,
         /// Loss before the first step, where it is known.
         start: Option<f64>,
         /// What to change: the step size, with the bound that holds.
@@ -202,8 +202,10 @@ pub(crate) fn shown(name: &str) -> String {
     text
 }
 
-fn before(loss: Option<f64>) -> String {
-    loss.map_or_else(String::new, |loss| format!(" (it was {loss:e} at the start)"))
+fn lost(loss: Option<f64>, start: Option<f64>) -> String {
+    let Some(loss) = loss else { return "weights are no numbers".to_owned() };
+    let start = start.map_or_else(String::new, |start| format!(" (it was {start:e} at the start)"));
+    format!("loss {loss:e}{start}")
 }
 
 /// The known name that is most like `word`, and how like it is (Jaro & Winkler, 0 to 1).

@@ -24,7 +24,7 @@ fn the_cpu_passes_its_own_check() {
 #[test]
 fn cuda_passes_where_there_is_any() {
     let tmp = tempfile::tempdir().unwrap();
-    let args = ["gpu-check", "--seconds", "0", "--only", "cnn,resnet20", "--json"];
+    let args = ["gpu-check", "--seconds", "0", "--only", "cnn,resnet20,alexnet,inception_v3", "--json"];
     match domfreq::model::device::cuda() {
         Ok(_) => assert_eq!(json(&ok(tmp.path(), &args))["passed"], true),
         Err(_) => fails(tmp.path(), &args, &["device `cuda`: no CUDA", "lib"]),

@@ -199,6 +199,18 @@ fn weights_configurations_and_data_that_differ_are_named() {
 }
 
 #[test]
+fn a_network_that_diverged_is_said_to_have_and_not_looked_at() {
+    let tmp = tempfile::tempdir().unwrap();
+    let args = "train --model resnet8 --data leaves:count=40 --size 16 --steps 6 --batch 16 --eta 1e37 --jacobians 0 \
+                --set probe.when=log --threads 1 --out r";
+    let args: Vec<_> = args.split_whitespace().collect();
+    fails(tmp.path(), &args, &["diverged by step", "eta = 1.000e37", "optim.clip"]);
+    // The looks before it are there, and are numbers.
+    let metrics = std::fs::read_to_string(tmp.path().join("r/metrics.csv")).unwrap();
+    assert!(metrics.lines().count() >= 2 && !metrics.contains("NaN"), "{metrics}");
+}
+
+#[test]
 fn evaluation_is_that_of_the_run() {
     let tmp = tempfile::tempdir().unwrap();
     let out = ok(tmp.path(), &args("r", &["--json"]));

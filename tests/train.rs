@@ -188,7 +188,7 @@ fn a_log_that_goes_away_does_not_stop_a_run() {
 fn a_diverging_run_says_so_and_its_directory_stays_readable() {
     let tmp = tempfile::tempdir().unwrap();
     let args = ["train", "--data", "leaves:count=60,size=8", "--eta", "50", "--scale", "0.3", "--out", "r"];
-    fails(tmp.path(), &args, &["diverged at step", "loss", "eta = 5e1"]);
+    fails(tmp.path(), &args, &["diverged by step", "loss", "eta = 5e1"]);
     let manifest = json(&fs::read_to_string(tmp.path().join("r/manifest.json")).unwrap());
     assert_eq!(manifest["status"], "failed");
     assert!(manifest["error"].as_str().unwrap().contains("diverged"));

@@ -52,7 +52,7 @@ const NETWORKS: [(ModelKind, Stem, usize); 21] = [
 ];
 
 const BATCH: usize = 16;
-// Of larger images fewer, for the CPU's sake.
+// Fewer of larger images: the CPU computes them in double precision.
 fn batch(side: usize) -> usize {
     (BATCH * 32 / side).max(4)
 }
@@ -66,7 +66,7 @@ const LIKE_CPU: f64 = 20.0;
 const KINKS: f64 = 2e-2;
 /// Of gradients and updates in double precision.
 const DOUBLE: f64 = 1e-8;
-/// And through units of hard edges, whose sixth is one of single precision in libtorch: seen were 2.3e-7.
+/// And through units of hard edges: libtorch multiplies by 1/6 in single precision; seen were 2.3e-7.
 const DOUBLE_HARD: f64 = 1e-6;
 /// The CPU may be lucky: no bound is below this.
 const LEAST: f64 = 1e-5;

@@ -244,5 +244,5 @@ fn table(report: &Report) -> String {
         text.push('\n');
     }
     let readers: Vec<_> = report.readers.iter().map(|r| r.name).collect();
-    text + "\n" + &study::reliability(&readers, report.kernel.is_some())
+    text + "\n" + &study::reliability(&report.model, &readers, report.kernel.is_some())
 }

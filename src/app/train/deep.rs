@@ -313,8 +313,11 @@ fn fill(
         let step = run.trainer.step();
         // What was done at the step of a checkpoint is in the files already.
         let seen = resumed == Some(step);
-        if !seen && probe.at(step) {
+        // What has diverged is not looked at.
+        if !seen && (probe.at(step) || eval.at(step)) {
             record(&run.trainer.read()?, &mut files)?;
+        }
+        if !seen && probe.at(step) {
             look(dir, run, &mut files)?;
         }
         let mut over = step == steps || (seen && best.enough(config.eval.patience));

@@ -223,6 +223,7 @@ pub(super) fn pooled(h: &Tensor, pool: &Pool) -> Result<Tensor> {
     }
     // Padded before: gradients through a mean pool that pads are wrong on CUDA where the channels come last
     // (pytorch/pytorch#188344; seen with libtorch 2.11).
+    debug_assert!(padding == [0, 0] || !pool.ceil, "what is padded before has other windows at the end");
     let [rows, columns] = padding;
     let padded = (padding != [0, 0]).then(|| h.f_constant_pad_nd([columns, columns, rows, rows]));
     let h = padded.transpose()?.unwrap_or_else(|| h.shallow_clone());
@@ -236,7 +237,7 @@ pub(super) fn resized(h: &Tensor, side: i64) -> Result<Tensor> {
     if [rows, columns] == [side; 2] {
         return Ok(h.shallow_clone());
     }
-    // Halves would round the weights of the means.
+    // In half precision the weights of the means would be rounded.
     let kind = if h.kind() == Kind::Double { Kind::Double } else { Kind::Float };
     let windows = |n: i64| -> Result<Tensor> {
         let weights: Vec<f64> = (0..side).flat_map(|i| weights_of_window(i, side, n)).collect();

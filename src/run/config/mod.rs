@@ -394,7 +394,7 @@ impl Default for MachineConfig {
     }
 }
 
-/// What libtorch takes of numbers in single precision.
+/// The largest number of single precision; libtorch's wrapper panics at larger ones.
 const MOST: f64 = f32::MAX as f64;
 
 /// Floating-point precision.

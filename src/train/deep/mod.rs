@@ -172,7 +172,7 @@ pub struct Trainer {
     pending: Vec<(u64, usize, Tensor, Option<Tensor>)>,
 }
 
-/// Updates after which losses are read from the device, and found to be numbers.
+/// Updates after which losses are read from the device; they and the weights are then found to be numbers.
 const READ: usize = 20;
 
 impl Trainer {
@@ -231,8 +231,8 @@ impl Trainer {
     /// One update; the rows of the last few whenever they have been read.
     ///
     /// # Errors
-    /// [`Error::Device`] when libtorch fails, [`Error::Diverged`] when a loss is
-    /// not a number.
+    /// [`Error::Device`] when libtorch fails, [`Error::Diverged`] when a loss or a
+    /// weight is not a number.
     pub fn update(&mut self) -> Result<Vec<StepRow>> {
         let rows = self.batches.at(self.step).to_vec();
         let weights = self.optimiser.tensors();
@@ -290,7 +290,7 @@ impl Trainer {
         for (i, (step, count, ..)) in pending.iter().enumerate() {
             let loss = losses[[i]];
             if !loss.is_finite() {
-                return Err(self.diverged(*step, loss));
+                return Err(self.diverged(*step, Some(loss)));
             }
             rows.push(StepRow {
                 step: *step,
@@ -300,14 +300,14 @@ impl Trainer {
                 eta: self.schedule.at(step - 1),
             });
         }
-        // The last update may have been the one too many: its loss is that before it.
+        // A loss is that before its update: the last one may have been one too many.
         if !self.net.is_finite()? {
-            return Err(self.diverged(self.step, f64::NAN));
+            return Err(self.diverged(self.step, None));
         }
         Ok(rows)
     }
 
-    fn diverged(&self, step: u64, loss: f64) -> Error {
+    fn diverged(&self, step: u64, loss: Option<f64>) -> Error {
         let hint = format!(
             "the step size eta = {:.3e} may be too large, or optim.warmup too short; optim.clip may help",
             self.schedule.at(step - 1)

@@ -223,7 +223,7 @@ fn a_loss_that_is_no_number_stops_the_run() {
     config.train.eta = 1e30;
     let mut trainer = trainer(&config);
     let error = (0..40).find_map(|_| trainer.update().err()).expect("an error").to_string();
-    assert!(error.contains("diverged at step") && error.contains("optim.clip"), "{error}");
+    assert!(error.contains("diverged by step") && error.contains("optim.clip"), "{error}");
     assert!(!error.contains("at the start"), "{error}");
 }
 
@@ -236,7 +236,7 @@ fn weights_that_are_no_numbers_stop_the_run_though_the_loss_was_one() {
     let _ = last.narrow(0, 0, 1).fill_(f64::NEG_INFINITY);
     assert!(!trainer.net.is_finite().unwrap());
     let error = trainer.read().unwrap_err().to_string();
-    assert!(error.contains("diverged at step 1: loss NaN; the step size eta"), "{error}");
+    assert!(error.contains("diverged by step 1: weights are no numbers; the step size eta"), "{error}");
 }
 
 #[test]

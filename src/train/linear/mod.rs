@@ -165,7 +165,7 @@ pub fn train(
             let first = *start.get_or_insert(loss);
             if !loss.is_finite() || loss > LOST * first || a.iter().any(|x| !x.is_finite()) {
                 let hint = advice(plan, modes, step);
-                return Err(Error::Diverged { step, loss, start: Some(first), hint });
+                return Err(Error::Diverged { step, loss: Some(loss), start: Some(first), hint });
             }
             if measured {
                 let mut accuracy = None;

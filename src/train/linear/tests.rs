@@ -218,7 +218,7 @@ fn a_diverging_run_stops_with_step_loss_and_advice() {
         let error = train(net.as_ref(), space.as_mut(), &plan, &samples, &modes, &mut record)
             .unwrap_err()
             .to_string();
-        assert!(error.contains("diverged at step 50") && error.contains("eta = 5e0"), "{error}");
+        assert!(error.contains("diverged by step 50") && error.contains("eta = 5e0"), "{error}");
         assert_eq!(record.rows.len(), 1); // the start; nothing was recorded of the wreck
     }
 }

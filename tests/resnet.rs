@@ -360,6 +360,9 @@ fn a_study_of_forecasts_takes_runs_that_differ_in_their_seed() {
     // Four modes of the leaves from two seeds, four of the shapes from one, which agrees with none.
     assert_eq!((rows.len(), rows.iter().filter(|r| r[2] == "2" && !r[3].is_empty()).count()), (8, 4));
     assert!(rows.iter().all(|r| !r[10].is_empty() && r[12].is_empty() && !r[13].is_empty()), "{csv}");
+    // The order in which runs are named changes nothing.
+    ok(tmp.path(), &["figure", "forecast", "b0", "a1", "a0", "--out", "turned.png"]);
+    assert_eq!(std::fs::read_to_string(tmp.path().join("turned.csv")).unwrap(), csv);
     ok(tmp.path(), &["train", "--data", "cosines", "--steps", "5", "--device", "cpu", "--out", "linear"]);
     fails(tmp.path(), &["figure", "forecast", "linear", "--out", "g.png"], &["a run of a deep network"]);
     assert!(!tmp.path().join("g.png").exists());

@@ -85,7 +85,7 @@ fn like(model: &ModelConfig) -> &'static str {
 }
 
 /// By how much a score has to order better for that to be said: differences of up to 0.03 between two
-/// scores were not told from chance in the study, those of 0.04 and more were.
+/// scores were not told from chance in the study (p > 0.1), those of 0.04 and more were (p < 0.04).
 const BETTER: f64 = 0.04;
 
 /// One line for the table: how far each of `readers`, s, s·ρ and, where it is asked for, the

@@ -122,7 +122,11 @@ impl Study {
             }
             groups.entry((data(run)?, network(&run.config), but_seed(&run.config))).or_default().push(run);
         }
-        let cases = groups.into_iter().map(|((data, network, _), runs)| case(data, network, &runs));
+        let cases = groups.into_iter().map(|((data, network, _), mut runs)| {
+            // Scores are those of the first run that has them: in whatever order runs are named.
+            runs.sort_by_key(|run| run.config.run.seed);
+            case(data, network, &runs)
+        });
         Ok(Self { cases: cases.collect::<Result<_>>()? })
     }
 

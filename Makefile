@@ -90,13 +90,13 @@ TORCH_LIB   = import os, torch; own = os.path.join(os.path.dirname(torch.__file_
 LENT        = LD_LIBRARY_PATH=$$($(PYTHON) -c '$(TORCH_LIB)' 2>/dev/null || echo "$${LD_LIBRARY_PATH:-}") $(BIN)
 PEER        = $(FIGURES)/gpu-peer.json
 
-gpu-check: $(if $(filter file,$(origin BIN)),build) ## does the GPU compute what the CPU computes, and how fast [BIN=PATH DATA=SPEC]
+gpu-check: $(if $(filter file,$(origin BIN)),build) ## does the GPU compute what the CPU computes, and how fast [BIN=PATH DATA=SPEC ONLY=NETWORKS]
 	@mkdir -p $(FIGURES) $(RUNS)
 	rm -f $(PEER)
 	if $(PYTHON) -c 'import torchvision' 2>/dev/null; then \
 	  $(PYTHON) benches/peers/resnet.py --device $(DEVICE) --budget 5 > $(PEER).new && mv $(PEER).new $(PEER); \
 	else echo "no PyTorch for $(PYTHON): speeds without a peer" >&2; fi
-	$(LENT) gpu-check --device $(DEVICE) --out $(FIGURES)/gpu-check.json $$(if [ -f $(PEER) ]; then echo --peer $(PEER); fi)
+	$(LENT) gpu-check --device $(DEVICE) --out $(FIGURES)/gpu-check.json $(if $(ONLY),--only $(ONLY)) $$(if [ -f $(PEER) ]; then echo --peer $(PEER); fi)
 	$(LENT) train --model resnet50 --data shapes:count=128 --size 224 --steps 4 --batch 32 --jacobians 0 \
 	  --probe-samples 64 --device $(DEVICE) --out $(RUNS)/gpu-resnet50 --force > /dev/null
 	time $(LENT) audit $(RUNS)/gpu-resnet50 --limit 100 --only heatmap --quick --device $(DEVICE) --out $(RUNS)/gpu-audit --force > /dev/null

@@ -204,8 +204,8 @@ fn a_network_that_diverged_is_said_to_have_and_not_looked_at() {
     let args = "train --model resnet8 --data leaves:count=40 --size 16 --steps 6 --batch 16 --eta 1e37 --jacobians 0 \
                 --set probe.when=log --threads 1 --out r";
     let args: Vec<_> = args.split_whitespace().collect();
-    fails(tmp.path(), &args, &["diverged by step", "eta = 1.000e37", "optim.clip"]);
-    // The looks before it are there, and are numbers.
+    fails(tmp.path(), &args, &["diverged by step", "the step size eta = ", "optim.clip"]);
+    // The looks before it are there.
     let metrics = std::fs::read_to_string(tmp.path().join("r/metrics.csv")).unwrap();
     assert!(metrics.lines().count() >= 2 && !metrics.contains("NaN"), "{metrics}");
 }

@@ -237,6 +237,18 @@ impl Pool {
     pub(crate) fn mean(size: usize, stride: usize, padding: usize) -> Self {
         Self { max: false, ..Self::max(size, stride, padding) }
     }
+
+    /// Windows along a side of `n` pixels; none where one does not fit.
+    pub(crate) fn windows(&self, n: usize) -> Option<usize> {
+        let padded = n + 2 * self.padding;
+        if !self.ceil {
+            return Some(padded.checked_sub(self.size)? / self.stride + 1);
+        }
+        let count = (padded + self.stride - 1).checked_sub(self.size)? / self.stride + 1;
+        // The last window must begin inside of the image or its padding before.
+        let beyond = (count - 1) * self.stride >= n + self.padding;
+        Some(if beyond { count - 1 } else { count }).filter(|&count| count > 0)
+    }
 }
 
 /// A step of the forward pass.
@@ -444,6 +456,16 @@ impl Plan {
         &self.layers
     }
 
+    /// Whether its last layers read each place by weights of its own, and not a mean over all of them.
+    pub fn reads_places(&self) -> bool {
+        any(&self.layers, &|layer| matches!(layer, Layer::Flatten))
+    }
+
+    /// Whether it has batch norms.
+    pub fn has_norm(&self) -> bool {
+        has_norm(&self.layers)
+    }
+
     /// Names and shapes of all tensors, in the order of PyTorch's `state_dict`.
     pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
         let mut all = Vec::new();
@@ -532,15 +554,7 @@ fn walk(layers: &[Layer], n: usize, rows: bool, circular: bool) -> Option<usize>
             }
             Some((n + pads[0] + pads[1]).checked_sub(kernel)? / stride + 1)
         }
-        Layer::Pool(Pool { size, stride, padding, ceil, .. }) => {
-            let padded = n + 2 * padding;
-            if !ceil {
-                return Some(padded.checked_sub(*size)? / stride + 1);
-            }
-            let count = (padded + stride - 1).checked_sub(*size)? / stride + 1;
-            // The last window must begin inside of the image or its padding before.
-            Some(if (count - 1) * stride >= n + padding { count - 1 } else { count }).filter(|&c| c > 0)
-        }
+        Layer::Pool(pool) => pool.windows(n),
         Layer::Resize(n) => Some(*n),
         Layer::Mean | Layer::Flatten => Some(1),
         Layer::Subsample(_) | Layer::Fold => Some(n.div_ceil(2)),

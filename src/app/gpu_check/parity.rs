@@ -17,7 +17,7 @@ use crate::train::deep::Targets;
 use crate::train::linear::{self, Plan};
 use crate::weights::NamedTensor;
 
-/// One of each family, and what is special in the layers of some.
+/// At least one of each family, and what is special in the layers of some.
 const NETWORKS: [(ModelKind, Stem, usize); 21] = [
     (ModelKind::Cnn, Stem::Cifar, 32),
     (ModelKind::Resnet20, Stem::Cifar, 32),
@@ -52,12 +52,12 @@ const NETWORKS: [(ModelKind, Stem, usize); 21] = [
 ];
 
 const BATCH: usize = 16;
+const STEPS: u64 = 3;
+
 // Fewer of larger images: the CPU computes them in double precision.
 fn batch(side: usize) -> usize {
     (BATCH * 32 / side).max(4)
 }
-
-const STEPS: u64 = 3;
 
 /// Rounding in another order may cost so many times what it costs the CPU.
 const LIKE_CPU: f64 = 20.0;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::study;
+use super::study::{self, Like};
 use crate::app::expected::{self, Expected, Kernel};
 use crate::app::{notes, prepared, print};
 use crate::cli::PredictArgs;
@@ -57,7 +57,7 @@ pub fn run(args: &PredictArgs, config: DeepConfig) -> Result<()> {
     if asked.contains(&TheoryKind::None) {
         return Err(Error::input("predict", "a theory that applies", "measure.theory = [\"none\"]").into());
     }
-    let (samples, modes, expected) = expect(&config)?;
+    let (samples, modes, expected, like) = expect(&config)?;
     let mut said: Vec<String> = notes::degenerate(&modes).into_iter().collect();
     said.extend(expected.readers.iter().filter_map(|score| few(score, samples.len())));
     if expected.readers.is_empty() && expected.kernel.is_none() {
@@ -96,10 +96,10 @@ pub fn run(args: &PredictArgs, config: DeepConfig) -> Result<()> {
         return Ok(());
     }
     notes::say_all(&report.notes);
-    print(table(&report).as_bytes())
+    print(table(&report, &like).as_bytes())
 }
 
-fn expect(config: &DeepConfig) -> Result<(Samples, Modes, Expected)> {
+fn expect(config: &DeepConfig) -> Result<(Samples, Modes, Expected, Like)> {
     let kernel = config.measure.theory.contains(&TheoryKind::Kernel);
     if cfg!(not(feature = "torch")) && kernel {
         let found = "`kernel` in a domfreq that was built without libtorch (feature `torch`)";
@@ -110,6 +110,7 @@ fn expect(config: &DeepConfig) -> Result<(Samples, Modes, Expected)> {
     #[cfg(feature = "torch")]
     let pixels = kernel.then(|| crate::train::deep::Pixels::new(set.images.view()));
     let samples = prepared(set, &config.data)?;
+    let like = Like::new(&config.architecture(samples.shape, samples.outputs()))?;
     let modes = Modes::new(&samples)?;
     #[cfg_attr(not(feature = "torch"), expect(unused_mut))]
     let mut found = Expected { readers: expected::readers(config, &samples, &modes)?, kernel: None };
@@ -117,7 +118,7 @@ fn expect(config: &DeepConfig) -> Result<(Samples, Modes, Expected)> {
     if let Some(pixels) = pixels {
         found.kernel = Some(kernel_flow(config, &samples, &modes, &pixels)?);
     }
-    Ok((samples, modes, found))
+    Ok((samples, modes, found, like))
 }
 
 #[cfg(feature = "torch")]
@@ -187,7 +188,7 @@ fn few(score: &ReaderScore, images: usize) -> Option<String> {
     })
 }
 
-fn table(report: &Report) -> String {
+fn table(report: &Report, like: &Like) -> String {
     let mut text = format!(
         "Order in which {} should discover the {} modes of {}, without training:\n",
         report.model.kind,
@@ -244,5 +245,5 @@ fn table(report: &Report) -> String {
         text.push('\n');
     }
     let readers: Vec<_> = report.readers.iter().map(|r| r.name).collect();
-    text + "\n" + &study::reliability(&report.model, &readers, report.kernel.is_some())
+    text + "\n" + &study::reliability(like, &readers, report.kernel.is_some())
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::blueprint::{Architecture, ModelKind, Plan};
+use crate::error::Result;
 use crate::readers::FORECAST;
-use crate::run::config::{ModelConfig, ModelKind};
 use crate::stats::spearman;
 
 /// A line per mode of each case, as `domfreq figure forecast` writes it.
@@ -70,17 +71,26 @@ fn order(keep: impl Fn(&str) -> bool, score: impl Fn(&Mode) -> f64) -> f64 {
     })
 }
 
-/// The network of the study that `model` is most like.
-fn like(model: &ModelConfig) -> &'static str {
-    let name = model.kind.to_string();
-    match model.kind {
-        ModelKind::Resnet8 => "resnet8",
-        ModelKind::Cnn if model.norm => "cnn",
-        ModelKind::Cnn => "cnn without batch norm",
-        // Their dense layers read every place.
-        _ if name.starts_with("vgg") && name.ends_with("_bn") => "cnn",
-        _ if name == "alexnet" || name.starts_with("vgg") => "cnn without batch norm",
-        _ => "resnet20",
+/// The network of the study that another one is most like.
+pub struct Like {
+    name: &'static str,
+    /// Where it is not the network of the study itself.
+    other: Option<ModelKind>,
+}
+
+impl Like {
+    /// # Errors
+    /// Those of [`Plan::new`].
+    pub fn new(architecture: &Architecture) -> Result<Self> {
+        let (kind, plan) = (architecture.kind, Plan::new(architecture)?);
+        let name = match (plan.reads_places(), plan.has_norm()) {
+            (true, true) => "cnn",
+            (true, false) => "cnn without batch norm",
+            (false, _) if kind == ModelKind::Resnet8 => "resnet8",
+            (false, _) => "resnet20",
+        };
+        let itself = matches!(kind, ModelKind::Resnet8 | ModelKind::Resnet20 | ModelKind::Cnn);
+        Ok(Self { name, other: (!itself).then_some(kind) })
     }
 }
 
@@ -89,10 +99,9 @@ fn like(model: &ModelConfig) -> &'static str {
 const BETTER: f64 = 0.04;
 
 /// One line for the table: how far each of `readers`, s, s·ρ and, where it is asked for, the
-/// kernel flow are to be trusted for `model`.
-pub fn reliability(model: &ModelConfig, readers: &[&str], kernel: bool) -> String {
-    let like = like(model);
-    let keep = |network: &str| network == like;
+/// kernel flow are to be trusted.
+pub fn reliability(like: &Like, readers: &[&str], kernel: bool) -> String {
+    let keep = |network: &str| network == like.name;
     let of_reader = |reader: &str| order(keep, |m| m.get(&format!("f_{reader}")));
     let mut scores: Vec<(String, f64)> =
         readers.iter().map(|r| (format!("F by {r}"), of_reader(r))).collect();
@@ -104,11 +113,11 @@ pub fn reliability(model: &ModelConfig, readers: &[&str], kernel: bool) -> Strin
     scores.push(("s·ρ".to_owned(), product));
     scores.push(("s".to_owned(), order(keep, |m| m.get("s"))));
     let seeds = mean(keep, |modes| modes[0].get("agreement"));
-    let itself = like.split(' ').next() == Some(&model.kind.to_string());
-    let other = if itself { String::new() } else { format!("; {} was not measured", model.kind) };
+    let other = like.other.map_or_else(String::new, |kind| format!("; {kind} was not measured"));
     let mut text = format!(
-        "On nine forms of CIFAR-10 with a {like} and cross-entropy (assets/study{other}) Spearman's correlation \
+        "On nine forms of CIFAR-10 with a {} and cross-entropy (assets/study{other}) Spearman's correlation \
          with the order of discovery was",
+        like.name
     );
     for (name, value) in scores.iter().filter(|(_, value)| value.is_finite()) {
         let _ = write!(text, " {value:.2} for {name},");
@@ -157,7 +166,9 @@ mod tests {
 
     #[test]
     fn one_line_names_what_was_asked_for_and_the_network_it_was_measured_with() {
-        let model = |kind, norm| ModelConfig { kind, norm, ..ModelConfig::default() };
+        let model = |kind, norm| {
+            Like::new(&Architecture { norm, ..Architecture::usual(kind, [3, 32, 32], 10) }).unwrap()
+        };
         let resnet8 = model(ModelKind::Resnet8, true);
         let text = reliability(&resnet8, &["means", "none"], true);
         let parts = [

@@ -223,11 +223,20 @@ pub(super) fn pooled(h: &Tensor, pool: &Pool) -> Result<Tensor> {
     }
     // Padded before: gradients through a mean pool that pads are wrong on CUDA where the channels come last
     // (pytorch/pytorch#188344; seen with libtorch 2.11).
-    debug_assert!(padding == [0, 0] || !pool.ceil, "what is padded before has other windows at the end");
     let [rows, columns] = padding;
     let padded = (padding != [0, 0]).then(|| h.f_constant_pad_nd([columns, columns, rows, rows]));
-    let h = padded.transpose()?.unwrap_or_else(|| h.shallow_clone());
-    Ok(h.f_avg_pool2d(size, stride, [0, 0], pool.ceil, true, None::<i64>)?)
+    let means = padded.transpose()?.as_ref().unwrap_or(h).f_avg_pool2d(
+        size,
+        stride,
+        [0, 0],
+        pool.ceil,
+        true,
+        None::<i64>,
+    )?;
+    // Of what is padded already, a window that is padding only would be one more.
+    let [_, _, y, x] = self::size(h)?;
+    let windows = |n: i64| pool.windows(n as usize).unwrap_or_default() as i64;
+    Ok(means.f_narrow(2, 0, windows(y))?.f_narrow(3, 0, windows(x))?)
 }
 
 // Means over `side` windows along each side, which overlap where they have to. As products with matrices:

@@ -384,11 +384,11 @@ fn every_family_learns_and_can_be_looked_at() {
 #[test]
 fn mean_pools_are_those_of_libtorch_forward_and_backward() {
     use crate::blueprint::Pool;
-    let weights = images([2, 3, 9, 7]);
-    for last in [false, true] {
-        for (size, stride, padding) in [(3, 1, 1), (3, 2, 1), (2, 2, 0), (5, 3, 2)] {
+    let weights = images([2, 3, 9, 9]);
+    for (last, ceil) in [(false, false), (true, false), (false, true), (true, true)] {
+        for (size, stride, padding) in [(3, 1, 1), (3, 2, 1), (2, 2, 0), (5, 3, 2), (2, 2, 1)] {
             let of = |pool: &dyn Fn(&Tensor) -> Tensor| {
-                let x = images([2, 3, 9, 7]);
+                let x = images([2, 3, 9, 8]);
                 let x = if last { super::channels_last(&x).unwrap() } else { x }.set_requires_grad(true);
                 let y = pool(&x);
                 let part = weights.narrow(2, 0, y.size()[2]).narrow(3, 0, y.size()[3]);
@@ -396,10 +396,12 @@ fn mean_pools_are_those_of_libtorch_forward_and_backward() {
                 [y.detach(), x.grad()]
             };
             let (s, t, p) = (size as i64, stride as i64, padding as i64);
-            let want = of(&|x| x.avg_pool2d([s, s], [t, t], [p, p], false, true, None::<i64>));
-            let found = of(&|x| net::pooled(x, &Pool::mean(size, stride, padding)).unwrap());
+            let want = of(&|x| x.avg_pool2d([s, s], [t, t], [p, p], ceil, true, None::<i64>));
+            let pool = Pool { ceil, ..Pool::mean(size, stride, padding) };
+            let found = of(&|x| net::pooled(x, &pool).unwrap());
             for (want, found) in want.iter().zip(&found) {
-                assert!(found.allclose(want, 1e-14, 1e-14, false), "{size} {stride} {padding} {last}");
+                assert_eq!(found.size(), want.size(), "{pool:?}");
+                assert!(found.allclose(want, 1e-14, 1e-14, false), "{pool:?} {last}");
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::MOST;
+use super::{MOST, positive};
 use crate::error::{Error, Result};
 
 /// `[optim]`: how a deep network descends.
@@ -216,7 +216,6 @@ pub(super) fn check(
         if ok { Ok(()) } else { Err(Error::input(key, expected, found)) }
     };
     let share = |key: &str, v: f64| within(key, (0.0..1.0).contains(&v), "0 to below 1", v);
-    let positive = |key: &str, v: f64| within(key, v > 0.0 && v <= MOST, "a positive number up to 3e38", v);
     let not_negative = |key: &str, v: f64| within(key, (0.0..=MOST).contains(&v), "a number, 0 to 3e38", v);
     let at_least_one = |key: &str, v: u64| within(key, v >= 1, "at least 1", v as f64);
     share("optim.smoothing", optim.smoothing)?;

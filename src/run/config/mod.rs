@@ -397,6 +397,10 @@ impl Default for MachineConfig {
 /// The largest number of single precision; libtorch's wrapper panics at larger ones.
 const MOST: f64 = f32::MAX as f64;
 
+fn positive(key: &str, v: f64) -> Result<()> {
+    if v > 0.0 && v <= MOST { Ok(()) } else { Err(Error::input(key, "a positive number up to 3e38", v)) }
+}
+
 /// Floating-point precision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -482,13 +486,6 @@ impl RunConfig {
     /// # Errors
     /// [`Error::Input`] naming the key.
     pub fn check(&self) -> Result<()> {
-        let positive = |key: &str, v: f64| {
-            if v > 0.0 && v <= MOST {
-                Ok(())
-            } else {
-                Err(Error::input(key, "a positive number up to 3e38", v))
-            }
-        };
         let at_least_one = |key: &str, v: u64| {
             if v >= 1 { Ok(()) } else { Err(Error::input(key, "at least 1", v)) }
         };

@@ -186,7 +186,7 @@ impl Deep {
     /// Whether no weight is infinite or not a number.
     ///
     /// # Errors
-    /// [`Error::Torch`](crate::Error::Torch) for faults of libtorch.
+    /// [`Error::Device`] when libtorch fails.
     pub fn is_finite(&self) -> Result<bool> {
         let _no_grad = tch::no_grad_guard();
         let sums = self.parameters().map(|e| e.tensor.f_sum(Kind::Double));

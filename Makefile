@@ -193,7 +193,7 @@ study-forecast: build ## the study behind it, on DATA=SPEC of ten classes: more 
 # Cues of so many frequencies, and of these amplitudes relative to the content.
 CUES        = 1 2 4 8 16 32
 AMPLITUDES  = 0.25 0.354 0.5 0.707 1 1.414 2 2.828 4
-ON_CUES     = --center false --batch 64 --eta 0.02 --epochs 5 --jacobians 0 --eval test --theory none
+ON_CUES     = --center false --batch 64 --eta 0.02 --epochs 5 --jacobians 0 --theory none
 
 fig-shortcut: build ## when networks take a cue instead of the content: over its amplitude and concentration
 	@mkdir -p $(FIGURES)
@@ -203,6 +203,7 @@ fig-shortcut: build ## when networks take a cue instead of the content: over its
 	    $(call train,shortcut,shortcut/$$net-$$m-$$a,--model $$net --data $$cue); \
 	  done; \
 	  $(BIN) train --model resnet8 --data $$cue$(COMMA)noise=0.5$(COMMA)count=512 $(ON_CUES) \
+	    --eval test,validation --set eval.every=0.25 \
 	    --out $(RUNS)/shortcut/resnet8-$$m-$$a --force > /dev/null; \
 	done; done
 	$(BIN) figure shortcut $(RUNS)/shortcut/* --out $(FIGURES)/shortcut.png
@@ -220,7 +221,7 @@ fig-texture: build ## shape or texture: over the width of the textures' spectra,
 	  for net in fcnn lcnn; do \
 	    $(call train,texture,texture/$$net-$$phases-$$width,--model $$net --data $$data); \
 	  done; \
-	  $(BIN) train --model resnet8 --data $$data $(ON_CUES) --out $(RUNS)/texture/resnet8-$$phases-$$width \
+	  $(BIN) train --model resnet8 --data $$data $(ON_CUES) --eval test --out $(RUNS)/texture/resnet8-$$phases-$$width \
 	    --force > /dev/null; \
 	done; done
 	$(BIN) figure texture $(RUNS)/texture/* --out $(FIGURES)/texture.png

@@ -759,9 +759,10 @@ pub struct DeepArgs {
     /// Flip half of the images
     #[arg(long)]
     pub flip: bool,
-    /// Evaluate on this split as training goes
-    #[arg(long, value_name = "SPLIT")]
-    pub eval: Option<String>,
+    /// Evaluate on this split as training goes, and on others beside it; the first one decides
+    /// which weights are the best
+    #[arg(long, value_name = "SPLIT,…", value_delimiter = ',')]
+    pub eval: Vec<String>,
     /// Look into the network every epoch, or --looks times: evenly, or by a constant factor [default: epoch]
     #[arg(long)]
     pub probe: Option<When>,
@@ -793,7 +794,9 @@ impl DeepArgs {
         config.optim.ema = self.ema.or(config.optim.ema);
         set(&mut config.augment.crop, &self.crop);
         config.augment.flip |= self.flip;
-        config.eval.split = self.eval.clone().or(config.eval.split.take());
+        if let [split, beside @ ..] = &self.eval[..] {
+            (config.eval.split, config.eval.beside) = (Some(split.clone()), beside.to_vec());
+        }
         set(&mut config.probe.when, &self.probe);
         set(&mut config.probe.count, &self.looks);
         config.probe.samples = self.probe_samples.or(config.probe.samples);

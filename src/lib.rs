@@ -63,6 +63,7 @@ pub mod shortcuts;
 pub mod slurm;
 pub mod spectrum;
 pub(crate) mod stats;
+pub(crate) mod study;
 pub mod sweep;
 pub mod theory;
 pub mod threads;

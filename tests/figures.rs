@@ -93,7 +93,7 @@ fn all_figures_and_the_page_that_shows_them() {
                 train(dir, all.last().unwrap(), &flags);
             }
             all.push(format!("sc-resnet8-{cue}-{amplitude}"));
-            let more = "--center false --epochs 1 --batch 32 --eta 0.02 --jacobians 0 --eval test";
+            let more = "--center false --epochs 1 --batch 32 --eta 0.02 --jacobians 0 --eval test,validation";
             train(dir, all.last().unwrap(), &format!("--data {data},noise=0.3 --model resnet8 {more}"));
         }
     }

@@ -26,7 +26,7 @@ const RUN: [&str; 22] = [
     "--epochs",
     "8",
     "--eval",
-    "test",
+    "test,validation",
     "--crop",
     "2",
     "--flip",
@@ -114,7 +114,7 @@ fn signals_stop_a_run_with_a_checkpoint_or_only_write_one() {
             (&manifest["status"], manifest["resumed"].as_array().unwrap().len()),
             (&"finished".into(), 1)
         );
-        for file in ["metrics.csv", "steps.csv", "eval.csv", "summary.json"] {
+        for file in ["metrics.csv", "steps.csv", "eval.csv", "eval-validation.csv", "summary.json"] {
             let read = |run: &str| std::fs::read(tmp.path().join(run).join(file)).unwrap();
             assert!(read(name) == read("whole"), "{file} differs");
         }
@@ -135,6 +135,8 @@ fn what_does_not_fit_is_said_and_nothing_is_begun() {
     train(&["--model", "resnet20", "--epochs", "3", "--steps", "9"], &["either epochs or steps"]);
     train(&["--model", "resnet50", "--stem", "imagenet"], &["at least 32x32 for resnet50", "12x12"]);
     train(&["--model", "resnet8", "--eval", "train"], &["eval.split", "another split"]);
+    train(&["--model", "resnet8", "--eval", "test,train"], &["eval.beside", "another split"]);
+    train(&["--model", "resnet8", "--eval", "test,../a"], &["eval.beside", "letters", "../a"]);
     train(&["--model", "resnet8", "--eval", "dev"], &["`train`, `validation` or `test`", "dev"]);
     train(&["--model", "resnet8", "--weights", "absent.safetensors"], &["absent.safetensors"]);
     train(&["--model", "cnn", "--kernel", "13"], &["model.kernel", "13x13"]);
@@ -224,6 +226,16 @@ fn evaluation_is_that_of_the_run() {
     let loss: f64 = last[2].parse().unwrap();
     assert!((report["loss"].as_f64().unwrap() - loss).abs() < 1e-5 * loss);
     assert_eq!((report["samples"].as_u64(), &report["split"]), (Some(280), &"test".into()));
+    let beside = std::fs::read_to_string(tmp.path().join("r/eval-validation.csv")).unwrap();
+    let beside: Vec<&str> = beside.lines().last().unwrap().split(',').collect();
+    let validation = ["evaluate", "r", "--split", "validation", "--json", "--device", "cpu"];
+    let found = json(&ok(tmp.path(), &validation));
+    assert_eq!((found["accuracy"].as_f64(), beside[0]), (beside[3].parse().ok(), last[0]));
+    // One split alone, in the same place, leaves nothing of the other.
+    ok(tmp.path(), &args("r2", &["--epochs", "1"]));
+    assert!(tmp.path().join("r2/eval-validation.csv").exists());
+    ok(tmp.path(), &args("r2", &["--epochs", "1", "--eval", "test", "--force"]));
+    assert!(!tmp.path().join("r2/eval-validation.csv").exists() && tmp.path().join("r2/eval.csv").exists());
     let logits = domfreq::run::arrays::read(&tmp.path().join("l.npz"), "logits").unwrap();
     assert_eq!(logits.shape()[0], 280);
     fails(tmp.path(), &["evaluate", "r", "--model", "cnn"], &["--model"]);
@@ -231,6 +243,14 @@ fn evaluation_is_that_of_the_run() {
     let file = file.join("weights.safetensors");
     let file = file.to_str().unwrap();
     fails(tmp.path(), &["evaluate", file], &["--model"]);
+    // The tangent kernel is that of the weights it is asked for.
+    let first_rate = |more: &[&str]| {
+        let predict = ["predict", "--config", "r/config.toml", "--theory", "kernel", "--json"];
+        json(&ok(tmp.path(), &[&predict[..], more].concat()))["kernel"]["first_rates"][0].as_f64().unwrap()
+    };
+    let weights = format!("init.weights={file}");
+    let (drawn, read) = (first_rate(&[]), first_rate(&["--set", &weights]));
+    assert!(drawn > 0.0 && (read / drawn - 1.0).abs() > 0.05, "{drawn} {read}");
     let data = ["--data", "shapes:count=60,size=12", "--device", "cpu", "--normalize", "global"];
     fails(
         tmp.path(),
@@ -364,6 +384,17 @@ fn a_study_of_forecasts_takes_runs_that_differ_in_their_seed() {
     // The order in which runs are named changes nothing.
     ok(tmp.path(), &["figure", "forecast", "b0", "a1", "a0", "--out", "turned.png"]);
     assert_eq!(std::fs::read_to_string(tmp.path().join("turned.csv")).unwrap(), csv);
+    // A table is drawn as the runs that it is of.
+    ok(tmp.path(), &["figure", "forecast", "f.csv", "--out", "again.png"]);
+    for (again, first) in [("again.csv", "f.csv"), ("again.png", "f.png")] {
+        let read = |name: &str| std::fs::read(tmp.path().join(name)).unwrap();
+        assert!(read(again) == read(first), "{again} differs");
+    }
+    fails(
+        tmp.path(),
+        &["figure", "forecast", "a0/eval.csv", "--out", "g.png"],
+        &["eval.csv, line 1", "data,network"],
+    );
     ok(tmp.path(), &["train", "--data", "cosines", "--steps", "5", "--device", "cpu", "--out", "linear"]);
     fails(tmp.path(), &["figure", "forecast", "linear", "--out", "g.png"], &["a run of a deep network"]);
     assert!(!tmp.path().join("g.png").exists());

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::readers::{READERS, ridge};
 use crate::run::config::{DeepConfig, TheoryKind};
 use crate::theory::Modes;
+use crate::theory::deep::deep_ratio;
 use crate::theory::reader::ReaderScore;
 
 /// What is expected of all modes.
@@ -24,10 +25,14 @@ pub struct Expected {
 pub struct Kernel {
     /// Samples P of the kernel.
     pub samples: usize,
-    /// τ of each mode, in steps but for a common factor: the order and the ratios are meant.
+    /// τ of each mode while the kernel stays what it is, in steps but for a common factor.
     pub tau: Vec<Option<f64>>,
     /// The smallest and the largest τ by the kernel of one initialisation.
     pub spread: Vec<Option<[f64; 2]>>,
+    /// What is to be expected of a deep network ([`deep_ratio`]) of τ over the earliest.
+    pub relative: Vec<Option<f64>>,
+    /// The same of `spread`.
+    pub relative_spread: Vec<Option<[f64; 2]>>,
     /// da/dt of each mode at the first step, in the units of s per step.
     pub first_rates: Vec<f64>,
 }
@@ -45,6 +50,23 @@ impl Expected {
     }
 }
 
+impl Kernel {
+    // Used where there is libtorch.
+    #[cfg_attr(not(any(feature = "torch", test)), expect(dead_code))]
+    fn new(
+        samples: usize,
+        tau: Vec<Option<f64>>,
+        spread: Vec<Option<[f64; 2]>>,
+        first_rates: Vec<f64>,
+    ) -> Self {
+        let first = tau.iter().flatten().copied().reduce(f64::min);
+        let over = |t: f64| deep_ratio(t / first.unwrap_or(f64::NAN));
+        let relative = tau.iter().map(|t| t.map(over)).collect();
+        let relative_spread = spread.iter().map(|s| s.map(|s| s.map(over))).collect();
+        Self { samples, tau, spread, relative, relative_spread, first_rates }
+    }
+}
+
 /// The scores that `config` names: all readers for `auto`; nothing of fewer images than a
 /// reader can be fitted to, unless it is asked for by name.
 ///
@@ -59,10 +81,12 @@ pub fn readers(config: &DeepConfig, samples: &Samples, modes: &Modes) -> Result<
     READERS.iter().map(|r| ReaderScore::new(samples, modes, r, config.run.seed)).collect()
 }
 
-/// The kernel flow of the network that `config` describes, on `images` of the device.
+/// The kernel flow of the network that `config` describes, on `images` of the device: of its
+/// initial weights, which may come from a file (`init.weights`; draws then differ in their
+/// samples alone).
 ///
 /// # Errors
-/// As [`crate::probe::kernel::kernel_flow`].
+/// As [`crate::probe::kernel::kernel_flow`]; of a file of weights that cannot be read.
 #[cfg(feature = "torch")]
 pub fn kernel(
     config: &DeepConfig,
@@ -70,17 +94,28 @@ pub fn kernel(
     modes: &Modes,
     images: &crate::train::deep::Images,
     device: tch::Device,
-) -> Result<Kernel> {
+) -> anyhow::Result<Kernel> {
+    use crate::app::network::read;
     use crate::model::deep::Deep;
     use crate::model::device;
     use crate::probe::kernel::{Options, kernel_flow};
     use crate::run::config::LossKind;
     use crate::theory::kernel_flow::rate_per_step;
+    use crate::weights::Pick;
 
     let kind = device::kind(config.run.dtype);
+    let start = config.init.weights.as_ref().map(|path| (path, read(path, &Pick::default())));
+    let start = start.map(|(path, found)| found.map(|(found, _)| (path, found))).transpose()?;
+    if let Some((path, found)) = &start {
+        found.origin.say(path);
+    }
     let network = |seed: u64| {
         let architecture = config.architecture(samples.shape, samples.outputs());
-        Deep::new(architecture, config.init.kind, seed, kind, device)
+        let net = Deep::new(architecture, config.init.kind, seed, kind, device)?;
+        if let Some((path, found)) = &start {
+            net.load(&found.dict, &path.display().to_string())?;
+        }
+        Ok(net)
     };
     let classes = (config.optim.loss == LossKind::CrossEntropy).then(|| samples.outputs());
     let options = Options {
@@ -98,10 +133,20 @@ pub fn kernel(
         let fold = |f: fn(f64, f64) -> f64| times.iter().copied().reduce(f);
         fold(f64::min).zip(fold(f64::max)).map(|(low, high)| [low, high])
     });
-    Ok(Kernel {
-        samples: flows.samples,
-        tau: flows.mean.discovery_times(range),
-        spread: spread.collect(),
-        first_rates: flows.mean.first_rates(),
-    })
+    let (tau, spread) = (flows.mean.discovery_times(range), spread.collect());
+    Ok(Kernel::new(flows.samples, tau, spread, flows.mean.first_rates()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relative_times_are_roots_over_the_earliest() {
+        let tau = vec![Some(36.0), None, Some(4.0)];
+        let kernel = Kernel::new(9, tau, vec![Some([16.0, 64.0]), None, Some([4.0, 4.0])], vec![]);
+        assert_eq!(kernel.relative, [Some(3.0), None, Some(1.0)]);
+        assert_eq!(kernel.relative_spread, [Some([2.0, 4.0]), None, Some([1.0, 1.0])]);
+        assert_eq!(Kernel::new(9, vec![None], vec![None], vec![]).relative, [None]);
+    }
 }

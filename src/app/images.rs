@@ -16,23 +16,27 @@ pub fn training_set<I, T>(config: &Config<I, T>) -> Result<(Samples, Pixels)> {
     Ok((prepared(set, &config.data)?, pixels))
 }
 
-/// The images of the split to evaluate on while training, which must be of the
-/// training set's kind; None where no split is named.
-pub fn evaluation_set<I, T>(config: &Config<I, T>, samples: &Samples) -> Result<Option<ImageSet>> {
-    let Some(split) = &config.eval.split else { return Ok(None) };
-    if *split == config.data.split {
-        return Err(Error::input("eval.split", "another split than that of training", split).into());
-    }
-    named_split(config, samples, split, None, None).map(Some)
+/// The images of the splits to evaluate on while training, the first of which decides
+/// what is best; all must be of the training set's kind.
+pub fn evaluation_sets<I, T>(config: &Config<I, T>, samples: &Samples) -> Result<Vec<ImageSet>> {
+    let splits = config.eval.split.iter().map(|split| ("eval.split", split));
+    let splits = splits.chain(config.eval.beside.iter().map(|split| ("eval.beside", split)));
+    let set = |(key, split): (&str, &String)| {
+        if *split == config.data.split {
+            return Err(Error::input(key, "another split than that of training", split).into());
+        }
+        named_split(config, samples, (key, split), None, None)
+    };
+    splits.map(set).collect()
 }
 
 /// The images of a split of a run's source, which must be of the training set's kind;
 /// of that of training, all. As many as `config.eval.limit` says: the first, or drawn
-/// with the seed `sample`. `flag` is what another split is named with, where one may be.
+/// with the seed `sample`. `key` says who asks for it; `flag` is what another split is named with, where one may be.
 pub fn named_split<I, T>(
     config: &Config<I, T>,
     samples: &Samples,
-    split: &str,
+    (key, split): (&str, &str),
     flag: Option<&str>,
     sample: Option<u64>,
 ) -> Result<ImageSet> {
@@ -55,7 +59,7 @@ pub fn named_split<I, T>(
         let of =
             |[c, h, w]: [usize; 3], names: &[String]| format!("{c}x{h}x{w} images of {}", names.join(", "));
         let expected = format!("{}, as in training", of(samples.shape, &samples.names));
-        return Err(Error::input("eval.split", expected, of(set.shape(), &names)).into());
+        return Err(Error::input(format_args!("{key}, {split}"), expected, of(set.shape(), &names)).into());
     }
     Ok(set)
 }

@@ -350,8 +350,13 @@ mod loading {
         let split = args.data.split.clone().or(config.eval.split.take());
         let (limit, sample) = which.drawn(args.data.limit, args.data.limit.or(config.eval.limit));
         config.eval.limit = limit;
-        let set =
-            named_split(&config, &samples, split.as_deref().unwrap_or("test"), Some("--split"), sample)?;
+        let set = named_split(
+            &config,
+            &samples,
+            ("split", split.as_deref().unwrap_or("test")),
+            Some("--split"),
+            sample,
+        )?;
         config.run.channels_last = which.channels_last.unwrap_or(config.run.channels_last);
         let architecture = config.architecture(samples.shape, samples.outputs());
         Ok(Loaded { set: which.fewer(set, args), config, samples, architecture })

@@ -19,7 +19,7 @@
 //! | `content` | 4 | frequencies of the content of a class |
 //! | `cue` | 1 | frequencies of its cue |
 //! | `amplitude` | 1 | A, norm of the cue over that of the content, 1e-3 to 1e3 |
-//! | `as` | `auto` | `cue`, `clean` (no cue) or `conflict` (the cue of the next class, cyclically); `auto` is `cue` in the split "train" and `conflict` in others |
+//! | `as` | `auto` | `cue`, `clean` (no cue) or `conflict` (the cue of the next class, cyclically); `auto` is `cue` in the split "train", `clean` in "validation" and `conflict` in "test" |
 //! | `size` | 16 | `H` (square) or `HxW`, sides 1 to 512 |
 //! | `count` | 64 · classes | number of images, a multiple of the number of classes |
 //! | `noise` | 0 | standard deviation of white Gaussian noise |
@@ -105,7 +105,7 @@ impl Design {
     /// (false), or none.
     pub fn agrees(&self, split: &str) -> Option<bool> {
         match self.form {
-            Form::Auto => Some(split == "train"),
+            Form::Auto => (split != "validation").then_some(split == "train"),
             Form::Cue => Some(true),
             Form::Conflict => Some(false),
             Form::Clean => None,
@@ -216,6 +216,7 @@ mod tests {
             let other = part(&parts.cue, (k + 1) % 3);
             close(&image(&set(args, "test"), k), &(&content + &other));
             close(&image(&set(&format!("{args},as=clean"), "test"), k), &content);
+            close(&image(&set(args, "validation"), k), &content);
             close(&image(&set(&format!("{args},as=conflict"), "train"), k), &(&content + &other));
         }
         // All are orthogonal, with the norms of the formula.

@@ -1,5 +1,7 @@
 //! What networks answer to images whose cue is that of another class.
 
+use std::path::Path;
+
 use ndarray::{Array2, Array3, ArrayView2, Axis};
 
 use super::runs::Finished;
@@ -107,12 +109,26 @@ fn largest(values: impl Iterator<Item = f64>) -> usize {
 /// [`Error::Input`] for a run without evaluations.
 pub fn accuracy(run: &Finished) -> Result<Vec<(f64, f64)>> {
     let path = run.dir.eval();
-    let table = Table::read(&path)?;
-    let (steps, accuracy) = (table.column("step")?, table.column("accuracy")?);
-    if steps.is_empty() {
+    let found = accuracy_in(&path)?;
+    if found.is_empty() {
         let expected = "evaluations on a split with conflicting cues (--eval test)";
         return Err(Error::input(path.display(), expected, "none"));
     }
+    Ok(found)
+}
+
+/// The same on the further split `split`; empty where the run was not evaluated on it.
+///
+/// # Errors
+/// Of a table that cannot be read.
+pub fn accuracy_on(run: &Finished, split: &str) -> Result<Vec<(f64, f64)>> {
+    let beside = run.config.eval.beside.iter().any(|name| name == split);
+    if beside { accuracy_in(&run.dir.eval_beside(split)) } else { Ok(Vec::new()) }
+}
+
+fn accuracy_in(path: &Path) -> Result<Vec<(f64, f64)>> {
+    let table = Table::read(path)?;
+    let (steps, accuracy) = (table.column("step")?, table.column("accuracy")?);
     Ok(steps.iter().copied().zip(accuracy.iter().copied()).collect())
 }
 

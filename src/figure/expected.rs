@@ -22,7 +22,8 @@ pub struct Expected {
     pub readers: Vec<(String, Vec<Within>)>,
     /// Which reader the places are by, and places in the order of discovery, from 1.
     pub places: Option<(String, Vec<Within>)>,
-    /// τ of the kernel flow over the smallest; None of a mode it says nothing of.
+    /// τ by the kernel flow over the smallest, as it is expected of a deep network; None of a mode
+    /// that it says nothing of.
     pub kernel: Option<Vec<Option<Within>>>,
 }
 
@@ -55,7 +56,7 @@ fn blocks(data: &Expected) -> Vec<Block> {
     if let Some(kernel) = &data.kernel {
         let x = Axis::log("τ / the smallest τ");
         let mut panel = by_mode(&format!("{} Kernel flow", letter(&row)), x, kernel.len());
-        panel.subtitle = "relative times, smallest and largest draw".to_owned();
+        panel.subtitle = "square roots of relative times, smallest and largest draw".to_owned();
         intervals(&mut panel, kernel.iter().copied());
         row.push(panel);
     }

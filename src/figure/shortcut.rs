@@ -6,7 +6,7 @@ use std::path::Path;
 
 use ndarray::{Array2, ArrayView3};
 
-use super::conflicting::{self, Conflicting, accuracy, has_theory};
+use super::conflicting::{self, Conflicting, accuracy, accuracy_on, has_theory};
 use super::curves::{MEASURED, THEORY};
 use super::runs::{self, Finished, Runs};
 use super::verdict::Note;
@@ -47,7 +47,8 @@ pub(super) fn draw(args: &Runs) -> anyhow::Result<Note> {
          it. Dots: where half is; dashed: where it is expected before training, by the theory from the spectra alone or, of \
          deep networks, by a linear reader of random convolutions. A fully connected \
          network takes the part of more energy, a convolutional one that of the strongest frequency. Below, the two \
-         parts over training where both differ most, with theory (dashed).",
+         parts over training where both differ most, with theory (dashed); of deep networks the answers to images \
+         with the other class's cue, and the share of right ones to images without a cue.",
     );
     let (mut judged, mut read) = (Vec::new(), Vec::new());
     for plane in &planes {
@@ -285,6 +286,8 @@ struct Course {
     y: &'static str,
     measured: Parts,
     theory: Parts,
+    // Steps, and the share of right answers on images without a cue; empty where there is none.
+    clean: Vec<(f64, f64)>,
 }
 
 // The runs of all networks on the cue on which the linear networks differ most.
@@ -324,12 +327,13 @@ fn over_training(seen: &[Seen], planes: &[Plane]) -> anyhow::Result<Vec<Course>>
             } else {
                 measured.iter().filter(|(_, [a, b])| a + b > 1e-3).map(split).collect()
             };
-            Course { title, subtitle, x: "gradient-descent step", y: "part of a/s", measured, theory }
+            let (x, y) = ("gradient-descent step", "part of a/s");
+            Course { title, subtitle, x, y, measured, theory, clean: Vec::new() }
         } else {
             let measured =
                 accuracy(s.run)?.into_iter().map(|(step, right)| (step, [right, 1.0 - right])).collect();
-            let (x, y) = ("update, conflicting images", "share of answers");
-            Course { title, subtitle, x, y, measured, theory: Vec::new() }
+            let (x, y, clean) = ("update", "share of answers", accuracy_on(s.run, CLEAN)?);
+            Course { title, subtitle, x, y, measured, theory: Vec::new(), clean }
         });
     }
     Ok(courses)
@@ -339,8 +343,13 @@ fn save(planes: &[Plane], courses: Vec<Course>, out: &Path) -> Result<()> {
     picture(&blocks(planes, courses)?, FULL)?.save(out, DPI)
 }
 
+/// The split whose images have no cue.
+const CLEAN: &str = "validation";
+
 /// Content and cue.
 const COLOURS: [usize; 2] = [0, 1];
+/// Right answers without a cue.
+const RIGHT: usize = 2;
 
 fn blocks(planes: &[Plane], courses: Vec<Course>) -> Result<Vec<Block>> {
     let letters = "abcdefghijklmnopqrstuvwxyz";
@@ -393,6 +402,7 @@ fn blocks(planes: &[Plane], courses: Vec<Course>) -> Result<Vec<Block>> {
         return Ok(blocks);
     }
     let with_theory = courses.iter().any(|c| !c.theory.is_empty());
+    let with_clean = courses.iter().any(|c| !c.clean.is_empty());
     let panels = courses.into_iter().map(|course| {
         let mut panel = Panel::new(
             titled(&format!("{} over training", course.title)),
@@ -406,6 +416,10 @@ fn blocks(planes: &[Plane], courses: Vec<Course>) -> Result<Vec<Block>> {
             let pen = Pen::new(mix(PALETTE[colour], PAPER, 0.35), MEASURED, Stroke::Solid);
             panel.layers.push(Layer::Line(line(&course.measured, part), pen));
         }
+        if !course.clean.is_empty() {
+            let pen = Pen::new(mix(PALETTE[RIGHT], PAPER, 0.35), MEASURED, Stroke::Solid);
+            panel.layers.push(Layer::Line(course.clean.clone(), pen));
+        }
         for (part, colour) in COLOURS.into_iter().enumerate().filter(|_| !course.theory.is_empty()) {
             let pen = Pen::new(mix(PALETTE[colour], INK, 0.35), THEORY, Stroke::Dashed);
             panel.layers.push(Layer::Line(line(&course.theory, part), pen));
@@ -417,6 +431,9 @@ fn blocks(planes: &[Plane], courses: Vec<Course>) -> Result<Vec<Block>> {
         Key::new(vec![Sign::Line(Pen::new(mix(PALETTE[colour], PAPER, 0.35), MEASURED, Stroke::Solid))], text)
     };
     let mut keys = vec![of(COLOURS[0], "content"), of(COLOURS[1], "cue")];
+    if with_clean {
+        keys.push(of(RIGHT, "right answers without a cue"));
+    }
     keys.push(Key::new(vec![Sign::Line(Pen::new(REST, MEASURED, Stroke::Solid))], "measured"));
     if with_theory {
         keys.push(Key::new(
@@ -458,6 +475,7 @@ mod tests {
             y: "part",
             measured,
             theory: vec![(1.0, [0.1, 0.2]), (9.0, [0.3, 0.2])],
+            clean: vec![(0.0, 0.5), (19.0, 0.9)],
         }
     }
 
@@ -489,6 +507,7 @@ mod tests {
         let picture = shows("shortcut", &blocks(&planes, vec![course()]).unwrap(), FULL);
         // The boundaries.
         assert!(counts(&picture, PALETTE[1]) > 100);
+        assert!(counts(&picture, mix(PALETTE[RIGHT], PAPER, 0.35)) > 100);
         let mut narrow = plane(ModelKind::Fcnn, 1.0);
         narrow.amplitudes.truncate(1);
         refuses(&[([narrow], "two amplitudes")], |planes, out| save(planes, Vec::new(), out));

@@ -104,6 +104,13 @@ impl RunDir {
         for path in [self.metrics(), self.eval(), self.steps(), self.summary(), self.config()] {
             disk::remove(&path)?;
         }
+        for entry in fs::read_dir(&self.root).map_err(Error::io(&self.root, "read"))? {
+            let name = entry.map_err(Error::io(&self.root, "read"))?.file_name();
+            let of_a_split = |name: &str| name.starts_with("eval-") && name.ends_with(".csv");
+            if name.to_str().is_some_and(of_a_split) {
+                disk::remove(&self.root.join(name))?;
+            }
+        }
         Ok(())
     }
 
@@ -145,6 +152,11 @@ impl RunDir {
     /// samples held out.
     pub fn eval(&self) -> PathBuf {
         self.root.join("eval.csv")
+    }
+
+    /// `eval-SPLIT.csv`: the same on a further split (`eval.beside`).
+    pub fn eval_beside(&self, split: &str) -> PathBuf {
+        self.root.join(format!("eval-{split}.csv"))
     }
 
     /// `steps.csv`: step, epoch, loss, accuracy, eta of every update.

@@ -1,8 +1,8 @@
 //! A run and its directory, the only state there is.
 //!
 //! `config.toml` (fully resolved), `manifest.json` (what ran where, on which
-//! data), `metrics.csv` (a row per measured step), `eval.csv` and `steps.csv`
-//! (held-out samples, and every update; deep networks only), `arrays/*.npz`
+//! data), `metrics.csv` (a row per measured step), `eval.csv`, `eval-SPLIT.csv` and `steps.csv`
+//! (held-out samples, those of further splits, and every update; deep networks only), `arrays/*.npz`
 //! (modes, and spectra per snapshot: `numpy.load` reads them), `arrays/layers.json`
 //! (which layers these are of), `ckpt/step-XXXXXXXX/` (the last weights, or what a
 //! run goes on from), `events/` (scalars for TensorBoard; deep networks only),

@@ -12,12 +12,17 @@
 //! | `phase` (F) | the complex mean of one frequency, against its neighbours | 4.8 |
 //! | `place` (P) | the mean residual of one place, against all places | 15.5 max(1, (n_c/400)^¼) |
 //! | `extremes` (H) | spikes in the smallest and largest values of channels | 6.8 |
-//! | `invariant` (R) | what a linear reader of 338 features says out of fold | min(0.6, 0.165 (9/(K−1))^0.6) |
-//! | `invariant, part` | the same after self-training, for a part of the class | min(0.8, 0.19 (9/(K−1))^0.9) |
+//! | `invariant` (R) | what a linear reader of 338 features says out of fold | min(0.6, 0.165 (9/(K−1))^0.6), or beyond chance |
+//! | `invariant, part` | the same after self-training, for a part of the class | min(0.8, 0.19 (9/(K−1))^0.9), or beyond chance |
 //!
 //! Formulas are with each of them. E, F and P compare a class with the rest by
 //! z = (mean_c − mean_rest)/(sd √(1/n_c + 1/n_rest)), which needs nothing but sums over classes.
 //! The score of a class is the largest ratio of a statistic to its level, and 1 is an alarm.
+//!
+//! *Chance.* With many classes of few images one hit by chance would be beyond such a level (1,000
+//! classes of 50 images with labels at random: 124 alarms). A level of R is never below the share of
+//! hits that chance reaches in any of the classes with a probability of 0.01; for a part of a class
+//! hits are taken to be twice as frequent.
 //!
 //! *Ghosts.* A strong cue of one class shifts what the rest is for all others. After an alarm
 //! of E, F, P or H the class with the largest ratio is left out, the others are computed again

@@ -9,7 +9,8 @@
 //!
 //! A class's statistic is the mean of its true positive rates at false positive rates of 0.001
 //! and 0.002, of the first pass and of the last. Levels are in [`levels`]: with few classes the
-//! content of a class is easier to tell from the rest by such features.
+//! content of a class is easier to tell from the rest by such features; with many classes of few
+//! images a level is at least what chance hardly has in any of them.
 
 use faer::linalg::matmul::matmul;
 use faer::linalg::solvers::{Llt, Solve};
@@ -39,6 +40,12 @@ const TOP: f64 = 0.3;
 const CLIP: f64 = 4.0;
 const RATES: [f64; 2] = [0.001, 0.002];
 
+/// Probability that any class reaches its level by chance, in a set of classes without content.
+const CHANCE: f64 = 0.01;
+/// Self-training gathers in a class what happens to look alike: as if the false positive rate were so
+/// many times as high (of 1,000 classes of 20 images with labels at random none is beyond).
+const GATHERED: [f64; 2] = [1.0, 2.0];
+
 /// What the reader says.
 pub(super) struct Reading {
     /// The images that were read, ascending.
@@ -57,6 +64,20 @@ pub(super) fn levels(classes: usize) -> [f64; 2] {
     [(0.165 * nine.powf(0.6)).min(0.6), (0.19 * nine.powf(0.9)).min(0.8)]
 }
 
+/// The smallest share of a class's `count` images that chance has in one of `classes` classes with a
+/// probability of 0.01 and less, where each image is a hit with probability `rate`.
+fn by_chance(count: usize, classes: usize, rate: f64) -> f64 {
+    let (n, odds) = (count as f64, rate / (1.0 - rate));
+    let mut exactly = (1.0 - rate).powf(n);
+    let (mut hits, mut or_more) = (0.0, 1.0);
+    while or_more * classes as f64 > CHANCE && hits < n {
+        or_more -= exactly;
+        exactly *= (n - hits) / (hits + 1.0) * odds;
+        hits += 1.0;
+    }
+    hits / n
+}
+
 /// Reads the images of `set`; with more than 20,000 of them a part, drawn by `seed`.
 pub(super) fn read(set: &Set, seed: u64) -> Result<Reading> {
     let images = drawn(&set.members, MOST, seed, "shortcuts/sample");
@@ -67,7 +88,7 @@ pub(super) fn read(set: &Set, seed: u64) -> Result<Reading> {
     let phi = Array2::from_shape_fn((rows.len(), features.count()), |(i, j)| rows[i][j]);
     drop(rows);
     let scores = passes(expanded(phi), &labels, set.names.len(), seed)?;
-    let ratios = [0, 1].map(|p| ratios(scores[p].view(), &labels, levels(set.names.len())[p]));
+    let ratios = [0, 1].map(|p| ratios(scores[p].view(), &labels, p));
     Ok(Reading { images, labels, scores, ratios })
 }
 
@@ -188,7 +209,20 @@ fn product(a: MatRef<f64>, b: MatRef<f64>) -> Mat<f64> {
 /// From how many classes on the level of a class is at least twice the median of the others.
 pub(super) const EXCESS: usize = 5;
 
-fn ratios(scores: ArrayView2<f64>, labels: &[usize], level: f64) -> Vec<f64> {
+// Of the first pass (0) or the last (1).
+fn ratios(scores: ArrayView2<f64>, labels: &[usize], pass: usize) -> Vec<f64> {
+    let classes = scores.ncols();
+    let mut counts = vec![0; classes];
+    labels.iter().for_each(|l| counts[*l] += 1);
+    let level = |class: usize| {
+        let chance = by_chance(counts[class], classes, GATHERED[pass] * RATES[1]);
+        levels(classes)[pass].max(chance)
+    };
+    over(scores, labels, level)
+}
+
+// Statistic over the level of each class.
+fn over(scores: ArrayView2<f64>, labels: &[usize], level: impl Fn(usize) -> f64) -> Vec<f64> {
     let classes = scores.ncols();
     let rate = |class: usize| {
         let (positive, negative) = roc::divided(&scores.column(class).to_vec(), labels, class);
@@ -202,7 +236,7 @@ fn ratios(scores: ArrayView2<f64>, labels: &[usize], level: f64) -> Vec<f64> {
         let others: Vec<f64> = (0..classes).filter(|&c| c != class).map(|c| rates[c]).collect();
         quantile(&others, 0.5)
     };
-    (0..classes).map(|c| rates[c] / level.max(2.0 * others(c))).collect()
+    (0..classes).map(|c| rates[c] / level(c).max(2.0 * others(c))).collect()
 }
 
 #[cfg(test)]
@@ -216,6 +250,31 @@ mod tests {
         assert_eq!(levels(10), [0.165, 0.19]);
         assert_eq!(levels(2), [0.6, 0.8]);
         assert!(levels(100)[0] < 0.04);
+    }
+
+    #[test]
+    fn levels_are_beyond_chance() {
+        // C(20, 3) 0.002³ = 9.1e-6 and C(20, 3) 0.004³ = 7.3e-5, of 1e-5; C(20, 4) 0.004⁴ = 1.2e-6.
+        assert!((by_chance(20, 1000, 0.002) - 3.0 / 20.0).abs() < 1e-12);
+        assert!((by_chance(20, 1000, 0.004) - 4.0 / 20.0).abs() < 1e-12);
+        // Of four images of one class one hit or more: 0.40; two: 0.073; three: 0.0063.
+        assert!((by_chance(4, 1, 0.12) - 3.0 / 4.0).abs() < 1e-12);
+        assert_eq!(by_chance(1, 5, 0.9), 1.0);
+        // Where levels were calibrated it says nothing.
+        assert!(by_chance(400, 10, 0.004) < 0.03);
+    }
+
+    #[test]
+    fn many_classes_of_few_images_without_a_cue_raise_no_alarm() {
+        let (n, classes) = (4000, 200);
+        let labels: Vec<usize> = (0..n).map(|i| i % classes).collect();
+        let scores = passes(noise(n, 30), &labels, classes, 0).unwrap();
+        for (pass, score) in scores.iter().enumerate() {
+            let found = ratios(score.view(), &labels, pass);
+            assert!(found.iter().all(|r| *r < 1.0), "{pass}: {found:?}");
+        }
+        // One hit of 20 would be an alarm for what levels are.
+        assert!(levels(classes)[1] < 0.025);
     }
 
     fn noise(n: usize, d: usize) -> Array2<f64> {
@@ -263,8 +322,7 @@ mod tests {
             let (positive, negative) = roc::divided(&score.column(0).to_vec(), &carriers, 1);
             assert!(crate::stats::auc(&positive, &negative) > 0.99);
         }
-        let part = |score: &Array2<f64>| ratios(score.view(), &labels, 0.19);
-        let (first, last) = (part(&scores[0]), part(&scores[1]));
+        let [first, last] = [0, 1].map(|pass| over(scores[pass].view(), &labels, |_| 0.19));
         assert!(first[0] > 1.0 && last[0] > 1.0, "{first:?} {last:?}");
         assert!(last[1..].iter().all(|&r| r < 0.5), "{last:?}");
     }

@@ -161,8 +161,8 @@ pub(super) struct Elsewhere {
     /// Area under the ROC curve there, and its 95 % interval.
     pub area: f64,
     pub interval: [f64; 2],
-    /// Of the reader, its statistic there over its level, which does not depend on the number of
-    /// images.
+    /// Of the reader, its statistic there over its level, which depends on the number of images
+    /// only where there are many classes.
     pub ratio: Option<f64>,
 }
 

@@ -104,6 +104,14 @@ impl File {
         for table in tables.chain(&mut self.zip).chain(&mut self.exclude) {
             table.iter_mut().try_for_each(|(_, value)| filler.fill(value))?;
         }
+        if let Some(name) = &mut self.name {
+            *name = filler.filled(name)?;
+        }
+        if let Some(config) = &mut self.config
+            && let Some(text) = config.to_str()
+        {
+            *config = filler.filled(text)?.into();
+        }
         let Some(unused) = vars.keys().find(|name| !filler.used.contains(*name)) else { return Ok(()) };
         Err(Error::input(
             "--var",
@@ -159,8 +167,8 @@ impl Filler<'_> {
 }
 
 impl Grid {
-    /// Reads a sweep file; where a text among its values says `${NAME}` it has the value of that
-    /// variable, as a number where the text is nothing else and it is one.
+    /// Reads a sweep file; where its name, its configuration's path or a text among its values says
+    /// `${NAME}` it has the value of that variable, as a number where the text is nothing else and it is one.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Input`] naming the key, for what is no sweep, and naming the
@@ -416,7 +424,10 @@ mod tests {
         assert_eq!(grid.points().unwrap()[0][0].1.as_str(), Some("over=p:q=$2"));
         let grid = of("[set]\na = \"${x}\"\nb = \"${y}\"", &[("x", "40"), ("y", "4 x")]).unwrap();
         assert_eq!((grid.set[0].1.as_integer(), grid.set[1].1.as_str()), (Some(40), Some("4 x")));
+        let grid = of("name = \"on ${x}\"\nconfig = \"${y}/c.toml\"", &[("x", "a"), ("y", "b")]).unwrap();
+        assert_eq!((grid.name.as_str(), grid.config.unwrap().to_str()), ("on a", Some("b/c.toml")));
         for (text, pairs, parts) in [
+            ("name = \"${x}\"", &[][..], ["x.toml", "--var x", "`${x}`"]),
             (text, &[("x", "1")][..], ["x.toml", "--var y=VALUE", "`${y}`"]),
             (text, &[("x", "1"), ("y", ""), ("z", "")], ["--var", "variables of x.toml", "`z`"]),
             ("[set]\na = \"${x\"", &[("x", "1")], ["x.toml", "closing brace", "`${x`"]),

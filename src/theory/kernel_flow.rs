@@ -9,8 +9,8 @@
 //! a_α(t) = (1/P) (Y u_α)ᵀ (I − e^{−K t/P}) (X v_α)
 //! ```
 //!
-//! Real networks learn features, so that K changes: what holds is the order of the
-//! modes and about the ratios of their times, not the times.
+//! Real networks learn features, so that K changes. What holds is the order; ratios of times
+//! are about the square roots of what the flow says ([`super::deep`]).
 
 use faer::{Mat, Side};
 use ndarray::{Array2, ArrayView2};
@@ -229,6 +229,7 @@ fn times((from, to): (f64, f64)) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::theory::deep::deep_ratio;
     use ndarray::{Array1, array};
     use proptest::prelude::*;
     use rand_distr::{Distribution, StandardNormal};
@@ -286,6 +287,34 @@ mod tests {
         }
         let (a, b) = (flow.discovery_times(flow.range()), steps.discovery_times(steps.range()));
         assert!(a.iter().zip(b).all(|(a, b)| (b.unwrap() / a.unwrap() - 100.0).abs() < 1e-6));
+    }
+
+    // The very flow with a kernel of K t/t₁, by Euler's method on both curves.
+    #[test]
+    fn times_of_a_growing_kernel_are_the_roots_of_those_of_a_fixed_one() {
+        let fixed = by_hand(1.0);
+        let first = 0.3;
+        let (mut rest, dt) = ([1.0f64, 0.5, 0.5], 1e-5);
+        let rates = [2.0, 1.0, 0.25];
+        let mut found: Vec<(f64, [f64; 2])> = Vec::new();
+        for step in 0..400_000 {
+            let t = f64::from(step) * dt;
+            if step % 1000 == 0 && step > 0 {
+                found.push((t, [1.0 - rest[0], 1.0 - rest[1] - rest[2]]));
+            }
+            rest.iter_mut().zip(rates).for_each(|(r, rate)| *r -= dt * rate * t / first * *r);
+        }
+        for (t, [a, b]) in &found {
+            let shares = fixed.shares(t * t / (2.0 * first));
+            assert!((shares[0] - a).abs() < 1e-4 && (shares[1] - b).abs() < 1e-4, "{t}: {shares:?} {a} {b}");
+        }
+        let times = fixed.discovery_times((1e-5, 1e3));
+        let (a, b) = (times[0].unwrap(), times[1].unwrap());
+        let times: Vec<f64> = found.iter().map(|(t, _)| t / found[0].0).collect();
+        let tau = |i: usize| {
+            discovery_time(&times, &found.iter().map(|(_, all)| all[i]).collect::<Vec<_>>()).unwrap()
+        };
+        assert!((tau(1) / tau(0) / deep_ratio(b / a) - 1.0).abs() < 0.01, "{} {}", tau(1) / tau(0), b / a);
     }
 
     // ŷ itself by Euler's method, for all outputs together.

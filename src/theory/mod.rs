@@ -78,6 +78,7 @@
 //! approximate, [`mode_theory::assumptions`] says by how much.
 
 pub mod closed;
+pub mod deep;
 pub mod flow;
 pub mod forecast;
 pub mod kernel_flow;

@@ -15,6 +15,7 @@ use crate::figure::expected::{self as figure, Expected as Shown};
 use crate::readers::{FORECAST, Reader, ridge};
 use crate::run::config::{DeepConfig, ModelConfig, TheoryKind};
 use crate::theory::Modes;
+use crate::theory::deep::relative_times;
 use crate::theory::reader::{ModeScore, ReaderScore};
 
 #[derive(Serialize)]
@@ -23,6 +24,9 @@ struct Report {
     samples: usize,
     shape: [usize; 3],
     model: ModelConfig,
+    /// The file of its initial weights, where they are not drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weights: Option<std::path::PathBuf>,
     notes: Vec<String>,
     /// The modes, counted from 1, in the order expected by `ordered_by`: a reader, or
     /// `kernel` where no reader was asked for. A mode that it says nothing of comes last.
@@ -48,6 +52,8 @@ struct ModeReport {
     lambda: f64,
     rho: f64,
     participation: f64,
+    /// Discovery time τ over that of the earliest mode, √(max(s·ρ)/(s·ρ)) ([`relative_times`]).
+    relative_time: f64,
     /// What each reader says, in the order of `readers`.
     expected: Vec<ModeScore>,
 }
@@ -65,11 +71,13 @@ pub fn run(args: &PredictArgs, config: DeepConfig) -> Result<()> {
         return Err(Error::input(&config.data.spec, expected, samples.len()).into());
     }
     let (ordered_by, order) = order(&modes, &expected);
+    let times = relative_times(&modes.list);
     let mode = |(i, m): (usize, &crate::theory::Mode)| ModeReport {
         s: m.s,
         lambda: m.lambda,
         rho: m.rho,
         participation: m.participation,
+        relative_time: times[i],
         expected: expected.readers.iter().map(|s| s.modes[i].clone()).collect(),
     };
     let reader = |score: &ReaderScore| {
@@ -81,6 +89,7 @@ pub fn run(args: &PredictArgs, config: DeepConfig) -> Result<()> {
         samples: samples.len(),
         shape: samples.shape,
         model: config.model.clone(),
+        weights: config.init.weights.clone(),
         notes: said,
         order,
         ordered_by,
@@ -96,7 +105,7 @@ pub fn run(args: &PredictArgs, config: DeepConfig) -> Result<()> {
         return Ok(());
     }
     notes::say_all(&report.notes);
-    print(table(&report, &like).as_bytes())
+    print(table(&report, &like)?.as_bytes())
 }
 
 fn expect(config: &DeepConfig) -> Result<(Samples, Modes, Expected, Like)> {
@@ -136,7 +145,7 @@ fn kernel_flow(
     let (device, _) = device::select(&config.run.device, device::arithmetic(&config.run))?;
     let kind = device::kind(config.run.dtype);
     let images = Images::new(pixels, samples, &AugmentConfig::default(), false, kind, device)?;
-    Ok(expected::kernel(config, samples, modes, &images, device)?)
+    expected::kernel(config, samples, modes, &images, device)
 }
 
 fn order(modes: &Modes, expected: &Expected) -> (&'static str, Vec<usize>) {
@@ -157,13 +166,6 @@ fn shown(report: &Report, data: &str) -> Shown {
         (reader.name.to_owned(), of(&|m| (m.expected[r].score, m.expected[r].interval)))
     };
     let place = report.readers.iter().position(|r| r.name == report.ordered_by);
-    let earliest = report.kernel.as_ref().and_then(|k| k.tau.iter().flatten().copied().reduce(f64::min));
-    let kernel = report.kernel.as_ref().zip(earliest).map(|(kernel, first)| {
-        let relative = |(tau, spread): (&Option<f64>, &Option<[f64; 2]>)| {
-            tau.zip(*spread).map(|(tau, [low, high])| (tau / first, [low / first, high / first]))
-        };
-        kernel.tau.iter().zip(&kernel.spread).map(relative).collect()
-    });
     Shown {
         title: format!("{} on {data}, before training", report.model.kind),
         strengths: report.modes.iter().map(|m| m.s).collect(),
@@ -171,7 +173,9 @@ fn shown(report: &Report, data: &str) -> Shown {
         places: place.map(|r| {
             (report.readers[r].name.to_owned(), of(&|m| (m.expected[r].place as f64, m.expected[r].places)))
         }),
-        kernel,
+        kernel: report.kernel.as_ref().map(|k| {
+            k.relative.iter().zip(&k.relative_spread).map(|(tau, spread)| tau.zip(*spread)).collect()
+        }),
     }
 }
 
@@ -188,7 +192,7 @@ fn few(score: &ReaderScore, images: usize) -> Option<String> {
     })
 }
 
-fn table(report: &Report, like: &Like) -> String {
+fn table(report: &Report, like: &Like) -> Result<String> {
     let mut text = format!(
         "Order in which {} should discover the {} modes of {}, without training:\n",
         report.model.kind,
@@ -202,14 +206,16 @@ fn table(report: &Report, like: &Like) -> String {
     for reader in &report.readers {
         let _ = writeln!(text, "F {:16} {}; features: {}", reader.name, reader.about, reader.features);
     }
+    text.push_str("τ by s·ρ           √(max(s·ρ)/(s·ρ)), relative to the earliest\n");
     if let Some(kernel) = &report.kernel {
+        let from = report.weights.as_ref().map_or_else(String::new, |path| format!(" of {}", path.display()));
         let _ = writeln!(
             text,
-            "τ by kernel flow   of the network's tangent kernel on {} images; relative to the earliest",
+            "τ by kernel flow   of the tangent kernel{from} on {} images: square roots of its ratios",
             kernel.samples
         );
     }
-    text.push_str("\nmode         s      ρ");
+    text.push_str("\nmode         s      ρ   τ by s·ρ");
     let place = report.readers.iter().position(|r| r.name == report.ordered_by);
     if place.is_some() {
         text.push_str("   place   95 % of places");
@@ -221,9 +227,8 @@ fn table(report: &Report, like: &Like) -> String {
         let _ = write!(text, "   {:>26}", "τ by kernel flow, draws");
     }
     text.push('\n');
-    let first = report.kernel.as_ref().and_then(|k| k.tau.iter().flatten().copied().reduce(f64::min));
     for (i, mode) in report.modes.iter().enumerate() {
-        let _ = write!(text, "{:4} {:9.4} {:6.2}", i + 1, mode.s, mode.rho);
+        let _ = write!(text, "{:4} {:9.4} {:6.2} {:10.2}", i + 1, mode.s, mode.rho, mode.relative_time);
         if let Some(expected) = place.map(|place| &mode.expected[place]) {
             let [first, last] = expected.places;
             let places = format!("{first:.0} to {last:.0}");
@@ -233,17 +238,15 @@ fn table(report: &Report, like: &Like) -> String {
             let [low, high] = forecast.interval;
             let _ = write!(text, "   {:>26}", format!("{:.4} ({low:.4} to {high:.4})", forecast.score));
         }
-        if let (Some(kernel), Some(first)) = (&report.kernel, first) {
-            let shown = kernel.tau[i].zip(kernel.spread[i]).map_or_else(
+        if let Some(kernel) = &report.kernel {
+            let shown = kernel.relative[i].zip(kernel.relative_spread[i]).map_or_else(
                 || "too little of it".to_owned(),
-                |(tau, [low, high])| {
-                    format!("{:.2} ({:.2} to {:.2})", tau / first, low / first, high / first)
-                },
+                |(tau, [low, high])| format!("{tau:.2} ({low:.2} to {high:.2})"),
             );
             let _ = write!(text, "   {shown:>26}");
         }
         text.push('\n');
     }
     let readers: Vec<_> = report.readers.iter().map(|r| r.name).collect();
-    text + "\n" + &study::reliability(like, &readers, report.kernel.is_some())
+    Ok(text + "\n" + &study::reliability(like, &readers, report.kernel.is_some())?)
 }

@@ -1,74 +1,24 @@
 //! How well scores ordered the modes where that was measured: the study in `assets/study`.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::blueprint::{Architecture, ModelKind, Plan};
 use crate::error::Result;
 use crate::readers::FORECAST;
-use crate::stats::spearman;
+use crate::study::{AT_ONCE, Case, Clock, KERNEL, ROOT, Study, scores};
 
 /// A line per mode of each case, as `domfreq figure forecast` writes it.
-const RECORDS: [&str; 3] = [
-    include_str!("../../../assets/study/forecast.csv"),
-    include_str!("../../../assets/study/resnet20.csv"),
-    include_str!("../../../assets/study/cnn.csv"),
-];
+const RECORD: &str = include_str!("../../../assets/study/forecast.csv");
 
-/// A mode of the record: its values by the names of their columns.
-struct Mode<'a> {
-    data: &'a str,
-    network: &'a str,
-    columns: &'a [&'a str],
-    values: Vec<&'a str>,
+// Of the networks that `keep` is true of.
+fn record(keep: impl Fn(&str) -> bool) -> Result<Study> {
+    Ok(Study::parse(RECORD, "assets/study/forecast.csv")?.of(keep))
 }
 
-impl Mode<'_> {
-    fn get(&self, column: &str) -> f64 {
-        let at = self.columns.iter().position(|name| *name == column);
-        at.and_then(|at| self.values.get(at)?.parse().ok()).unwrap_or(f64::NAN)
-    }
-}
-
-fn columns() -> Vec<&'static str> {
-    // Behind the names of data set and network.
-    RECORDS[0].lines().next().unwrap_or_default().split(',').skip(2).collect()
-}
-
-fn modes<'a>(columns: &'a [&'a str]) -> impl Iterator<Item = Mode<'a>> {
-    RECORDS.iter().flat_map(|record| record.lines().skip(1)).filter_map(|line| {
-        // "data","network",numbers…
-        let mut quoted = line.splitn(5, '"');
-        let (data, network) = (quoted.nth(1)?, quoted.nth(1)?);
-        let values = quoted.next()?.split(',').skip(1).collect();
-        Some(Mode { data, network, columns, values })
-    })
-}
-
-// Mean over data sets of the mean over their cases of `of` a case; what is NaN is left out.
-fn mean(keep: impl Fn(&str) -> bool, of: impl Fn(&[Mode]) -> f64) -> f64 {
-    let columns = columns();
-    let mut cases: BTreeMap<(&str, &str), Vec<Mode>> = BTreeMap::new();
-    for mode in modes(&columns).filter(|mode| keep(mode.network)) {
-        cases.entry((mode.data, mode.network)).or_default().push(mode);
-    }
-    let mut sets: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    for ((data, _), modes) in &cases {
-        let value = of(modes);
-        if value.is_finite() {
-            sets.entry(data).or_default().push(value);
-        }
-    }
-    let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
-    mean(&sets.values().map(|v| mean(v)).collect::<Vec<_>>())
-}
-
-// Spearman's correlation of a score with −τ.
-fn order(keep: impl Fn(&str) -> bool, score: impl Fn(&Mode) -> f64) -> f64 {
-    mean(keep, |modes| {
-        let (a, b): (Vec<_>, Vec<_>) = modes.iter().map(|m| (score(m), -m.get("tau"))).unzip();
-        spearman(&a, &b)
-    })
+// Mean over data sets of Spearman's correlation of a score with −τ; NaN of a score that there is not.
+fn order(study: &Study, score: &str) -> f64 {
+    let at = scores().iter().position(|s| s.name == score);
+    at.map_or(f64::NAN, |at| study.mean(|case: &Case| case.spearman[at]))
 }
 
 /// The network of the study that another one is most like.
@@ -98,24 +48,29 @@ impl Like {
 /// scores were not told from chance in the study (p > 0.1), those of 0.04 and more were (p < 0.04).
 const BETTER: f64 = 0.04;
 
-/// One line for the table: how far each of `readers`, s, s·ρ and, where it is asked for, the
+/// Lines below the table: how far each of `readers`, s, s·ρ and, where it is asked for, the
 /// kernel flow are to be trusted.
-pub fn reliability(like: &Like, readers: &[&str], kernel: bool) -> String {
-    let keep = |network: &str| network == like.name;
-    let of_reader = |reader: &str| order(keep, |m| m.get(&format!("f_{reader}")));
+///
+/// # Errors
+/// None, as the record is a part of the program.
+pub fn reliability(like: &Like, readers: &[&str], kernel: bool) -> Result<String> {
+    const FLOW: &str = "kernel flow, −τ";
+    let study = record(|network| network == like.name)?;
+    let of_reader = |reader: &str| order(&study, &format!("F, {reader}"));
     let mut scores: Vec<(String, f64)> =
         readers.iter().map(|r| (format!("F by {r}"), of_reader(r))).collect();
-    let flow = |keep: &dyn Fn(&str) -> bool| order(keep, |m| -m.get("kernel_tau"));
+    let flow = order(&study, FLOW);
     if kernel {
-        scores.push(("the kernel flow".to_owned(), flow(&keep)));
+        scores.push(("the kernel flow".to_owned(), flow));
     }
-    let product = order(keep, |m| m.get("s") * m.get("rho"));
+    let product = order(&study, "s·ρ");
+    let better = product - of_reader(FORECAST.name);
     scores.push(("s·ρ".to_owned(), product));
-    scores.push(("s".to_owned(), order(keep, |m| m.get("s"))));
-    let seeds = mean(keep, |modes| modes[0].get("agreement"));
-    let other = like.other.map_or_else(String::new, |kind| format!("; {kind} was not measured"));
+    scores.push(("s".to_owned(), order(&study, "s")));
+    let seeds = study.mean(|case| case.ceiling);
+    let absent = like.other.map_or_else(String::new, |kind| format!("; {kind} was not measured"));
     let mut text = format!(
-        "On nine forms of CIFAR-10 with a {} and cross-entropy (assets/study{other}) Spearman's correlation \
+        "On nine forms of CIFAR-10 with a {} and cross-entropy (assets/study{absent}) Spearman's correlation \
          with the order of discovery was",
         like.name
     );
@@ -123,45 +78,63 @@ pub fn reliability(like: &Like, readers: &[&str], kernel: bool) -> String {
         let _ = write!(text, " {value:.2} for {name},");
     }
     let _ = writeln!(text, " {seeds:.2} for one seed with another.");
-    if kernel && flow(&keep).is_nan() {
-        let value = flow(&|network| network == "resnet8");
-        let _ = writeln!(text, "The kernel flow was measured with a resnet8 only: {value:.2}.");
+    let measured = |study: &Study| order(study, FLOW).is_finite();
+    if kernel && !measured(&study) {
+        let with = record(|_| true)?;
+        let with: Vec<&str> =
+            with.networks().into_iter().filter(|n| measured(&with.of(|m| m == *n))).collect();
+        let _ = writeln!(text, "The kernel flow was measured with {} only.", with.join("; "));
     }
-    let better = product - of_reader(FORECAST.name);
+    let clocks = [&ROOT].into_iter().chain(kernel.then_some(&KERNEL)).chain([&AT_ONCE]);
+    let share = |clock: &'static Clock| Some((clock, study.pairs(2.0, clock)?));
+    let shares: Vec<_> = clocks.filter_map(share).collect();
+    text.push_str("Ratios of two times were within a factor of 2");
+    for (i, (clock, share)) in shares.iter().enumerate() {
+        let what = if i == 0 { " of the pairs of modes" } else { "" };
+        let by = if std::ptr::eq(*clock, &AT_ONCE) {
+            "if all came at once".to_owned()
+        } else {
+            format!("by {}", clock.name)
+        };
+        let _ = write!(text, "{} for {:.0} %{what} {by}", if i == 0 { "" } else { "," }, 100.0 * share);
+    }
+    text.push_str(".\n");
     if readers.contains(&FORECAST.name) && better > BETTER {
         let _ = writeln!(text, "There s·ρ ordered better than F by {}, by {better:.2}.", FORECAST.name);
     }
-    text
+    Ok(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    // The table and the numbers beside it are of one figure.
     #[test]
     fn the_record_says_what_its_figure_says() {
         let notes: serde_json::Value =
             serde_json::from_str(include_str!("../../../assets/study/forecast.json")).unwrap();
         let verdicts = notes["verdicts"].as_array().unwrap();
-        let found = |what: &str| {
-            let of = |v: &&serde_json::Value| v["what"].as_str().is_some_and(|w| w.starts_with(what));
-            verdicts.iter().find(of).unwrap_or_else(|| panic!("{what}"))["value"].as_f64().unwrap()
-        };
-        let all = |network: &str| network.starts_with("resnet8");
-        let own = |column: &'static str, sign: f64| order(all, |m| sign * m.get(column));
-        for (own, what) in [
-            (own("f_means", 1.0), "F, means: "),
-            (own("f_autocorrelation", 1.0), "F, autocorrelation: "),
-            (own("f_convolutions", 1.0), "F, convolutions: "),
-            (own("kernel_tau", -1.0), "kernel flow, −τ: "),
-            (own("s", 1.0), "s: "),
-            (order(all, |m| m.get("s") * m.get("rho")), "s·ρ: "),
-            (mean(all, |modes| modes[0].get("agreement")), "agreement of seeds"),
-        ] {
-            let drawn = found(what);
-            assert!((own - drawn).abs() < 1e-3, "{what} {own} {drawn}");
+        let all = record(|_| true).unwrap();
+        assert_eq!(all.networks().len(), 5);
+        for network in all.networks() {
+            let study = record(|name| name == network).unwrap();
+            let said = |what: &str| {
+                let what = format!("{network}: {what}");
+                let of = |v: &&serde_json::Value| v["what"].as_str().is_some_and(|w| w.starts_with(&what));
+                verdicts.iter().find(of).unwrap_or_else(|| panic!("{what}"))["value"].as_f64().unwrap()
+            };
+            for name in ["F, means", "F, autocorrelation", "F, convolutions", "s·ρ", "s"] {
+                assert!((order(&study, name) - said(&format!("{name}: "))).abs() < 1e-9, "{network} {name}");
+            }
+            if network.starts_with("resnet") {
+                assert!((order(&study, "kernel flow, −τ") - said("kernel flow, −τ: ")).abs() < 1e-9);
+                let pairs = study.pairs(2.0, &KERNEL).unwrap();
+                assert!((pairs - said("times √ of the kernel flow's: share of pairs")).abs() < 1e-9);
+            }
+            assert!((study.mean(|case| case.ceiling) - said("agreement of seeds")).abs() < 1e-9);
+            assert!(order(&study, "nothing").is_nan());
         }
-        assert!(own("nothing", 1.0).is_nan());
     }
 
     #[test]
@@ -170,16 +143,18 @@ mod tests {
             Like::new(&Architecture { norm, ..Architecture::usual(kind, [3, 32, 32], 10) }).unwrap()
         };
         let resnet8 = model(ModelKind::Resnet8, true);
-        let text = reliability(&resnet8, &["means", "none"], true);
+        let text = reliability(&resnet8, &["means", "none"], true).unwrap();
         let parts = [
             "with a resnet8 and cross-entropy (assets/study)",
             "0.83 for F by means,",
             "0.94 for the kernel flow,",
             "0.94 for s·ρ,",
             "0.91 for one seed",
+            "within a factor of 2 for 88 % of the pairs of modes by 1/√(s·ρ), for 93 % by √ of the kernel flow's,",
+            " for 52 % if all came at once.",
         ];
         assert!(parts.iter().all(|part| text.contains(part)) && !text.contains("none"), "{text}");
-        assert!(!reliability(&resnet8, &["means"], false).contains("kernel"));
+        assert!(!reliability(&resnet8, &["means"], false).unwrap().contains("kernel"));
         for (kind, norm, parts, product) in [
             (
                 ModelKind::Resnet20,
@@ -203,7 +178,7 @@ mod tests {
             ),
             (ModelKind::Vgg16, true, &["a cnn without", "vgg16 was not measured", "0.94 for s·ρ"], true),
         ] {
-            let text = reliability(&model(kind, norm), &["convolutions"], false);
+            let text = reliability(&model(kind, norm), &["convolutions"], false).unwrap();
             assert!(parts.iter().all(|part| text.contains(part)), "{text}");
             assert_eq!(
                 text.contains("There s·ρ ordered better than F by convolutions, by 0.05."),
@@ -211,9 +186,10 @@ mod tests {
                 "{text}"
             );
         }
-        let kernel = reliability(&model(ModelKind::Cnn, false), &[], true);
+        let kernel = reliability(&model(ModelKind::Cnn, false), &[], true).unwrap();
         assert!(
-            kernel.contains("measured with a resnet8 only: 0.94.") && !kernel.contains("better"),
+            kernel.contains("measured with resnet20; resnet8; resnet8, MSE only.")
+                && !kernel.contains("better"),
             "{kernel}"
         );
     }

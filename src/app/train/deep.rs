@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
 use super::{Clock, Machine, directory, finish};
 use crate::app::expected::{self, Expected};
-use crate::app::images::{evaluation_set, training_set};
+use crate::app::images::{evaluation_sets, training_set};
 use crate::app::network::read;
 use crate::app::{print, print_json};
 use crate::cli::TrainArgs;
@@ -48,13 +49,13 @@ pub fn run(args: &TrainArgs, mut config: DeepConfig, machine: &Machine) -> Resul
     }
     let mut clock = Clock::default();
     let (samples, pixels) = training_set(&config)?;
-    let eval = evaluation_set(&config, &samples)?;
+    let eval = evaluation_sets(&config, &samples)?;
     clock.lap("load");
     let modes = Modes::new(&samples)?;
     clock.lap("moments");
     let (count, jacobians) = config.probe.images(samples.len());
     let probe = Probe::new(&samples, &modes, count, jacobians, config.run.seed);
-    let mut run = Run::new(&config, &samples, &modes, &pixels, eval.as_ref(), &probe, machine)?;
+    let mut run = Run::new(&config, &samples, &modes, &pixels, &eval, &probe, machine)?;
     run.expected.readers = expected::readers(&config, &samples, &modes)?;
     if config.measure.theory.contains(&TheoryKind::Kernel) {
         let images = run.trainer.images();
@@ -141,7 +142,8 @@ struct Run<'a> {
     modes: &'a Modes,
     probe: &'a Probe<'a>,
     data_energies: ndarray::Array3<f64>,
-    eval: Option<(Images, Targets)>,
+    // What decides what is best, then what is evaluated beside it.
+    eval: Vec<(Images, Targets)>,
     expected: Expected,
     steps: u64,
     per_epoch: u64,
@@ -154,7 +156,7 @@ impl<'a> Run<'a> {
         samples: &Samples,
         modes: &'a Modes,
         pixels: &Pixels,
-        eval: Option<&ImageSet>,
+        eval: &[ImageSet],
         probe: &'a Probe<'a>,
         machine: &Machine,
     ) -> Result<Self> {
@@ -176,12 +178,12 @@ impl<'a> Run<'a> {
             Images::new(pixels, samples, augment, config.run.channels_last, kind, device)
         };
         let targets = Targets::of_samples(samples, &config.optim, &net)?;
-        let eval = eval.map(|set| {
+        let eval = eval.iter().map(|set| {
             let pixels = Pixels::new(set.images.view());
             let targets = Targets::of_set(set, samples, &config.optim, &net)?;
-            Ok::<_, Error>((images(&pixels, &AugmentConfig::default())?, targets))
+            Ok((images(&pixels, &AugmentConfig::default())?, targets))
         });
-        let eval = eval.transpose()?;
+        let eval = eval.collect::<crate::Result<_>>()?;
         let per_epoch = samples.len().div_ceil(config.train.batch.min(samples.len())) as u64;
         let steps = config.train.length.steps(per_epoch);
         let train = images(pixels, &config.augment)?;
@@ -226,28 +228,38 @@ impl<'a> Run<'a> {
 struct Files {
     metrics: Writer,
     steps: TableWriter,
-    eval: TableWriter,
+    // A table per split; at least the one of `eval.split`, which is empty where there is none.
+    eval: Vec<(String, TableWriter)>,
     events: Events,
 }
 
 impl Files {
-    fn open(dir: &RunDir, modes: usize, start: Option<&State>) -> Result<Self> {
+    fn open(dir: &RunDir, modes: usize, beside: &[String], start: Option<&State>) -> Result<Self> {
+        let name = |path: &Path| path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into());
+        let eval: Vec<_> =
+            std::iter::once(dir.eval()).chain(beside.iter().map(|split| dir.eval_beside(split))).collect();
         let events = Events::create(&dir.root().join("events"), start.map_or(0, |s| s.step + 1))?;
         let Some(state) = start else {
             // A run that was killed before its first checkpoint begins again.
-            [dir.metrics(), dir.steps(), dir.eval()].iter().try_for_each(|path| disk::remove(path))?;
+            [dir.metrics(), dir.steps()].iter().chain(&eval).try_for_each(|path| disk::remove(path))?;
+            let create = |path: &PathBuf| Ok((name(path), TableWriter::create(path, &EVAL)?));
             return Ok(Self {
                 metrics: Writer::create(&dir.metrics(), modes, &[])?,
                 steps: TableWriter::create(&dir.steps(), &STEPS)?,
-                eval: TableWriter::create(&dir.eval(), &EVAL)?,
+                eval: eval.iter().map(create).collect::<Result<_>>()?,
                 events,
             });
         };
         let length = |name: &str| state.lengths.get(name).copied().unwrap_or(0);
+        let resume = |path: &PathBuf| {
+            let name = name(path);
+            let table = TableWriter::resume(path, &EVAL, length(&name))?;
+            Ok((name, table))
+        };
         Ok(Self {
             metrics: Writer::resume(&dir.metrics(), modes, &[], length("metrics.csv"))?,
             steps: TableWriter::resume(&dir.steps(), &STEPS, length("steps.csv"))?,
-            eval: TableWriter::resume(&dir.eval(), &EVAL, length("eval.csv"))?,
+            eval: eval.iter().map(resume).collect::<Result<_>>()?,
             events,
         })
     }
@@ -256,13 +268,11 @@ impl Files {
     fn lengths(&mut self) -> Result<BTreeMap<String, u64>> {
         self.metrics.sync()?;
         self.steps.sync()?;
-        self.eval.sync()?;
+        self.eval.iter_mut().try_for_each(|(_, table)| table.sync())?;
         self.events.flush()?;
-        Ok(BTreeMap::from([
-            ("metrics.csv".to_owned(), self.metrics.position()),
-            ("steps.csv".to_owned(), self.steps.position()),
-            ("eval.csv".to_owned(), self.eval.position()),
-        ]))
+        let eval = self.eval.iter().map(|(name, table)| (name.clone(), table.position()));
+        let others = [("metrics.csv", self.metrics.position()), ("steps.csv", self.steps.position())];
+        Ok(others.map(|(name, at)| (name.to_owned(), at)).into_iter().chain(eval).collect())
     }
 }
 
@@ -296,7 +306,7 @@ fn fill(
     let eval = Due::every(config.eval.every, per_epoch, steps);
     let save = Due::every(config.checkpoint.every, per_epoch, steps);
     let checkpoints = Checkpoints::new(&dir.checkpoints());
-    let mut files = Files::open(dir, run.modes.len(), start.as_ref())?;
+    let mut files = Files::open(dir, run.modes.len(), &config.eval.beside, start.as_ref())?;
     let mut best = Best::read(dir)?;
     let signals = Signals::note()?;
     let images = run.trainer.images().len() as u64;
@@ -321,7 +331,7 @@ fn fill(
             look(dir, run, &mut files)?;
         }
         let mut over = step == steps || (seen && best.enough(config.eval.patience));
-        if !seen && step > 0 && eval.at(step) && run.eval.is_some() {
+        if !seen && step > 0 && eval.at(step) && !run.eval.is_empty() {
             let accuracy = assess(run, &mut files)?;
             best.another(step, accuracy);
             over |= best.enough(config.eval.patience);
@@ -382,9 +392,26 @@ fn look(dir: &RunDir, run: &Run, files: &mut Files) -> Result<()> {
     Ok(())
 }
 
-// Evaluates the network, and the mean of its weights; the better accuracy.
+// Evaluates the network, and the mean of its weights; the better accuracy on the first split.
 fn assess(run: &Run, files: &mut Files) -> Result<Option<f64>> {
-    let Some((images, targets)) = &run.eval else { return Ok(None) };
+    let mut all = Vec::new();
+    for ((images, targets), (name, table)) in run.eval.iter().zip(&mut files.eval) {
+        let place = name.strip_suffix(".csv").unwrap_or(name);
+        all.push(assess_on(run, images, targets, place, table, &mut files.events)?);
+    }
+    files.events.flush()?;
+    Ok(all.first().copied().flatten())
+}
+
+// `place` is what the split is called in events.
+fn assess_on(
+    run: &Run,
+    images: &Images,
+    targets: &Targets,
+    place: &str,
+    table: &mut TableWriter,
+    events: &mut Events,
+) -> Result<Option<f64>> {
     let trainer = &run.trainer;
     let (step, epoch) = (trainer.step(), trainer.epoch());
     let rows: Vec<usize> = (0..images.len()).collect();
@@ -392,12 +419,11 @@ fn assess(run: &Run, files: &mut Files) -> Result<Option<f64>> {
     let (loss, accuracy) = of(&trainer.net)?;
     let ema = trainer.ema.as_ref().map(of).transpose()?;
     let (ema_loss, ema_accuracy) = ema.map_or((None, None), |(loss, accuracy)| (Some(loss), accuracy));
-    files.eval.append(&[Some(step as f64), Some(epoch), Some(loss), accuracy, ema_loss, ema_accuracy])?;
-    files.events.scalar(step, "eval/loss", loss)?;
+    table.append(&[Some(step as f64), Some(epoch), Some(loss), accuracy, ema_loss, ema_accuracy])?;
+    events.scalar(step, &format!("{place}/loss"), loss)?;
     if let Some(accuracy) = accuracy {
-        files.events.scalar(step, "eval/accuracy", accuracy)?;
+        events.scalar(step, &format!("{place}/accuracy"), accuracy)?;
     }
-    files.events.flush()?;
     Ok(accuracy.into_iter().chain(ema_accuracy).reduce(f64::max))
 }
 
@@ -453,7 +479,7 @@ fn summary(dir: &RunDir, run: &Run, config: &DeepConfig, notes: Vec<String>) -> 
     let summary = Summary::new(&metrics, run.modes, config.train.eta, &[], &templates, None, notes);
     let mut summary = summary.with_discovery_times(&metrics);
     summary.steps = run.trainer.step();
-    if run.eval.is_some() {
+    if !run.eval.is_empty() {
         let table = Table::read(&dir.eval())?;
         summary.test_accuracy = table.column("accuracy")?.last().copied().filter(|a| a.is_finite());
     }

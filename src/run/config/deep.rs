@@ -120,7 +120,10 @@ pub struct EvalConfig {
     /// Split of the same source; nothing is evaluated without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<String>,
-    /// At most this many of its images.
+    /// Further splits, each with a table of its own; `patience` and `checkpoint.best` ignore them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<String>,
+    /// At most this many images of each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
     /// Every so many epochs, and at the end.
@@ -132,7 +135,7 @@ pub struct EvalConfig {
 
 impl Default for EvalConfig {
     fn default() -> Self {
-        Self { split: None, limit: None, every: 1.0, patience: None }
+        Self { split: None, beside: Vec::new(), limit: None, every: 1.0, patience: None }
     }
 }
 
@@ -246,6 +249,21 @@ pub(super) fn check(
         at_least_one("eval.patience", patience)?;
         if eval.split.is_none() {
             return Err(Error::input("eval.patience", "a split to evaluate on (eval.split)", "none"));
+        }
+    }
+    let splits: Vec<&String> = eval.split.iter().chain(&eval.beside).collect();
+    if eval.split.is_none() && !eval.beside.is_empty() {
+        return Err(Error::input("eval.beside", "a split to evaluate on (eval.split)", "none"));
+    }
+    for (i, split) in splits.iter().enumerate() {
+        // They are a part of file names.
+        let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if i > 0 && (split.is_empty() || split.starts_with('.') || !split.chars().all(known)) {
+            let expected = "names of letters, digits, - _ ., not beginning with a dot";
+            return Err(Error::input("eval.beside", expected, format!("`{split}`")));
+        }
+        if splits[..i].contains(split) {
+            return Err(Error::input("eval.beside", "each split once", format!("`{split}` twice")));
         }
     }
     at_least_one("probe.count", probe.count)?;

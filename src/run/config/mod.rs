@@ -692,7 +692,7 @@ mod tests {
         optim.smoothing=0.1 optim.nesterov=true optim.weight_decay=0 optim.decay_all=false
         optim.betas=[0.5,0.6] optim.epsilon=1e-6 optim.clip=1.0 optim.ema=0.9 optim.accumulate=2
         optim.schedule=step optim.warmup=1 optim.milestones=[1,2.5] optim.gamma=0.5 augment.crop=4
-        augment.flip=true eval.split=test eval.limit=13 eval.every=2 eval.patience=3 probe.when=log
+        augment.flip=true eval.split=test eval.beside=["validation"] eval.limit=13 eval.every=2 eval.patience=3 probe.when=log
         probe.count=14 probe.every=0.5 probe.samples=15 probe.jacobians=0 checkpoint.every=4
         checkpoint.keep=5 checkpoint.best=false run.seed=16 run.device=cpu run.dtype=bf16 run.threads=2
         run.channels_last=false run.tf32=true run.deterministic=false"#;
@@ -784,6 +784,9 @@ mod tests {
             ("[augment]\ncrop = 65", "augment.crop"),
             ("[eval]\npatience = 3", "eval.patience"),
             ("[eval]\nlimit = 0", "eval.limit"),
+            ("[eval]\nbeside = [\"a\"]", "eval.beside"),
+            ("[eval]\nsplit = \"a\"\nbeside = [\"a\"]", "eval.beside"),
+            ("[eval]\nsplit = \"a\"\nbeside = [\"../b\"]", "eval.beside"),
             ("[probe]\ncount = 0", "probe.count"),
             ("[checkpoint]\nkeep = 0", "checkpoint.keep"),
             ("[train]\nepochs = 1.0\nsteps = 3", "train.epochs"),

@@ -99,6 +99,8 @@ fn all_figures_and_the_page_that_shows_them() {
     }
     let note = draw(dir, &format!("figure shortcut {} --out f/shortcut.png", all.join(" ")));
     assert_eq!(verdict(&note, "share of 4 columns")["pass"], true);
+    let right = verdict(&note, "resnet8, A = ")["value"].as_f64().unwrap();
+    assert!((0.2..=1.0).contains(&right), "{note}");
     // The spread cue has to be stronger for a convolution, and for it alone.
     let takes_over = |net: &str, cue: u32| {
         let what = format!("{net}: amplitude at which the cue takes over, {cue} frequencies");

@@ -22,8 +22,9 @@ pub struct Expected {
     pub readers: Vec<(String, Vec<Within>)>,
     /// Which reader the places are by, and places in the order of discovery, from 1.
     pub places: Option<(String, Vec<Within>)>,
-    /// τ by the kernel flow over the smallest, as it is expected of a deep network; None of a mode
-    /// that it says nothing of.
+    /// τ by s·ρ over the smallest ([`crate::theory::deep::relative_times`]).
+    pub times: Vec<f64>,
+    /// The same by the kernel flow; None of a mode that it says nothing of.
     pub kernel: Option<Vec<Option<Within>>>,
 }
 
@@ -53,24 +54,34 @@ fn blocks(data: &Expected) -> Vec<Block> {
         intervals(&mut panel, places.iter().map(|p| Some(*p)));
         row.push(panel);
     }
-    if let Some(kernel) = &data.kernel {
-        let x = Axis::log("τ / the smallest τ");
-        let mut panel = by_mode(&format!("{} Kernel flow", letter(&row)), x, kernel.len());
-        panel.subtitle = "square roots of relative times, smallest and largest draw".to_owned();
-        intervals(&mut panel, kernel.iter().copied());
-        row.push(panel);
+    let x = Axis::log("τ / the smallest τ");
+    let mut panel = by_mode(&format!("{} Relative times", letter(&row)), x, data.times.len());
+    let kernel = data.kernel.iter().flatten().copied();
+    intervals(&mut panel, kernel);
+    let times = data.times.iter().enumerate().map(|(i, tau)| (*tau, (i + 1) as f64));
+    panel.layers.push(Layer::Points(times.collect(), BY_DATA.0, BY_DATA.1));
+    row.push(panel);
+    let mut of_times = vec![Key::new(vec![Sign::Marker(BY_DATA.0, BY_DATA.1)], "τ by s·ρ")];
+    if data.kernel.is_some() {
+        of_times.push(Key::new(
+            vec![Sign::Line(bar(REST)), Sign::Marker(Marker::Dot, INK)],
+            "τ by the kernel flow, all draws",
+        ));
     }
-    let bar = Key::new(
-        vec![Sign::Line(bar(REST)), Sign::Marker(Marker::Dot, INK)],
-        "value, 95 % of bootstraps or all draws",
-    );
+    let bar =
+        Key::new(vec![Sign::Line(bar(REST)), Sign::Marker(Marker::Dot, INK)], "place, 95 % of bootstraps");
+    let mut notes: Vec<Key> = data.places.iter().map(|_| bar.clone()).collect();
+    notes.extend(of_times);
     vec![
         Block::Heading(data.title.clone()),
         Block::Panels(row, 400.0, 1.0),
         Block::Legend(keys),
-        Block::Legend(vec![bar]),
+        Block::Legend(notes),
     ]
 }
+
+/// Times that are known from the data.
+const BY_DATA: (Marker, plotters::style::RGBColor) = (MARKERS[3], PALETTE[3]);
 
 fn bar(colour: plotters::style::RGBColor) -> Pen {
     Pen::new(colour, 1.6, Stroke::Solid)
@@ -146,6 +157,7 @@ mod tests {
             readers: readers.map(|(name, share)| (name.to_owned(), score(share))).into(),
             strengths,
             places: Some(("autocorrelation".to_owned(), (0..modes).map(place).collect())),
+            times: (0..modes).map(|i| 1.4f64.powi(i as i32)).collect(),
             kernel: Some((0..modes).map(tau).collect()),
         }
     }
@@ -153,7 +165,7 @@ mod tests {
     #[test]
     fn every_reader_has_its_colour() {
         let picture = shows("expected", &blocks(&made(9)), FULL);
-        for colour in &PALETTE[..3] {
+        for colour in &PALETTE[..4] {
             assert!(counts(&picture, *colour) > 200, "{colour:?}");
         }
         shows("expected-kernel", &blocks(&Expected { readers: vec![], places: None, ..made(40) }), FULL);

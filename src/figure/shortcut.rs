@@ -36,6 +36,10 @@ pub(super) fn draw(args: &Runs) -> anyhow::Result<Note> {
     let kinds = runs::kinds(&runs);
     let planes = kinds.iter().map(|kind| Plane::new(*kind, &seen)).collect::<Result<Vec<_>>>()?;
     let below = over_training(&seen, &planes)?;
+    let clean: Vec<_> = below
+        .iter()
+        .filter_map(|course| Some((format!("{}, {}", course.title, course.subtitle), course.clean.last()?.1)))
+        .collect();
     save(&planes, below, &args.out)?;
 
     let mut note = Note::new(
@@ -57,6 +61,9 @@ pub(super) fn draw(args: &Runs) -> anyhow::Result<Note> {
             note.states(what, found.unwrap_or(f64::NAN));
         }
         if plane.kind.is_linear() { judged.extend(plane.off()) } else { read.extend(plane.off()) }
+    }
+    for (of, right) in clean {
+        note.states(format!("{of}: share of right answers without a cue, at the end"), right);
     }
     let near = judged.iter().filter(|off| **off <= 1.0).count() as f64 / judged.len() as f64;
     let what = format!(

@@ -173,6 +173,7 @@ fn shown(report: &Report, data: &str) -> Shown {
         places: place.map(|r| {
             (report.readers[r].name.to_owned(), of(&|m| (m.expected[r].place as f64, m.expected[r].places)))
         }),
+        times: report.modes.iter().map(|m| m.relative_time).collect(),
         kernel: report.kernel.as_ref().map(|k| {
             k.relative.iter().zip(&k.relative_spread).map(|(tau, spread)| tau.zip(*spread)).collect()
         }),

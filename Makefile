@@ -203,7 +203,7 @@ fig-shortcut: build ## when networks take a cue instead of the content: over its
 	    $(call train,shortcut,shortcut/$$net-$$m-$$a,--model $$net --data $$cue); \
 	  done; \
 	  $(BIN) train --model resnet8 --data $$cue$(COMMA)noise=0.5$(COMMA)count=512 $(ON_CUES) \
-	    --eval test,validation --set eval.every=0.25 \
+	    --eval test,validation --set eval.every=0.5 \
 	    --out $(RUNS)/shortcut/resnet8-$$m-$$a --force > /dev/null; \
 	done; done
 	$(BIN) figure shortcut $(RUNS)/shortcut/* --out $(FIGURES)/shortcut.png

@@ -82,38 +82,31 @@ pub fn readers(config: &DeepConfig, samples: &Samples, modes: &Modes) -> Result<
 }
 
 /// The kernel flow of the network that `config` describes, on `images` of the device: of its
-/// initial weights, which may come from a file (`init.weights`; draws then differ in their
-/// samples alone).
+/// initial weights, drawn or those of `initial` (draws then differ in their samples alone).
 ///
 /// # Errors
-/// As [`crate::probe::kernel::kernel_flow`]; of a file of weights that cannot be read.
+/// As [`crate::probe::kernel::kernel_flow`]; of weights that are not the network's.
 #[cfg(feature = "torch")]
 pub fn kernel(
     config: &DeepConfig,
     samples: &Samples,
     modes: &Modes,
+    initial: Option<&crate::app::network::Initial>,
     images: &crate::train::deep::Images,
     device: tch::Device,
-) -> anyhow::Result<Kernel> {
-    use crate::app::network::read;
+) -> Result<Kernel> {
     use crate::model::deep::Deep;
     use crate::model::device;
     use crate::probe::kernel::{Options, kernel_flow};
     use crate::run::config::LossKind;
     use crate::theory::kernel_flow::rate_per_step;
-    use crate::weights::Pick;
 
     let kind = device::kind(config.run.dtype);
-    let start = config.init.weights.as_ref().map(|path| (path, read(path, &Pick::default())));
-    let start = start.map(|(path, found)| found.map(|(found, _)| (path, found))).transpose()?;
-    if let Some((path, found)) = &start {
-        found.origin.say(path);
-    }
     let network = |seed: u64| {
         let architecture = config.architecture(samples.shape, samples.outputs());
         let net = Deep::new(architecture, config.init.kind, seed, kind, device)?;
-        if let Some((path, found)) = &start {
-            net.load(&found.dict, &path.display().to_string())?;
+        if let Some((place, dict)) = initial {
+            net.load(dict, place)?;
         }
         Ok(net)
     };

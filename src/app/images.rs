@@ -32,7 +32,8 @@ pub fn evaluation_sets<I, T>(config: &Config<I, T>, samples: &Samples) -> Result
 
 /// The images of a split of a run's source, which must be of the training set's kind;
 /// of that of training, all. As many as `config.eval.limit` says: the first, or drawn
-/// with the seed `sample`. `key` says who asks for it; `flag` is what another split is named with, where one may be.
+/// with the seed `sample`. `key` says who asks for it; `flag` is what another split is
+/// named with, where one may be.
 pub fn named_split<I, T>(
     config: &Config<I, T>,
     samples: &Samples,

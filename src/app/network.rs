@@ -70,6 +70,19 @@ pub fn read(path: &Path, pick: &Pick) -> Result<(Checkpoint, Result<Guess, Strin
     Ok((Checkpoint { dict, origin }, guess))
 }
 
+/// Weights that a network begins with, and what they are called in errors.
+#[cfg(feature = "torch")]
+pub type Initial = (String, StateDict);
+
+/// Those that `init.weights` names, if it does; what was taken of the file is said.
+#[cfg(feature = "torch")]
+pub fn initial(config: &crate::run::config::DeepConfig) -> Result<Option<Initial>> {
+    let Some(path) = &config.init.weights else { return Ok(None) };
+    let (Checkpoint { dict, origin }, _) = read(path, &Pick::default())?;
+    origin.say(path);
+    Ok(Some((path.display().to_string(), dict)))
+}
+
 // The architecture that timm's config.json names, in a folder of weights or beside a file.
 fn said_beside(path: &Path) -> Option<String> {
     // It has some hundred bytes.

@@ -2,6 +2,7 @@
 //! discover the modes: over data sets, networks and seeds.
 
 mod table;
+mod times;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,8 +10,8 @@ use rand::Rng;
 
 use crate::readers::{FORECAST, READERS, Reader};
 use crate::seed;
-use crate::stats::{middle95, quantile, spearman};
-use crate::theory::deep::deep_ratio;
+use crate::stats::{middle95, spearman};
+pub use times::{AT_ONCE, Clock, KERNEL, ROOT, clocks, relative};
 
 /// A score of the modes, of which the larger is to be discovered the earlier.
 pub struct Score {
@@ -198,73 +199,6 @@ impl Study {
         let as_large = draws.iter().filter(|d| **d >= found - 1e-12).count();
         (found / n as f64, as_large as f64 / draws.len() as f64)
     }
-
-    /// Share of the modes whose τ by `clock` is within `factor` of that measured, times scaled by
-    /// one factor for each case; None where no case has such times. A mode that has none beside
-    /// others that have is not within.
-    pub fn within(&self, factor: f64, clock: &Clock) -> Option<f64> {
-        share(self.cases.iter().flat_map(|case| {
-            let ratios = relative(&case.modes, clock);
-            let any = ratios.iter().any(Option::is_some);
-            ratios.into_iter().filter(move |_| any).map(move |r| r.is_some_and(|r| near(r, factor)))
-        }))
-    }
-
-    /// Share of the pairs of modes of one case whose ratio of times by `clock` is within `factor`
-    /// of that measured, of those that have times; None where there is none.
-    pub fn pairs(&self, factor: f64, clock: &Clock) -> Option<f64> {
-        share(self.cases.iter().flat_map(|case| {
-            let ratios: Vec<f64> = relative(&case.modes, clock).into_iter().flatten().collect();
-            let pairs = (0..ratios.len()).flat_map(|a| (a + 1..ratios.len()).map(move |b| (a, b)));
-            pairs.map(|(a, b)| near(ratios[a] / ratios[b], factor)).collect::<Vec<_>>()
-        }))
-    }
-}
-
-fn near(ratio: f64, factor: f64) -> bool {
-    ratio.ln().abs() <= factor.ln()
-}
-
-fn share(hits: impl Iterator<Item = bool>) -> Option<f64> {
-    let all: Vec<bool> = hits.collect();
-    let count = all.iter().filter(|hit| **hit).count();
-    (!all.is_empty()).then(|| count as f64 / all.len() as f64)
-}
-
-/// A forecast of the times of the modes, but for a factor that all modes of a case share.
-pub struct Clock {
-    /// In figures.
-    pub name: &'static str,
-    of: Of,
-}
-
-/// The square root of times by the kernel flow.
-pub static KERNEL: Clock = Clock { name: "√ of the kernel flow's", of: |m| deep_ratio(m.kernel) };
-/// The square root of an LCNN's times.
-pub static ROOT: Clock = Clock { name: "1/√(s·ρ)", of: |m| deep_ratio(1.0 / (m.s * m.rho)) };
-/// All modes come at once: what a forecast has to be better than.
-pub static AT_ONCE: Clock = Clock { name: "all at once", of: |_| 1.0 };
-
-/// Others, to compare with.
-static OTHERS: [Clock; 4] = [
-    Clock { name: "the kernel flow's", of: |m| m.kernel },
-    Clock { name: "1/√F, convolutions", of: |m| deep_ratio(1.0 / m.readers[forecaster()]) },
-    Clock { name: "1/√s", of: |m| deep_ratio(1.0 / m.s) },
-    Clock { name: "1/s", of: |m| 1.0 / m.s },
-];
-
-/// All of them.
-pub fn clocks() -> impl Iterator<Item = &'static Clock> {
-    [&KERNEL, &ROOT].into_iter().chain(&OTHERS).chain([&AT_ONCE])
-}
-
-/// Predicted over measured τ of each mode, the median being 1; None of a mode without a prediction.
-pub fn relative(modes: &[Mode], clock: &Clock) -> Vec<Option<f64>> {
-    let ratio = |m: &Mode| Some((clock.of)(m) / m.tau).filter(|r| r.is_finite() && *r > 0.0);
-    let ratios: Vec<Option<f64>> = modes.iter().map(ratio).collect();
-    let logs: Vec<f64> = ratios.iter().flatten().map(|r| r.ln()).collect();
-    let middle = quantile(&logs, 0.5).exp();
-    ratios.into_iter().map(|r| r.map(|r| r / middle)).collect()
 }
 
 // Mean over pairs of seeds.
@@ -326,27 +260,8 @@ pub mod tests {
         // One difference of three is not 0: half of the flips are as large.
         let (better, p) = study.better(forecaster(), 4);
         assert!((better - 0.1 / 3.0).abs() < 1e-12 && (p - 0.5).abs() < 1e-12, "{better} {p}");
-        // One mode of four is off by 3 after scaling by the median. The roots of 1, 3·1.6, 1.6² and
-        // 1.6³ over 1, 1.6, 1.6² and 1.6³ are 1.26, 1.73, 0.79 and 0.62 times their median; where the
-        // first two are exchanged 1.12, 2.46, 0.89 and 0.70.
-        let fixed = &OTHERS[0];
-        assert_eq!(study.within(2.0, fixed), Some(0.75));
-        assert_eq!(study.within(2.0, &KERNEL), Some(15.0 / 16.0));
-        assert_eq!(study.within(1.2, &KERNEL), Some(2.0 / 16.0));
-        // Of six pairs the three with the second mode are off by 3; of the roots 1.26/0.62, 1.73/0.79
-        // and 1.73/0.62 are beyond 2, or the three with 2.46 where the first two are exchanged.
-        assert_eq!(study.pairs(2.0, fixed), Some(0.5));
-        assert_eq!(study.pairs(2.0, &KERNEL), Some(0.5));
-        assert!((study.pairs(1.27, &KERNEL).unwrap() - 5.0 / 24.0).abs() < 1e-12);
-        // The median 20.24 over τ itself, 10, 16, 25.6 and 40.96: 2.02, 1.26, 0.79 and 0.49.
-        assert_eq!(study.within(2.0, &AT_ONCE), Some(0.5));
-        let mut without = study.clone();
-        without.cases[0].modes[0].kernel = f64::NAN;
-        assert!(without.within(2.0, fixed) < study.within(2.0, fixed), "no forecast is no hit");
-        without.cases.iter_mut().flat_map(|c| &mut c.modes).for_each(|m| m.kernel = f64::NAN);
-        assert_eq!((without.within(2.0, fixed), without.pairs(2.0, fixed)), (None, None));
         assert_eq!(study.networks(), ["resnet8"]);
         assert_eq!(study.of(|network| network == "resnet8").cases.len(), 4);
-        assert!(study.of(|_| false).within(2.0, &ROOT).is_none());
+        assert!(study.of(|_| false).cases.is_empty());
     }
 }

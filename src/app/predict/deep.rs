@@ -145,7 +145,8 @@ fn kernel_flow(
     let (device, _) = device::select(&config.run.device, device::arithmetic(&config.run))?;
     let kind = device::kind(config.run.dtype);
     let images = Images::new(pixels, samples, &AugmentConfig::default(), false, kind, device)?;
-    expected::kernel(config, samples, modes, &images, device)
+    let start = crate::app::network::initial(config)?;
+    Ok(expected::kernel(config, samples, modes, start.as_ref(), &images, device)?)
 }
 
 fn order(modes: &Modes, expected: &Expected) -> (&'static str, Vec<usize>) {

@@ -91,12 +91,8 @@ pub fn reliability(like: &Like, readers: &[&str], kernel: bool) -> Result<String
     text.push_str("Ratios of two times were within a factor of 2");
     for (i, (clock, share)) in shares.iter().enumerate() {
         let what = if i == 0 { " of the pairs of modes" } else { "" };
-        let by = if std::ptr::eq(*clock, &AT_ONCE) {
-            "if all came at once".to_owned()
-        } else {
-            format!("by {}", clock.name)
-        };
-        let _ = write!(text, "{} for {:.0} %{what} {by}", if i == 0 { "" } else { "," }, 100.0 * share);
+        let comma = if i == 0 { "" } else { "," };
+        let _ = write!(text, "{comma} for {:.0} %{what} by {}", 100.0 * share, clock.name);
     }
     text.push_str(".\n");
     if readers.contains(&FORECAST.name) && better > BETTER {
@@ -130,7 +126,7 @@ mod tests {
             if network.starts_with("resnet") {
                 assert!((order(&study, "kernel flow, −τ") - said("kernel flow, −τ: ")).abs() < 1e-9);
                 let pairs = study.pairs(2.0, &KERNEL).unwrap();
-                assert!((pairs - said("times √ of the kernel flow's: share of pairs")).abs() < 1e-9);
+                assert!((pairs - said("times by √ of the kernel flow: share of pairs")).abs() < 1e-9);
             }
             assert!((study.mean(|case| case.ceiling) - said("agreement of seeds")).abs() < 1e-9);
             assert!(order(&study, "nothing").is_nan());
@@ -150,8 +146,8 @@ mod tests {
             "0.94 for the kernel flow,",
             "0.94 for s·ρ,",
             "0.91 for one seed",
-            "within a factor of 2 for 88 % of the pairs of modes by 1/√(s·ρ), for 93 % by √ of the kernel flow's,",
-            " for 52 % if all came at once.",
+            "within a factor of 2 for 88 % of the pairs of modes by 1/√(s·ρ), for 93 % by √ of the kernel flow,",
+            " for 52 % by one time for all.",
         ];
         assert!(parts.iter().all(|part| text.contains(part)) && !text.contains("none"), "{text}");
         assert!(!reliability(&resnet8, &["means"], false).unwrap().contains("kernel"));

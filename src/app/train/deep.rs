@@ -9,7 +9,7 @@ use anyhow::Result;
 use super::{Clock, Machine, directory, finish};
 use crate::app::expected::{self, Expected};
 use crate::app::images::{evaluation_sets, training_set};
-use crate::app::network::read;
+use crate::app::network::initial;
 use crate::app::{print, print_json};
 use crate::cli::TrainArgs;
 use crate::data::Samples;
@@ -30,7 +30,6 @@ use crate::theory::Modes;
 use crate::train::deep::checkpoint;
 use crate::train::deep::{Images, Pixels, Targets, Trainer, evaluate};
 use crate::train::signals::{Request, Signals};
-use crate::weights::{Checkpoint, Pick};
 
 const STEPS: [&str; 5] = ["step", "epoch", "loss", "accuracy", "eta"];
 const EVAL: [&str; 6] = ["step", "epoch", "loss", "accuracy", "ema_loss", "ema_accuracy"];
@@ -59,7 +58,10 @@ pub fn run(args: &TrainArgs, mut config: DeepConfig, machine: &Machine) -> Resul
     run.expected.readers = expected::readers(&config, &samples, &modes)?;
     if config.measure.theory.contains(&TheoryKind::Kernel) {
         let images = run.trainer.images();
-        run.expected.kernel = Some(expected::kernel(&config, &samples, &modes, images, machine.device)?);
+        let weights = config.init.weights.as_ref().map(|_| run.trainer.net.state_dict()).transpose()?;
+        let start = weights.map(|dict| ("the initial weights".to_owned(), dict));
+        let found = expected::kernel(&config, &samples, &modes, start.as_ref(), images, machine.device)?;
+        run.expected.kernel = Some(found);
     }
     clock.lap("forecast");
     machine.note(&mut config);
@@ -165,10 +167,8 @@ impl<'a> Run<'a> {
         let architecture = config.architecture(samples.shape, samples.outputs());
         let network = || Deep::new(architecture.clone(), config.init.kind, config.run.seed, kind, device);
         let net = network()?;
-        if let Some(path) = &config.init.weights {
-            let (Checkpoint { dict, origin }, _) = read(path, &Pick::default())?;
-            origin.say(path);
-            net.load(&dict, &path.display().to_string())?;
+        if let Some((place, dict)) = initial(config)? {
+            net.load(&dict, &place)?;
         }
         let ema = config.optim.ema.map(|_| network()).transpose()?;
         if let Some(ema) = &ema {

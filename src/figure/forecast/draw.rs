@@ -142,8 +142,7 @@ fn least(study: &Study, found: &[usize]) -> f64 {
 }
 
 fn times(study: &Study, look: Look, title: String, clock: &Clock) -> Panel {
-    let name = if std::ptr::eq(clock, &KERNEL) { "√ of the kernel flow" } else { clock.name };
-    let x = Axis::log(format!("τ by {name}, one factor per case (steps)"));
+    let x = Axis::log(format!("τ by {}, one factor per case (steps)", clock.name));
     let mut panel = Panel::new(title, x, Axis::log("τ measured (steps)"));
     if let Some(share) = study.within(super::FACTOR, clock) {
         panel.subtitle = format!("{:.0} % within a factor of {}", 100.0 * share, super::FACTOR);
@@ -192,6 +191,7 @@ mod tests {
         }
         shows("forecast-bare", &blocks(&study), FULL);
     }
+
     #[test]
     fn every_network_has_its_panel() {
         let mut cases: Vec<Case> = (0..4u32).map(|i| later(made(&format!("set {i}"), 9, None), i)).collect();

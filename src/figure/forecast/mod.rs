@@ -12,7 +12,7 @@ use super::runs::Finished;
 use super::verdict::Note;
 use crate::disk;
 use crate::error::Error;
-use crate::study::{KERNEL, Study, clocks, forecaster, scores};
+use crate::study::{Study, clocks, forecaster, scores};
 
 /// Runs of deep networks: several seeds of each data set and network.
 #[derive(Debug, clap::Args)]
@@ -110,17 +110,17 @@ fn state(note: &mut Note, of: &str, study: &Study) {
             continue;
         };
         let name = clock.name;
-        let what =
-            format!("{of}times {name}: share of modes within a factor of 2, after one factor for each case");
-        if std::ptr::eq(clock, &KERNEL) {
+        let what = format!(
+            "{of}times by {name}: share of modes within a factor of 2, after one factor for each case"
+        );
+        if clock.judged {
             note.at_least(what, share, WITHIN)
         } else {
             note.states(what, share)
         }
-        note.states(
-            format!("{of}times {name}: share of pairs of modes whose ratio is within a factor of 2"),
-            pairs,
-        );
+        let what =
+            format!("{of}times by {name}: share of pairs of modes whose ratio is within a factor of 2");
+        note.states(what, pairs);
     }
     for case in &study.cases {
         let seeds = if case.ceiling.is_nan() {

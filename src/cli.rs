@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::audit::parts::adcs::Variant;
 use crate::audit::parts::heatmap::Shard;
-use crate::audit::parts::{Ask, Name};
+use crate::audit::parts::{Ask, Effort, Name, Quick};
 use crate::data::{Interpolation, Normalize};
 use crate::error::Result;
 use crate::run::RunConfig;
@@ -861,10 +861,11 @@ pub struct AuditArgs {
     /// Print audit.json on stdout
     #[arg(long)]
     pub json: bool,
-    /// 500 images, drawn from all unless --limit says how many (100 where they are larger than 64x64), and
-    /// only some of the frequencies; the report says so
-    #[arg(long)]
-    pub quick: bool,
+    /// 250 images, drawn from all unless --limit says how many (100 where they are larger than 64x64), and
+    /// only some of the frequencies; with a time, such as --quick=30s or --quick=5m, as many of both as it is
+    /// enough for; the report says how many
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub quick: Option<Quick>,
     /// Look at these parts only, beside the weights [default: all]
     #[arg(long, value_delimiter = ',', value_name = "A,B,…")]
     pub only: Vec<Name>,
@@ -902,11 +903,11 @@ pub struct AuditArgs {
 }
 
 impl AuditArgs {
-    /// What is asked of the parts.
-    pub fn ask(&self) -> Ask {
+    /// What is asked of the parts, which look at so much.
+    pub fn ask(&self, effort: Effort) -> Ask {
         Ask {
             only: self.only.clone(),
-            quick: self.quick,
+            effort,
             seed: self.seed,
             epsilon: self.epsilon,
             adcs: self.adcs,

@@ -232,7 +232,7 @@ mod loading {
     use super::*;
     use crate::app::images::{for_outputs, named_split, training_set};
     use crate::app::{prepared, transform};
-    use crate::audit::parts::{QUICK, large};
+    use crate::audit::parts::large;
     use crate::blueprint::Architecture;
     use crate::data::{self, Normalize, Outputs, Samples};
     use crate::field::ImageSet;
@@ -252,6 +252,15 @@ mod loading {
         pub architecture: Architecture,
     }
 
+    /// Images that are drawn.
+    #[derive(Clone, Copy)]
+    pub struct Sample {
+        /// What they are drawn with.
+        pub seed: u64,
+        /// How many, of small images and of [`large`] ones.
+        pub most: [usize; 2],
+    }
+
     /// Which images.
     #[derive(Clone, Copy)]
     pub struct Which {
@@ -259,8 +268,8 @@ mod loading {
         pub labels: bool,
         /// What may be done instead where they do not fit, for the error.
         pub instead: &'static str,
-        /// Draws as many as a quick audit needs, with this seed.
-        pub quick: Option<u64>,
+        /// A sample of them, where not all are needed.
+        pub quick: Option<Sample>,
         /// Whether the layers take images with their channels last.
         pub channels_last: Option<bool>,
     }
@@ -379,16 +388,22 @@ mod loading {
         // How many images, and the seed they are drawn with; the first ones without one. A
         // limit that was `said` stays.
         fn drawn(self, said: Option<usize>, limit: Option<usize>) -> (Option<usize>, Option<u64>) {
-            let quick = self.quick.filter(|_| limit.is_none_or(|limit| limit > QUICK[0] && said.is_none()));
-            if quick.is_some() { (Some(QUICK[0]), quick) } else { (limit, None) }
+            let few = |most: usize| limit.is_some_and(|limit| limit <= most || said.is_some());
+            match self.quick {
+                Some(Sample { seed, most: [most, _] }) if !few(most) => (Some(most), Some(seed)),
+                _ => (limit, None),
+            }
         }
 
         // Fewer of large images, whose size is not known before.
         fn fewer(self, set: ImageSet, args: &ShownArgs) -> ImageSet {
             let [_, h, w] = set.shape();
-            let many =
-                self.quick.is_some() && args.data.limit.is_none() && large(h, w) && set.len() > QUICK[1];
-            if many { set.thinned(QUICK[1]) } else { set }
+            match self.quick {
+                Some(Sample { most: [_, most], .. }) if args.data.limit.is_none() && large(h, w) => {
+                    set.thinned(most)
+                }
+                _ => set,
+            }
         }
     }
 
@@ -414,7 +429,7 @@ mod loading {
 }
 
 #[cfg(feature = "torch")]
-pub use loading::{Loaded, Which};
+pub use loading::{Loaded, Sample, Which};
 
 #[cfg(test)]
 mod tests {

@@ -15,6 +15,9 @@
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "torch")]
+use super::parts::Effort;
+
+#[cfg(feature = "torch")]
 pub(super) use run::{Groups, chunk, forward, gradient, mean, not_finite, rows, signs, strongest, total};
 
 /// Groups of images that are left out in turn, for standard errors.
@@ -45,11 +48,14 @@ impl Default for Options {
 
 #[cfg(feature = "torch")]
 impl Options {
-    /// Those of a full audit, or of a quick one.
-    pub fn asked(quick: bool, seed: u64) -> Self {
-        const QUICK: usize = 48;
-        let usual = Self { seed, ..Self::default() };
-        Self { images: if quick { QUICK } else { usual.images }, ..usual }
+    /// Those of a full audit, or of a quicker one.
+    pub fn asked(effort: Effort, seed: u64) -> Self {
+        Self { images: effort.of([Self::default().images, 48, 16]), seed, ..Self::default() }
+    }
+
+    /// Gradients that are taken at each image, for all `outputs`.
+    pub fn passes(&self, outputs: usize) -> usize {
+        if outputs <= self.exact { outputs } else { self.draws }
     }
 }
 

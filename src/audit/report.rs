@@ -8,7 +8,7 @@ use super::Rate;
 use super::chapter::{self, Chapter, Words, capital, percent};
 use super::layers::{self, Comparison, Layers, Series, comparison, series};
 use super::pair::{self, Pair};
-use super::parts::{Found, LeftOut, Name, Part, Shown};
+use super::parts::{Effort, Found, LeftOut, Name, Part, Shown};
 use super::pens::draw;
 use crate::disk;
 use crate::error::{Error, Result};
@@ -33,6 +33,12 @@ pub struct Audit {
     pub seed: u64,
     /// Whether it was a quick one.
     pub quick: bool,
+    /// How much was looked at; None of an earlier version's.
+    #[serde(default)]
+    pub effort: Option<Effort>,
+    /// Seconds that it was given, where images and frequencies were as many as that was enough for.
+    #[serde(default)]
+    pub within_s: Option<f64>,
     /// What was audited.
     pub network: Network,
     /// The convolutions, by their weights alone.
@@ -233,6 +239,9 @@ impl Audit {
         };
         if self.quick {
             page.subtitle += "; a quick audit, with wider intervals than a full one";
+        }
+        if let Some(seconds) = self.within_s {
+            page.subtitle += &format!(" (what {seconds:.0} s were enough for on this machine)");
         }
         for chapter in self.chapters(&name) {
             let Chapter { mut section, findings, figure, tables } = chapter;

@@ -1,7 +1,7 @@
 //! A network together with the images it is shown.
 
 use ndarray::ArrayView4;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::audit::Fingerprint;
@@ -36,6 +36,13 @@ const LEAST: usize = 4;
 
 /// Pixels of an image of which [`CHUNK`] pass at a time.
 const PIXELS: usize = 32 * 32;
+
+/// Images of shape `[c, h, w]` that pass at a time.
+pub fn chunk([_, h, w]: [usize; 3], device: Device) -> usize {
+    let chunk = (CHUNK * PIXELS / (h * w).max(PIXELS)).max(LEAST);
+    // No caches to stay in there, and thousands of threads to keep busy.
+    if device.is_cuda() { 8 * chunk } else { chunk }
+}
 
 impl Subject {
     /// `net` and images `[N, c, h, w]` in [0, 1], which it sees as
@@ -99,10 +106,7 @@ impl Subject {
 
     /// Images that pass at a time.
     pub fn chunk(&self) -> usize {
-        let [_, h, w] = self.net.architecture().shape;
-        let chunk = (CHUNK * PIXELS / (h * w).max(PIXELS)).max(LEAST);
-        // No caches to stay in there, and thousands of threads to keep busy.
-        if self.pixels.device().is_cuda() { 8 * chunk } else { chunk }
+        chunk(self.net.architecture().shape, self.pixels.device())
     }
 
     /// What the network sees of `pixels` `[B, c, h, w]`.
@@ -177,7 +181,6 @@ mod tests {
     use crate::model::deep::Architecture;
     use crate::run::config::{InitKind, ModelKind};
     use ndarray::Array4;
-    use tch::Device;
 
     fn net() -> Deep {
         let architecture = Architecture::usual(ModelKind::Resnet8, [3, 8, 12], 5);

@@ -3,13 +3,14 @@
 mod submit;
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::Result;
 
 use super::network::{From, Stored, is_run};
 use super::{print, use_threads};
 use crate::audit::layers::{self, Layers, Series};
-use crate::audit::parts::{LeftOut, Name};
+use crate::audit::parts::{LeftOut, Name, Quick};
 use crate::audit::report::{self, Audit, Network, OnImages, SCHEMA, Second};
 use crate::cli::{AuditArgs, SlurmArgs};
 use crate::disk;
@@ -20,6 +21,7 @@ use crate::run::{Checkpoints, RunDir};
 use crate::weights::{StateDict, listed};
 
 pub fn run(args: &AuditArgs) -> Result<()> {
+    let start = Instant::now();
     check(args)?;
     use_threads(args.threads)?;
     let first = Stored::open(&args.weights[0], &args.shown, false)?;
@@ -46,7 +48,12 @@ pub fn run(args: &AuditArgs) -> Result<()> {
         schema: SCHEMA,
         version: super::version(),
         seed: args.seed,
-        quick: args.quick,
+        quick: args.quick.is_some(),
+        effort: None,
+        within_s: match args.quick {
+            Some(Quick::Within(seconds)) => Some(seconds),
+            _ => None,
+        },
         layers: of(&first)?,
         network: network(&first),
         second: second.as_ref().map(|b| compared(&first, b, of)).transpose()?,
@@ -60,7 +67,7 @@ pub fn run(args: &AuditArgs) -> Result<()> {
     if let Some(run) = first.run() {
         audit.series = series(&run.dir, initial(&first)?, &options)?;
     }
-    on_images(&mut audit, &first, second.as_ref(), args, &out)?;
+    on_images(&mut audit, &first, second.as_ref(), args, &out, start)?;
     // Drawing takes memory as well, and weights may have much of it.
     drop((first, second));
     disk::create_dir(&out)?;
@@ -92,6 +99,11 @@ fn check(args: &AuditArgs) -> Result<()> {
         let found = args.epsilon.unwrap_or_default();
         return Err(Error::input("--epsilon", "a positive number", found).into());
     }
+    let parts = [args.shard.is_some(), args.merge, args.submit.is_some()];
+    if matches!(args.quick, Some(Quick::Within(_))) && parts.contains(&true) {
+        let expected = "no time, beside --shard, --merge and --submit: the parts must be of the same map";
+        return Err(Error::input("--quick", expected, "one").into());
+    }
     if args.only.contains(&Name::shape) && args.stimuli.is_none() {
         return Err(Error::input("--only shape", "cue-conflict images (--stimuli DIR)", "none").into());
     }
@@ -109,6 +121,7 @@ fn check(args: &AuditArgs) -> Result<()> {
             ("--model", shown.model.is_some()),
             ("a switch of the network", shown.switches.any()),
             ("--no-labels", args.no_labels),
+            ("--quick with a time", matches!(args.quick, Some(Quick::Within(_)))),
             ("--outputs", shown.outputs.is_some()),
             ("--normalize", shown.data.normalize.is_some()),
             ("--split", shown.data.split.is_some()),
@@ -241,19 +254,19 @@ use shown::{initial, on_images, shard};
 mod shown {
     use std::cell::OnceCell;
 
-    use tch::Kind;
+    use tch::{Kind, Tensor};
 
     use super::*;
-    use crate::app::network::{Loaded, Which};
+    use crate::app::network::{Loaded, Sample, Which};
     use crate::audit::pair::Pair;
     use crate::audit::parts::heatmap;
-    use crate::audit::parts::{Found, Look};
+    use crate::audit::parts::{Effort, Found, Look, MOST, Plan, QUICK, Sizes, large};
     use crate::audit::report::Images;
-    use crate::audit::subject::Subject;
+    use crate::audit::subject::{Subject, chunk};
     use crate::audit::{Clean, Fingerprint};
     use crate::data::Normalize;
     use crate::field::{ImageSet, Targets};
-    use crate::model::deep::Deep;
+    use crate::model::deep::{Deep, Pass, channels_last};
     use crate::model::device;
     use crate::run::RunConfig;
 
@@ -268,20 +281,25 @@ mod shown {
         second: Option<&Stored>,
         args: &AuditArgs,
         out: &Path,
+        start: Instant,
     ) -> Result<()> {
         let runs = first.run().is_some();
         if !runs && args.shown.data.data.is_none() {
             return Ok(());
         }
         // What is wrong with b is to be known before a has taken its hours. Then it makes room.
+        let mut pass = 0.0;
         let b = match (second, &mut audit.second) {
             (Some(b), Some(found)) if runs != b.run().is_some() => {
                 let why = "of a run and a file of weights only the weights are compared";
                 found.on_images.left_out.push(LeftOut::say("Images", why));
                 None
             }
-            (Some(b), Some(found)) => match Shown::new(b, args).map(drop) {
-                Ok(()) => Some(b),
+            (Some(b), Some(found)) => match Opened::new(b, args).and_then(|opened| opened.seconds(args)) {
+                Ok(seconds) => {
+                    pass += seconds;
+                    Some(b)
+                }
                 Err(e) if matches!(e.downcast_ref(), Some(Error::Input { .. } | Error::Lacking { .. })) => {
                     found.on_images.left_out.push(LeftOut::say("Images", e));
                     None
@@ -290,9 +308,20 @@ mod shown {
             },
             _ => None,
         };
-        let a = look(&mut audit.on_images, first, args, out)?;
+        let opened = Opened::new(first, args)?;
+        let plan = match args.quick {
+            None => Plan::default(),
+            Some(Quick::Usual) => Plan { effort: Effort::Quick, images: None },
+            // Both networks are shown the same.
+            Some(Quick::Within(seconds)) => {
+                opened.plan(pass + opened.seconds(args)?, args, seconds, start)?
+            }
+        };
+        audit.effort = Some(plan.effort);
+        let a = look(&mut audit.on_images, opened.shown(plan)?, first, args, out)?;
         let (Some(b), Some(found)) = (b, &mut audit.second) else { return Ok(()) };
-        let b = look(&mut found.on_images, b, args, &report::second(out))?;
+        let shown = Opened::new(b, args)?.shown(plan)?;
+        let b = look(&mut found.on_images, shown, b, args, &report::second(out))?;
         // Of files they are the same, if in another number of channels.
         if !runs || a.pixels == b.pixels && a.labels == b.labels {
             found.pair = Some(Pair::new(&a.answers, &b.answers, a.labels.as_deref()));
@@ -312,8 +341,13 @@ mod shown {
     }
 
     /// Measures everything that is asked for, and makes the folder `out`.
-    fn look(on: &mut OnImages, stored: &Stored, args: &AuditArgs, out: &Path) -> Result<Answers> {
-        let shown = Shown::new(stored, args)?;
+    fn look(
+        on: &mut OnImages,
+        shown: Shown,
+        stored: &Stored,
+        args: &AuditArgs,
+        out: &Path,
+    ) -> Result<Answers> {
         disk::create_dir(out)?;
         on.images = Some(shown.images());
         let (found, left) = shown.with_look(stored, args, out, Found::measure)?;
@@ -325,7 +359,8 @@ mod shown {
 
     /// Computes one part of the heat map.
     pub fn shard(args: &AuditArgs, stored: &Stored, out: &Path) -> Result<()> {
-        let shown = Shown::new(stored, args)?;
+        let effort = if args.quick.is_some() { Effort::Quick } else { Effort::Full };
+        let shown = Opened::new(stored, args)?.shown(Plan { effort, images: None })?;
         let shard = args.shard.expect("asked for");
         let part = shown.with_look(stored, args, out, |look| heatmap::shard(look, shard))?;
         let count = part.entries.len();
@@ -342,9 +377,23 @@ mod shown {
         clean: Clean,
         /// Names of the classes, where labels count.
         names: Option<Vec<String>>,
+        effort: Effort,
     }
 
-    impl Shown {
+    /// The network and its images, before anything is shown.
+    struct Opened {
+        loaded: Loaded,
+        net: Deep,
+        /// Whether labels count.
+        labels: bool,
+    }
+
+    /// Passes that are timed take so long.
+    const TIMED: f64 = 0.5;
+    /// Share of the time for what is no pass: filters, pictures, the report.
+    const BESIDE: f64 = 0.15;
+
+    impl Opened {
         fn new(stored: &Stored, args: &AuditArgs) -> Result<Self> {
             let (device, _) =
                 device::select(args.device.as_deref().unwrap_or("auto"), device::Arithmetic::default())?;
@@ -352,24 +401,97 @@ mod shown {
             let which = Which {
                 labels: !args.no_labels,
                 instead: "; --no-labels for what needs none",
-                quick: args.quick.then_some(args.seed),
+                quick: args.quick.map(|quick| Sample {
+                    seed: args.seed,
+                    most: if quick == Quick::Usual { QUICK } else { MOST },
+                }),
                 channels_last: Some(true),
             };
-            let Loaded { config, set, samples, architecture } = stored.load(&args.shown, which)?;
+            let loaded = stored.load(&args.shown, which)?;
             let place = stored.place.display().to_string();
+            let architecture = loaded.architecture.clone();
             let net = Deep::with_weights(architecture, &stored.dict, &place, Kind::Float, device)?;
+            Ok(Self { loaded, net, labels: !args.no_labels })
+        }
+
+        /// Seconds that an image takes through the network; 0 where that does not matter.
+        fn seconds(&self, args: &AuditArgs) -> Result<f64> {
+            if !matches!(args.quick, Some(Quick::Within(_))) {
+                return Ok(0.0);
+            }
+            let _no_grad = tch::no_grad_guard();
+            let [c, h, w] = self.net.architecture().shape;
+            let count = chunk([c, h, w], self.net.device());
+            let x = Tensor::f_zeros(
+                [count as i64, c as i64, h as i64, w as i64],
+                (Kind::Float, self.net.device()),
+            );
+            let x = channels_last(&x.map_err(Error::from)?)?;
+            let pass = || {
+                self.net
+                    .forward(&x, &Pass::eval(false))
+                    .and_then(|z| Ok(f64::try_from(z.f_sum(Kind::Double)?)?))
+            };
+            // The first one prepares the kernels.
+            pass()?;
+            let (start, mut passes) = (Instant::now(), 0);
+            while passes == 0 || start.elapsed().as_secs_f64() < TIMED {
+                pass()?;
+                passes += 1;
+            }
+            Ok(start.elapsed().as_secs_f64() / (passes * count) as f64)
+        }
+
+        /// What is left of `seconds` is enough for, where an image takes `pass` seconds.
+        fn plan(&self, pass: f64, args: &AuditArgs, seconds: f64, start: Instant) -> Result<Plan> {
+            let [_, h, w] = self.loaded.set.shape();
+            let sizes = Sizes {
+                size: (h, w),
+                outputs: self.net.architecture().outputs,
+                classes: match &self.loaded.set.targets {
+                    Targets::Classes { labels, .. } if self.labels => {
+                        labels.iter().collect::<std::collections::BTreeSet<_>>().len()
+                    }
+                    _ => self.net.architecture().outputs,
+                },
+            };
+            let cost = |effort| Found::cost(&args.ask(effort), &sizes);
+            let elapsed = start.elapsed().as_secs_f64();
+            let left = (1.0 - BESIDE) * seconds - elapsed;
+            let (plan, takes) = Plan::within(left, pass, self.loaded.set.len(), large(h, w), cost);
+            let images = plan.images.unwrap_or_default();
+            let effort = format!("{:?}", plan.effort).to_lowercase();
+            say(format_args!(
+                "{seconds:.0} s are enough for {images} images ({effort}), {:.1} ms each",
+                1e3 * pass
+            ));
+            if takes > left.max(0.0) {
+                let all = (takes + elapsed) / (1.0 - BESIDE);
+                say(format_args!(
+                    "warning: the least there is takes about {all:.0} s (--only looks at some parts alone)"
+                ));
+            }
+            Ok(plan)
+        }
+
+        fn shown(self, plan: Plan) -> Result<Shown> {
+            let Self { loaded: Loaded { config, set, samples, .. }, net, labels } = self;
+            let set = match plan.images {
+                Some(images) if images < set.len() => set.thinned(images),
+                _ => set,
+            };
             let (labels, names) = match &set.targets {
-                Targets::Classes { labels, names } if !args.no_labels => {
-                    (Some(labels.clone()), Some(names.clone()))
-                }
+                Targets::Classes { labels: of, names } if labels => (Some(of.clone()), Some(names.clone())),
                 _ => (None, None),
             };
             let offset = samples.offset.to_vec();
             let subject = Subject::new(net, set.images.view(), labels, &offset, &samples.scale)?;
             let (fingerprint, clean) = (subject.fingerprint()?, Clean::new(&subject)?);
-            Ok(Self { config, set, subject, fingerprint, clean, names })
+            Ok(Shown { config, set, subject, fingerprint, clean, names, effort: plan.effort })
         }
+    }
 
+    impl Shown {
         fn normalize(&self) -> Normalize {
             self.config.data.normalize()
         }
@@ -406,7 +528,7 @@ mod shown {
                 names: self.names.as_deref(),
                 weights: &stored.dict,
                 initial: &|| initial(stored).ok().flatten(),
-                ask: &args.ask(),
+                ask: &args.ask(self.effort),
                 out,
                 stimuli: OnceCell::new(),
             };
@@ -440,6 +562,7 @@ mod without {
         _: Option<&Stored>,
         args: &AuditArgs,
         _: &Path,
+        _: Instant,
     ) -> Result<()> {
         if args.shown.data.data.is_some() || !args.only.is_empty() || args.merge {
             anyhow::bail!(NONE);

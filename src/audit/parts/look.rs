@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::shape::Stimuli;
-use super::{Ask, KEPT, LeftOut, Name, Part};
+use super::{Ask, CLASSES, KEPT, LeftOut, Name, Part};
 use crate::audit::Fingerprint;
 use crate::audit::clean::Clean;
 use crate::audit::subject::Subject;
@@ -44,10 +44,6 @@ pub struct Look<'a> {
     /// Cue-conflict images, once they are read.
     pub stimuli: OnceCell<Stimuli>,
 }
-
-/// Beyond so many classes, maps of each are left out unless they are asked for: they
-/// take a pass over the images for each class, and K numbers for each frequency.
-const CLASSES: usize = 100;
 
 impl Look<'_> {
     /// Height and width of the images.

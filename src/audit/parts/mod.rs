@@ -6,6 +6,7 @@
 //! report, `audit.json`, tables, comparisons and what is kept of a killed audit go
 //! through the list.
 
+mod effort;
 #[cfg(feature = "torch")]
 mod look;
 
@@ -21,6 +22,7 @@ use super::csv::Csv;
 use super::numbers::{Beside, Measured, Number};
 use crate::plot::Block;
 
+pub use effort::{BACKWARD, Cost, Effort, Plan, Quick, Sizes};
 #[cfg(feature = "torch")]
 pub use look::Look;
 
@@ -64,6 +66,13 @@ macro_rules! parts {
             /// The report on it.
             pub fn chapters<'a>(&'a self, shown: &Shown<'a>) -> Vec<Chapter<'a>> {
                 [$(self.$name.as_ref().map(|found| chapter(found, shown)),)*].into_iter().flatten().collect()
+            }
+
+            /// What the parts cost that `ask` asks for.
+            #[cfg(feature = "torch")]
+            pub fn cost(ask: &Ask, sizes: &Sizes) -> Cost {
+                let asked = |name: Name| ask.only.is_empty() || ask.only.contains(&name);
+                [$(if asked(Name::$name) { $name::Found::cost(ask, sizes) } else { Cost::default() },)*].into_iter().sum()
             }
 
             /// What two networks have both measured.
@@ -153,6 +162,12 @@ pub trait Part: Clone + PartialEq + Serialize + DeserializeOwned {
         Ok(())
     }
 
+    /// What it costs, about; nothing of what shows the network no images.
+    #[cfg(feature = "torch")]
+    fn cost(_: &Ask, _: &Sizes) -> Cost {
+        Cost::default()
+    }
+
     /// Measures it.
     ///
     /// # Errors
@@ -197,8 +212,8 @@ pub struct Shown<'a> {
 pub struct Ask {
     /// These parts alone; all where there are none.
     pub only: Vec<Name>,
-    /// Fewer images and frequencies: [`QUICK`].
-    pub quick: bool,
+    /// How much of everything but images.
+    pub effort: Effort,
     /// Of all draws.
     pub seed: u64,
     /// Norm of the heat map's disturbance, where it is not the usual one.
@@ -214,8 +229,14 @@ pub struct Ask {
 }
 
 /// Images of a quick audit, of small images and of [`large`] ones: a pass takes 50 times
-/// as long at 224×224 as at 32×32.
-pub const QUICK: [usize; 2] = [500, 100];
+/// as long at 224×224 as at 32×32. Shares have intervals of ±6 and ±10 % at most.
+pub const QUICK: [usize; 2] = [250, 100];
+/// Images that are drawn where the time decides how many are looked at.
+pub const MOST: [usize; 2] = [1000, 250];
+
+/// Beyond so many classes, maps of each are left out unless they are asked for: they
+/// take a pass over the images for each class, and K numbers for each frequency.
+pub const CLASSES: usize = 100;
 
 /// Whether images are of more than 64×64 pixels.
 pub fn large(h: usize, w: usize) -> bool {

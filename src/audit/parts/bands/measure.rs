@@ -37,12 +37,14 @@ pub struct Options {
     pub radii: Vec<f64>,
     /// Whether filtered pixels are clipped to [0, 1].
     pub clamp: bool,
+    /// Whether there are square filters, too.
+    pub squares: bool,
 }
 
 impl Default for Options {
-    /// 0 to √½ in 12 steps; clipped.
+    /// 0 to √½ in 12 steps; clipped; with square filters.
     fn default() -> Self {
-        Self { radii: radii(12), clamp: true }
+        Self { radii: radii(12), clamp: true, squares: true }
     }
 }
 
@@ -168,6 +170,12 @@ impl Bands {
 }
 
 impl Options {
+    /// Passes over the images, about: filters that are alike, and those that pass everything, take none.
+    pub fn passes(&self) -> usize {
+        let steps = self.radii.len().saturating_sub(1);
+        (3 * steps).saturating_sub(3).max(1) + if self.squares { CUTOFFS.as_flattened().len() } else { 0 }
+    }
+
     /// Whether they can be measured.
     ///
     /// # Errors
@@ -229,8 +237,8 @@ mod run {
         energy: f64,
     }
 
-    /// Curves of `subject`: one pass over the images for each filter, three for
-    /// each radius of the grid.
+    /// Curves of `subject`: one pass over the images for each filter that differs from the others, about
+    /// three for each radius of the grid.
     ///
     /// # Errors
     /// [`Error::Input`] for radii that do not rise within 0 to √½; [`Error::Lacking`] for
@@ -243,13 +251,16 @@ mod run {
         let masks: Vec<Mask> = filters.iter().flatten().map(|&(a, b)| ring(grid, a, b)).collect();
         let all = Mask::new(grid, |_| true);
         let mut counts = vec![Count::default(); masks.len()];
-        let squares = [false, true].into_iter().zip(CUTOFFS);
+        // The mean alone is the lowest low-pass and the highest high-pass; the outer rings are curves' ends.
+        let same: Vec<usize> = masks.iter().filter_map(|mask| masks.iter().position(|m| m == mask)).collect();
+        let squares = [false, true].into_iter().zip(CUTOFFS).filter(|_| options.squares);
         let squares: Vec<(bool, f64)> = squares.flat_map(|(high, all)| all.map(|c| (high, c))).collect();
         let weights: Vec<_> = squares.iter().map(|&(high, cutoff)| square(grid, cutoff, high)).collect();
         let mut square_counts = vec![Count::default(); squares.len()];
         let mut total = 0.0;
+        let filters_in_all = same.iter().enumerate().filter(|(i, first)| i == *first).count() + squares.len();
         let progress =
-            Progress::new("band curves", ((masks.len() + squares.len()) * subject.len()) as u64);
+            Progress::new("band curves", (filters_in_all * subject.len()) as u64);
         for rows in chunks(subject) {
             let images = pixels(subject, &rows)?;
             if options.clamp {
@@ -257,14 +268,18 @@ mod run {
             }
             let spectra = Spectra::new(images.view());
             total += spectra.energy(&all);
-            for (mask, count) in masks.iter().zip(&mut counts) {
+            for (i, mask) in masks.iter().enumerate() {
+                if same[i] < i {
+                    continue;
+                }
                 let answers = if mask.passes_all() {
                     clean.predictions[rows.clone()].to_vec()
                 } else {
                     let mut images = spectra.filtered(mask);
-                    count.outside += outside(&mut images, options.clamp);
+                    counts[i].outside += outside(&mut images, options.clamp);
                     decided(&subject.logits(&shown(subject, &images)?)?)?
                 };
+                let count = &mut counts[i];
                 count.energy += spectra.energy(mask);
                 for (row, answer) in rows.clone().zip(answers) {
                     count.right += u64::from(answer == clean.classes[row]);
@@ -283,6 +298,7 @@ mod run {
                 progress.inc(rows.len() as u64);
             }
         }
+        counts = same.iter().map(|&first| counts[first].clone()).collect();
         let n = subject.len() as u64;
         let values = (n as usize * channels * h * w) as f64;
         let labelled = clean.labelled();
@@ -377,7 +393,7 @@ mod tests {
             vec![-0.1, 0.5],
             vec![f64::NAN, 0.1],
         ] {
-            let text = Options { radii, clamp: true }.check().unwrap_err().to_string();
+            let text = Options { radii, ..Options::default() }.check().unwrap_err().to_string();
             assert!(text.starts_with("radii: expected at least two rising radii"), "{text}");
         }
     }

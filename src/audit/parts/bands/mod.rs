@@ -15,6 +15,15 @@ use crate::plot::{Axis, Block, Key, Layer, Marker, Panel, Pen, REST, Sign};
 /// What is found.
 pub type Found = Bands;
 
+#[cfg(feature = "torch")]
+impl Options {
+    // Of fewer filters, the more of a hurry there is.
+    fn of(effort: super::Effort, h: usize, w: usize) -> Self {
+        let radii = usual(h, w, effort.of([12, 6, 4]));
+        Self { radii, squares: effort.of([true, true, false]), ..Self::default() }
+    }
+}
+
 impl Part for Bands {
     const ABOUT: About = About {
         title: "Filtered images",
@@ -26,11 +35,17 @@ impl Part for Bands {
     };
 
     #[cfg(feature = "torch")]
+    fn cost(ask: &super::Ask, sizes: &super::Sizes) -> super::Cost {
+        let (h, w) = sizes.size;
+        super::Cost { each: Options::of(ask.effort, h, w).passes() as f64, fixed: 0.0 }
+    }
+
+    #[cfg(feature = "torch")]
     fn measure(look: &super::Look) -> crate::Result<Self> {
         let (h, w) = look.size();
-        let radii = usual(h, w, if look.ask.quick { 6 } else { 12 });
-        let options = Options { radii, ..Options::default() };
-        look.once(super::Name::bands, &options.radii, || measure(look.subject, look.clean, &options))
+        let options = Options::of(look.ask.effort, h, w);
+        let key = (&options.radii, options.squares);
+        look.once(super::Name::bands, &key, || measure(look.subject, look.clean, &options))
     }
 
     fn words(&self, _: &Shown) -> Words {

@@ -17,11 +17,19 @@ use crate::spectrum::Grid;
 /// What is found.
 pub type Found = Dominance;
 
-/// Most passes over the images for the importance of frequencies, in a full audit and in
-/// a quick one: as many as 32×32 images have frequencies. Larger images have theirs taken
-/// out in patches.
+/// Most passes over the images for the importance of frequencies: in a full audit as many
+/// as 32×32 images have frequencies. Larger images have theirs taken out in patches.
 #[cfg(feature = "torch")]
-const PASSES: [usize; 2] = [520, 48];
+const PASSES: [usize; 3] = [520, 32, 16];
+
+#[cfg(feature = "torch")]
+impl Options {
+    fn of(effort: super::Effort, (h, w): (usize, usize)) -> Self {
+        let usual = Self::quick(Grid::new(h, w), effort.of(PASSES));
+        // A pass over the images for each class and share.
+        if effort == super::Effort::Full { usual } else { Self { shares: vec![0.05, 0.2], ..usual } }
+    }
+}
 
 impl Part for Dominance {
     const ABOUT: About = About {
@@ -46,9 +54,20 @@ impl Part for Dominance {
     }
 
     #[cfg(feature = "torch")]
+    fn cost(ask: &super::Ask, sizes: &super::Sizes) -> super::Cost {
+        let named = ask.only.contains(&super::Name::classes);
+        if sizes.classes > super::CLASSES && !named {
+            return super::Cost::default();
+        }
+        let options = Options::of(ask.effort, sizes.size);
+        let (h, w) = sizes.size;
+        let passes = 1 + groups(Grid::new(h, w), options.patch).len() + options.shares.len() * sizes.classes;
+        super::Cost { each: passes as f64, fixed: 0.0 }
+    }
+
+    #[cfg(feature = "torch")]
     fn measure(look: &super::Look) -> crate::Result<Self> {
-        let (h, w) = look.size();
-        let options = Options::quick(Grid::new(h, w), PASSES[usize::from(look.ask.quick)]);
+        let options = Options::of(look.ask.effort, look.size());
         let key = (options.patch, options.shares.clone());
         look.once(super::Name::classes, &key, || measure(look.subject, look.clean, &options))
     }

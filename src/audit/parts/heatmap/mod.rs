@@ -20,18 +20,21 @@ use crate::plot::{Axis, Block, Key, Layer, Marker, Panel, Sign};
 /// What is found.
 pub type Found = HeatMap;
 
-/// Frequencies of a quick audit's map, of small images and of large ones.
+/// Frequencies of quick audits' maps, of small images and of large ones.
 #[cfg(feature = "torch")]
-const QUICK: [usize; 2] = [64, 32];
+const QUICK: [[Option<usize>; 2]; 3] = [[None, None], [Some(48), Some(24)], [Some(24), Some(16)]];
 
 #[cfg(feature = "torch")]
 impl Options {
     /// Those that are asked for.
     pub fn asked(look: &super::Look) -> Self {
-        let (h, w) = look.size();
-        let usual = Self::usual(h, w, look.ask.seed);
-        let quick = look.ask.quick.then_some(QUICK[usize::from(super::large(h, w))]);
-        Self { epsilon: look.ask.epsilon.unwrap_or(usual.epsilon), quick, ..usual }
+        Self::of(look.ask, look.size())
+    }
+
+    fn of(ask: &super::Ask, (h, w): (usize, usize)) -> Self {
+        let usual = Self::usual(h, w, ask.seed);
+        let quick = ask.effort.of(QUICK)[usize::from(super::large(h, w))];
+        Self { epsilon: ask.epsilon.unwrap_or(usual.epsilon), quick, ..usual }
     }
 }
 
@@ -72,6 +75,13 @@ impl Part for HeatMap {
              normalised. Yin et al., NeurIPS 2019.",
         )],
     };
+
+    #[cfg(feature = "torch")]
+    fn cost(ask: &super::Ask, sizes: &super::Sizes) -> super::Cost {
+        let (h, w) = sizes.size;
+        let (frequencies, _) = Options::of(ask, sizes.size).frequencies(crate::spectrum::Grid::new(h, w));
+        super::Cost { each: frequencies.len() as f64, fixed: 0.0 }
+    }
 
     #[cfg(feature = "torch")]
     fn measure(look: &super::Look) -> crate::Result<Self> {

@@ -29,8 +29,15 @@ impl Part for SquaredJacobian {
     };
 
     #[cfg(feature = "torch")]
+    fn cost(ask: &super::Ask, sizes: &super::Sizes) -> super::Cost {
+        let options = Options::asked(ask.effort, ask.seed);
+        let each = 1.0 + super::BACKWARD * options.passes(sizes.outputs) as f64;
+        super::Cost { each: 0.0, fixed: options.images as f64 * each }
+    }
+
+    #[cfg(feature = "torch")]
     fn measure(look: &super::Look) -> crate::Result<Self> {
-        let options = Options::asked(look.ask.quick, look.ask.seed);
+        let options = Options::asked(look.ask.effort, look.ask.seed);
         let progress = |total| crate::progress::Progress::new("Jacobians (images)", total);
         look.once(super::Name::jacobian, &options, || Ok(squared(look.subject, &options, progress)?.0))
     }

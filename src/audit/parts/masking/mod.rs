@@ -21,10 +21,6 @@ pub type Found = Masking;
 /// Octaves of the images that published numbers are of.
 const PUBLISHED: usize = 7;
 
-/// Images that a quick audit shows.
-#[cfg(feature = "torch")]
-const QUICK: usize = 250;
-
 impl Masking {
     // Octaves from 0, with their frequencies for names.
     fn axis(&self) -> Axis {
@@ -84,9 +80,14 @@ impl Part for Masking {
     }
 
     #[cfg(feature = "torch")]
+    fn cost(_: &super::Ask, sizes: &super::Sizes) -> super::Cost {
+        let (h, w) = sizes.size;
+        super::Cost { each: 1.0 + (octaves(h, w).0 * (LEVELS.len() - 1)) as f64, fixed: 0.0 }
+    }
+
+    #[cfg(feature = "torch")]
     fn measure(look: &super::Look) -> crate::Result<Self> {
-        let most = if look.ask.quick { QUICK } else { usize::MAX };
-        look.once(super::Name::masking, &most, || measure(look.subject, look.clean, most, look.ask.seed))
+        look.once(super::Name::masking, &(), || measure(look.subject, look.clean, look.ask.seed))
     }
 
     fn words(&self, _: &Shown) -> Words {

@@ -8,6 +8,8 @@ use super::{About, Needs, Part, Shown, Words};
 use crate::audit::chapter::{cell, listed};
 use crate::audit::csv::{Cell, Csv};
 use crate::audit::gradient::Estimate;
+#[cfg(feature = "torch")]
+use crate::audit::gradient::Options;
 use crate::page::Table;
 use crate::audit::numbers::Measured;
 use crate::audit::pens::{DRAWN, MEASURED, bars};
@@ -50,9 +52,16 @@ impl Part for ModeUses {
     };
 
     #[cfg(feature = "torch")]
+    fn cost(ask: &super::Ask, sizes: &super::Sizes) -> super::Cost {
+        let options = Options::asked(ask.effort, ask.seed);
+        let each = 1.0 + super::BACKWARD * options.modes.min(sizes.outputs) as f64;
+        super::Cost { each: 0.0, fixed: options.images as f64 * each }
+    }
+
+    #[cfg(feature = "torch")]
     fn measure(look: &super::Look) -> crate::Result<Self> {
         use crate::error::{Error, Lack};
-        let options = crate::audit::gradient::Options::asked(look.ask.quick, look.ask.seed);
+        let options = Options::asked(look.ask.effort, look.ask.seed);
         let progress = |total| crate::progress::Progress::new("templates (images)", total);
         look.once(super::Name::modes, &options, || {
             let samples = look.samples().map_err(Error::lack_of(Lack::Variation))?;

@@ -41,6 +41,11 @@ impl Part for Sensitivity {
     };
 
     #[cfg(feature = "torch")]
+    fn cost(_: &super::Ask, _: &super::Sizes) -> super::Cost {
+        super::Cost { each: 1.0 + super::BACKWARD, fixed: 0.0 }
+    }
+
+    #[cfg(feature = "torch")]
     fn measure(look: &super::Look) -> crate::Result<Self> {
         let progress = |total| crate::progress::Progress::new("Fourier sensitivity (images)", total);
         look.once(super::Name::sensitivity, &(), || measure(look.subject, look.clean, progress))

@@ -25,6 +25,11 @@ impl Part for Swap {
     };
 
     #[cfg(feature = "torch")]
+    fn cost(_: &super::Ask, _: &super::Sizes) -> super::Cost {
+        super::Cost { each: 1.0, fixed: 0.0 }
+    }
+
+    #[cfg(feature = "torch")]
     fn measure(look: &super::Look) -> crate::Result<Self> {
         let options = Options { seed: look.ask.seed, ..Options::default() };
         look.once(super::Name::swap, &options.seed, || measure(look.subject, look.clean, &options))

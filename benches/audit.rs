@@ -14,7 +14,7 @@ use domfreq::audit::parts::heatmap::{HeatMap, Options, measure};
 use domfreq::audit::subject::Subject;
 use domfreq::data::{self, Spec};
 use domfreq::field::Targets;
-use domfreq::model::deep::{Architecture, Deep, Pass};
+use domfreq::model::deep::{Architecture, Deep};
 use domfreq::progress::Progress;
 use domfreq::run::arrays::Npz;
 use domfreq::run::config::{InitKind, ModelKind};
@@ -65,7 +65,7 @@ fn median(values: &[f64]) -> f64 {
 fn peer(python: &str, subject: &Subject, map: &HeatMap) -> Option<serde_json::Value> {
     let tmp = tempfile::tempdir().expect("a folder");
     let [weights, images] = ["net.safetensors", "images.npz"].map(|name| tmp.path().join(name));
-    let state = subject.net.state_dict().expect("weights");
+    let state = subject.net.known().expect("layers").state_dict().expect("weights");
     safetensors::write(&weights, &state, &Default::default()).expect("a file");
     let pixels = domfreq::model::convert::array(&subject.pixels).expect("pixels");
     let labels = subject.labels.iter().flatten().map(|l| f64::from(*l));
@@ -109,7 +109,7 @@ fn main() {
                 let _no_grad = tch::no_grad_guard();
                 for at in (0..count).step_by(chunk as usize) {
                     let part = x.narrow(0, at, chunk.min(count - at));
-                    drop(subject.net.forward(&part, &Pass::eval(false)).expect("a pass"));
+                    drop(subject.net.forward(&part).expect("a pass"));
                 }
             });
             times.extend((round > 0).then_some(time));

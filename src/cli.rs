@@ -846,6 +846,10 @@ pub struct AuditArgs {
     /// The network and the images; without any, only the weights are looked at. A run has its own.
     #[command(flatten)]
     pub shown: ShownArgs,
+    /// Run the files that are programs of TorchScript (torch.jit.save): networks that are not known, for all that
+    /// needs answers and gradients alone. This EXECUTES what is in the file
+    #[arg(long, help_heading = "Weights")]
+    pub torchscript: bool,
     /// Take no note of labels, such as those of other classes than the network's
     #[arg(long, help_heading = "Data", conflicts_with = "outputs")]
     pub no_labels: bool,

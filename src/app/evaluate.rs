@@ -51,7 +51,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         say(format_args!("{weights}: {guess}, by its names and shapes"));
     }
     let which = Which { labels: true, instead: "", quick: None, channels_last: None };
-    let Loaded { config, set, samples, architecture } = stored.load(&args.shown, which)?;
+    let (Loaded { config, set, samples }, architecture) = stored.load(&args.shown, which)?;
     let Stored { dict, from, .. } = stored;
     let kind = device::kind(config.run.dtype);
     let net = Deep::with_weights(architecture, &dict, &weights, kind, device)?;

@@ -21,6 +21,8 @@ pub struct Stored {
     pub dict: StateDict,
     /// The run they are from, or where a file of weights came from.
     pub from: From,
+    /// Hash of the file, where that is a program of TorchScript.
+    pub program: Option<String>,
 }
 
 pub enum From {
@@ -146,7 +148,7 @@ impl Stored {
         if is_run(path) {
             let (place, run) = newest(path)?;
             let dict = weights::safetensors::read(&place)?;
-            return Ok(Self { place, dict, from: From::Run(Box::new(run)) });
+            return Ok(Self { place, dict, from: From::Run(Box::new(run)), program: None });
         }
         let (Checkpoint { dict, origin }, guess) = read(path, &args.pick.pick())?;
         origin.say(path);
@@ -155,7 +157,13 @@ impl Stored {
             place: path.to_path_buf(),
             dict,
             from: From::File { origin: Box::new(origin), said, guess },
+            program: None,
         })
+    }
+
+    /// Hash of all that it is made of.
+    pub fn hash(&self) -> String {
+        self.program.clone().unwrap_or_else(|| self.dict.hash())
     }
 
     /// The run it is from.
@@ -237,9 +245,11 @@ mod loading {
     use crate::data::{self, Normalize, Outputs, Samples};
     use crate::field::ImageSet;
     use crate::model::deep::Deep;
+    use crate::model::script::{self, Script};
     use crate::run::Manifest;
+    use crate::weights::Format;
 
-    /// The images for a network, and the network for these.
+    /// The images for a network.
     pub struct Loaded {
         /// Resolved.
         pub config: RunConfig,
@@ -248,8 +258,6 @@ mod loading {
         /// How they are normalised: as those of training; of a file, of which that is
         /// not known, all of `set`, or any image of it where the statistics are constants.
         pub samples: Samples,
-        /// The network.
-        pub architecture: Architecture,
     }
 
     /// Images that are drawn.
@@ -275,8 +283,63 @@ mod loading {
     }
 
     impl Stored {
-        /// Reads the images.
-        pub fn load(&self, args: &ShownArgs, which: Which) -> Result<Loaded> {
+        /// Opens the program of TorchScript at `path`: its parameters are read.
+        pub fn program(path: &Path) -> Result<Self> {
+            let (dict, hash) = script::parameters(path)?;
+            let origin = Box::new(Origin::new(Format::TorchScript));
+            origin.say(path);
+            let guess = Err("what a program does with its parameters is not looked into".to_owned());
+            let from = From::File { origin, said: None, guess };
+            Ok(Self { place: path.to_path_buf(), dict, from, program: Some(hash) })
+        }
+
+        /// Reads the images for a program, and the program for these.
+        pub fn load_program(
+            &self,
+            args: &ShownArgs,
+            which: Which,
+            device: tch::Device,
+        ) -> Result<(Loaded, Script)> {
+            let no = [
+                ("--model", args.model.is_some()),
+                ("a switch of the network", args.switches.any()),
+                ("--key or --prefix", args.pick.pick() != Pick::default()),
+                (
+                    "--transform (--shorter, --size, --interpolation and --normalize say it)",
+                    args.transform.is_some(),
+                ),
+            ];
+            if let Some((found, _)) = no.iter().find(|(_, given)| *given) {
+                let expected = "no option of known networks, beside a program";
+                return Err(Error::input("--torchscript", expected, found).into());
+            }
+            let mut config = config_of_file(args)?;
+            config.data.normalize.get_or_insert(Normalize::Imagenet);
+            let mut set = self.images(&mut config, args, which)?;
+            let script = Script::open(&self.place, set.shape(), device)?;
+            if which.labels {
+                let outputs = args.outputs.as_deref().map(Outputs::read).transpose()?;
+                set = for_outputs(set, &config.data.spec, script.outputs, outputs.as_ref(), which.instead)?;
+            }
+            Ok((loaded(config, set)?, script))
+        }
+
+        // Those of a file's network, in as many channels as it has.
+        fn images(&self, config: &mut RunConfig, args: &ShownArgs, which: Which) -> Result<ImageSet> {
+            config.run.channels_last = which.channels_last.unwrap_or(config.run.channels_last);
+            config.check()?;
+            let (limit, sample) = which.drawn(args.data.limit, args.data.limit);
+            config.data.limit = limit;
+            let options = data::Options { labels: which.labels, sample, ..config.data.options() };
+            let set = which.fewer(data::load(&config.data.spec, &options)?, args);
+            Ok(match self.dict.channels() {
+                Some(channels) => set.repeated(channels),
+                None => set,
+            })
+        }
+
+        /// Reads the images, and says which network is for these.
+        pub fn load(&self, args: &ShownArgs, which: Which) -> Result<(Loaded, Architecture)> {
             match &self.from {
                 From::Run(run) => of_run(run, args, which),
                 From::File { said, guess, .. } => self.of_file(*said, guess, args, which),
@@ -289,11 +352,8 @@ mod loading {
             guess: &Result<Guess, String>,
             args: &ShownArgs,
             which: Which,
-        ) -> Result<Loaded> {
-            let mut config = RunConfig::default();
-            config.data.split = "test".to_owned();
-            args.data.apply(&mut config.data)?;
-            config.data.center.get_or_insert(false);
+        ) -> Result<(Loaded, Architecture)> {
+            let mut config = config_of_file(args)?;
             let guess = match (said, guess) {
                 (Some(kind), guess) => guess.as_ref().ok().filter(|guess| guess.kind == kind),
                 (None, Ok(guess)) => Some(guess),
@@ -315,16 +375,8 @@ mod loading {
                 say(format_args!("{}", transform::apply(&mut config.data, said, &self.place, kind, side)?));
             }
             args.switches.apply(&mut config);
-            config.run.channels_last = which.channels_last.unwrap_or(config.run.channels_last);
-            config.check()?;
-            let (limit, sample) = which.drawn(args.data.limit, args.data.limit);
-            config.data.limit = limit;
-            let options = data::Options { labels: which.labels, sample, ..config.data.options() };
             let outputs = args.outputs.as_deref().map(Outputs::read).transpose()?;
-            let mut set = which.fewer(data::load(&config.data.spec, &options)?, args);
-            if let Some(channels) = self.dict.channels() {
-                set = set.repeated(channels);
-            }
+            let mut set = self.images(&mut config, args, which)?;
             let shape @ [c, ..] = set.shape();
             if let Some(guess) = guess.filter(|guess| guess.channels != c) {
                 let hint = if guess.channels == 1 { " (--grey)" } else { "" };
@@ -342,15 +394,27 @@ mod loading {
             if which.labels {
                 set = for_outputs(set, &config.data.spec, count, outputs.as_ref(), which.instead)?;
             }
-            let constant =
-                config.data.center == Some(false) && config.data.normalize.is_some_and(Normalize::constant);
-            let some = if constant { set.thinned(1) } else { set.clone() };
-            let samples = prepared(some, &config.data)?;
-            if constant {
-                in_range(&set, &config);
-            }
-            Ok(Loaded { config, set, samples, architecture })
+            Ok((loaded(config, set)?, architecture))
         }
+    }
+
+    fn config_of_file(args: &ShownArgs) -> Result<RunConfig> {
+        let mut config = RunConfig::default();
+        config.data.split = "test".to_owned();
+        args.data.apply(&mut config.data)?;
+        config.data.center.get_or_insert(false);
+        Ok(config)
+    }
+
+    fn loaded(config: RunConfig, set: ImageSet) -> Result<Loaded> {
+        let constant =
+            config.data.center == Some(false) && config.data.normalize.is_some_and(Normalize::constant);
+        let some = if constant { set.thinned(1) } else { set.clone() };
+        let samples = prepared(some, &config.data)?;
+        if constant {
+            in_range(&set, &config);
+        }
+        Ok(Loaded { config, set, samples })
     }
 
     // Constants are those of pixels from 0 to 1.
@@ -366,7 +430,7 @@ mod loading {
     }
 
     // The split a run was evaluated on (or the one that is named), normalised as in training.
-    fn of_run(run: &Run, args: &ShownArgs, which: Which) -> Result<Loaded> {
+    fn of_run(run: &Run, args: &ShownArgs, which: Which) -> Result<(Loaded, Architecture)> {
         let mut config = run.config.clone();
         let (samples, _) = training_set(&config)?;
         let split = args.data.split.clone().or(config.eval.split.take());
@@ -381,7 +445,7 @@ mod loading {
         )?;
         config.run.channels_last = which.channels_last.unwrap_or(config.run.channels_last);
         let architecture = config.architecture(samples.shape, samples.outputs());
-        Ok(Loaded { set: which.fewer(set, args), config, samples, architecture })
+        Ok((Loaded { set: which.fewer(set, args), config, samples }, architecture))
     }
 
     impl Which {

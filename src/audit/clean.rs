@@ -57,7 +57,7 @@ mod run {
             if subject.is_empty() {
                 return Err(Error::input("images", "at least one image", "none"));
             }
-            let outputs = subject.net.architecture().outputs;
+            let outputs = subject.net.outputs();
             let logits = subject.logits(&subject.pixels)?;
             if !bool::try_from(logits.f_isfinite()?.f_all()?)? {
                 let expected = "finite logits of the images";
@@ -117,7 +117,7 @@ mod run {
 
     /// Ranges of images that are handled at a time.
     pub fn chunks(subject: &Subject) -> impl Iterator<Item = Range<usize>> {
-        let [c, h, w] = subject.net.architecture().shape;
+        let [c, h, w] = subject.net.shape();
         let (count, step) = (subject.len(), (VALUES / (c * h * w)).clamp(1, CHUNK));
         (0..count).step_by(step).map(move |at| at..(at + step).min(count))
     }

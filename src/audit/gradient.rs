@@ -90,7 +90,6 @@ mod run {
     use crate::audit::subject::Subject;
     use crate::error::{Error, Lack, Result};
     use crate::model::convert;
-    use crate::model::deep::Pass;
     use crate::seed;
     use crate::spectrum::{Energies, Grid};
 
@@ -126,7 +125,7 @@ mod run {
         let index = Tensor::f_from_slice(&index)?.f_to_device(subject.pixels.device())?;
         let x = subject.normalised(&subject.pixels.f_index_select(0, &index)?)?;
         let x = x.f_detach()?.f_set_requires_grad(true)?;
-        let logits = subject.net.forward(&x, &Pass::eval(false))?;
+        let logits = subject.net.forward(&x)?;
         Ok((x, logits))
     }
 

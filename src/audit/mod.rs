@@ -16,6 +16,8 @@ pub mod filter;
 mod fingerprint;
 mod gradient;
 pub mod layers;
+#[cfg(feature = "torch")]
+pub mod net;
 mod numbers;
 pub mod pair;
 pub mod parts;

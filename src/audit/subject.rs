@@ -5,14 +5,14 @@ use tch::{Device, Kind, Tensor};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::audit::Fingerprint;
+use crate::audit::net::Net;
 use crate::error::{Error, Result};
 use crate::model::convert;
-use crate::model::deep::{Deep, Pass, channels_last};
 
 /// A network, and images as pixels in [0, 1].
 pub struct Subject {
     /// The network; it is only looked at, never trained.
-    pub net: Deep,
+    pub net: Net,
     /// `[N, c, h, w]`, in [0, 1], in single precision, where the network is.
     pub pixels: Tensor,
     /// Class of each image, where known.
@@ -53,14 +53,15 @@ impl Subject {
     /// [`Error::Input`] for images of another shape than the network's, and
     /// for normalisation or labels that do not fit the images; [`Error::Device`].
     pub fn new(
-        net: Deep,
+        net: impl Into<Net>,
         images: ArrayView4<f32>,
         labels: Option<Vec<u32>>,
         offset: &[f64],
         scale: &[f64],
     ) -> Result<Self> {
         let (n, c, h, w) = images.dim();
-        let [ec, eh, ew] = net.architecture().shape;
+        let net = net.into();
+        let [ec, eh, ew] = net.shape();
         if [c, h, w] != [ec, eh, ew] {
             let expected = format!("images of {ec}x{eh}x{ew}, as the network was built for");
             return Err(Error::input("images", expected, format_args!("{c}x{h}x{w}")));
@@ -106,7 +107,7 @@ impl Subject {
 
     /// Images that pass at a time.
     pub fn chunk(&self) -> usize {
-        chunk(self.net.architecture().shape, self.pixels.device())
+        chunk(self.net.shape(), self.pixels.device())
     }
 
     /// What the network sees of `pixels` `[B, c, h, w]`.
@@ -115,7 +116,7 @@ impl Subject {
     /// [`Error::Device`] when libtorch fails.
     pub fn normalised(&self, pixels: &Tensor) -> Result<Tensor> {
         let x = self.shift.f_addcmul(&pixels.f_to_kind(self.gain.kind())?, &self.gain)?;
-        if self.net.architecture().channels_last { channels_last(&x) } else { Ok(x) }
+        self.net.laid_out(x)
     }
 
     /// Logits `[B, K]` of `pixels` `[B, c, h, w]` in [0, 1], without gradients;
@@ -130,7 +131,7 @@ impl Subject {
         for at in (0..pixels.size()[0]).step_by(chunk as usize) {
             let count = (pixels.size()[0] - at).min(chunk);
             let x = self.normalised(&pixels.f_narrow(0, at, count)?)?;
-            parts.push(self.net.forward(&x, &Pass::eval(false))?);
+            parts.push(self.net.forward(&x)?);
         }
         Ok(Tensor::f_cat(&parts, 0)?)
     }
@@ -140,11 +141,7 @@ impl Subject {
     /// # Errors
     /// [`Error::Device`] when libtorch refuses a copy.
     pub fn fingerprint(&self) -> Result<Fingerprint> {
-        let mut weights = Xxh3::new();
-        for entry in self.net.entries() {
-            weights.update(entry.name.as_bytes());
-            hash_tensor(&mut weights, &entry.tensor)?;
-        }
+        let (network, weights) = self.net.fingerprint()?;
         let (mut pixels, mut normalisation) = (Xxh3::new(), Xxh3::new());
         hash_tensor(&mut pixels, &self.pixels)?;
         hash_tensor(&mut normalisation, &self.gain)?;
@@ -155,8 +152,8 @@ impl Subject {
             format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&bytes))
         });
         Ok(Fingerprint {
-            network: format!("{:?}", self.net.architecture()),
-            weights: shown(weights),
+            network,
+            weights,
             pixels: shown(pixels),
             labels,
             normalisation: shown(normalisation),
@@ -165,7 +162,7 @@ impl Subject {
 }
 
 // Type, shape and values.
-fn hash_tensor(state: &mut Xxh3, tensor: &Tensor) -> Result<()> {
+pub(super) fn hash_tensor(state: &mut Xxh3, tensor: &Tensor) -> Result<()> {
     let flat = tensor.f_detach()?.f_to_device(tch::Device::Cpu)?.f_contiguous()?;
     let kind = flat.kind();
     state.update(format!("{kind:?}{:?}", flat.size()).as_bytes());
@@ -178,7 +175,7 @@ fn hash_tensor(state: &mut Xxh3, tensor: &Tensor) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::deep::Architecture;
+    use crate::model::deep::{Architecture, Deep};
     use crate::run::config::{InitKind, ModelKind};
     use ndarray::Array4;
 
@@ -237,7 +234,7 @@ mod tests {
         assert_eq!(of(&images, None, 0.5).labels, None);
         assert_ne!(of(&images, None, 0.25).normalisation, first.normalisation);
         let subject = Subject::new(net(), images.view(), None, &[0.5; 288], &[0.5; 3]).unwrap();
-        let weight = &subject.net.entries()[0].tensor;
+        let weight = &subject.net.known().unwrap().entries()[0].tensor;
         let _ = tch::no_grad(|| weight.shallow_clone().fill_(0.5));
         assert_ne!(subject.fingerprint().unwrap().weights, first.weights);
     }

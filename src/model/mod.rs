@@ -10,6 +10,7 @@ pub mod device;
 pub mod fcnn;
 pub mod lcnn;
 pub mod neighbours;
+pub mod script;
 
 use ndarray::{ArrayView, Dimension};
 use tch::{Device, Kind, Tensor};

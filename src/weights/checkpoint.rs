@@ -142,6 +142,28 @@ pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Checkpoint> {
     finish(dict, origin, path, &pick)
 }
 
+/// Whether the file at `path` is a program of TorchScript, as `torch.jit.save` writes it; nothing of it is run.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn is_program(path: &Path) -> Result<bool> {
+    if path.is_dir() {
+        return Ok(false);
+    }
+    let mut input = Input::open(path, "a file of weights")?;
+    // What is no archive is something else.
+    let Ok(archive) = Archive::read(&mut input) else { return Ok(false) };
+    Ok(archive.names().any(|name| {
+        name.split_once('/').is_some_and(|(root, rest)| rest == "data.pkl" && has_code(&archive, root))
+    }))
+}
+
+// Whether the archive of a pickle has code beside it.
+fn has_code(archive: &Archive, root: &str) -> bool {
+    let code = format!("{root}/code/");
+    archive.has(&format!("{root}/constants.pkl")) || archive.names().any(|name| name.starts_with(&code))
+}
+
 // Bytes that tell what a file is.
 const START: u64 = 512;
 
@@ -327,9 +349,9 @@ fn archive(input: &mut Input, pick: &Pick) -> Result<(StateDict, Origin)> {
         return Err(input.wrong(expected, found));
     };
     let inside = |name: &str| format!("{root}/{name}");
-    let code = inside("code/");
-    if archive.has(&inside("constants.pkl")) || archive.names().any(|name| name.starts_with(&code)) {
-        let found = "an archive of TorchScript (torch.jit.save): load it in PyTorch and save its state_dict";
+    if has_code(&archive, root) {
+        let found = "an archive of TorchScript (torch.jit.save): save its state_dict in PyTorch, or run it \
+                     (`domfreq audit --torchscript`, which executes what is in it)";
         return Err(input.wrong(expected, found));
     }
     if archive.has(&inside("byteorder")) {

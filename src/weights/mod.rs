@@ -37,7 +37,7 @@
 //! | arrays of numpy | read | no objects | arrays.npz compressed.npz |
 //! | arrays of objects | refused | numpy pickles them | objects.npz |
 //! | a pickle that names what can run code | refused | nothing is run in any case | system.pt system.th eval.pt |
-//! | TorchScript | refused | it is a program | scripted.pt |
+//! | TorchScript | refused | it is a program, that `audit --torchscript` runs | scripted.pt |
 //! | big-endian numbers | refused | nobody has them any more | big.pt big.th |
 //! | no tensors | refused | keys are listed | keys.pt empty_list.pt |
 //! | a plain pickle, a tar archive, ONNX, a web page, a pointer of Git LFS | refused | called by its name | pickle.pkl old.tar model.onnx page.pt lfs.pt |
@@ -52,7 +52,7 @@ mod shards;
 mod torch;
 mod view;
 
-pub use checkpoint::{Checkpoint, Pick, from_bytes, in_folder, open, open_with};
+pub use checkpoint::{Checkpoint, Pick, from_bytes, in_folder, is_program, open, open_with};
 pub(crate) use origin::listed;
 pub use origin::{Format, Origin, Skipped, under, without};
 

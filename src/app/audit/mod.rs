@@ -24,14 +24,14 @@ pub fn run(args: &AuditArgs) -> Result<()> {
     let start = Instant::now();
     check(args)?;
     use_threads(args.threads)?;
-    let first = Stored::open(&args.weights[0], &args.shown, false)?;
+    let first = open(args, &args.weights[0], false)?;
     for (flag, given) in [("--shard", args.shard.is_some()), ("--submit", args.submit.is_some())] {
         if given && args.weights.len() > 1 {
             let found = "two (the second's parts are those of an audit of its own, in OUT/second)";
             return Err(Error::input(flag, "one network at a time", found).into());
         }
     }
-    let second = args.weights.get(1).map(|path| Stored::open(path, &args.shown, true)).transpose()?;
+    let second = args.weights.get(1).map(|path| open(args, path, true)).transpose()?;
     let networks: Vec<&Stored> = std::iter::once(&first).chain(&second).collect();
     let out = args.out.clone().unwrap_or_else(|| folder(&args.weights, &networks));
     if let Some(parts) = args.submit {
@@ -43,7 +43,13 @@ pub fn run(args: &AuditArgs) -> Result<()> {
     // Spectra compare on one grid.
     let grid = layers::grid(std::iter::once(&first.dict).chain(second.as_ref().map(|s| &s.dict)));
     let options = layers::Options { seed: args.seed, grid: Some(grid), ..layers::Options::default() };
-    let of = |stored: &Stored| layers::audit(stored.place.display(), &stored.dict, &options);
+    let of = |stored: &Stored| match layers::audit(stored.place.display(), &stored.dict, &options) {
+        // A program may have its numbers in its code, or none that are kernels.
+        Err(Error::Input { .. }) if stored.program.is_some() && stored.dict.channels().is_none() => {
+            Ok(Layers::none(&options))
+        }
+        found => found,
+    };
     let mut audit = Audit {
         schema: SCHEMA,
         version: super::version(),
@@ -83,6 +89,14 @@ pub fn run(args: &AuditArgs) -> Result<()> {
         return print(text.as_bytes());
     }
     print(lines(&page, &file).as_bytes())
+}
+
+fn open(args: &AuditArgs, path: &Path, second: bool) -> Result<Stored> {
+    if args.torchscript && crate::weights::is_program(path)? {
+        program(path)
+    } else {
+        Stored::open(path, &args.shown, second)
+    }
 }
 
 // Says which tensors might have been convolutions and were none.
@@ -170,7 +184,7 @@ fn folder(weights: &[PathBuf], networks: &[&Stored]) -> PathBuf {
     let names: Vec<_> = weights.iter().map(|path| name(path)).collect();
     let folder = Path::new("audits").join(names.join("-vs-"));
     let Ok(audit) = Audit::read(&folder) else { return folder };
-    let hashes: Vec<String> = networks.iter().map(|stored| stored.dict.hash()).collect();
+    let hashes: Vec<String> = networks.iter().map(|stored| stored.hash()).collect();
     let same = {
         let second = audit.second.as_ref().map(|second| &second.network.hash);
         // Checkpoints of a run follow each other.
@@ -193,7 +207,7 @@ fn network(stored: &Stored) -> Network {
             From::File { origin, .. } => Some((**origin).clone()),
             From::Run(_) => None,
         },
-        hash: stored.dict.hash(),
+        hash: stored.hash(),
         tensors: stored.dict.len(),
         numbers: stored.dict.iter().map(|t| t.data().len()).sum(),
         architecture,
@@ -247,7 +261,7 @@ fn lines(page: &Page, report: &Path) -> String {
 }
 
 #[cfg(feature = "torch")]
-use shown::{initial, on_images, shard};
+use shown::{initial, on_images, program, shard};
 
 /// What is measured by showing images to the networks.
 #[cfg(feature = "torch")]
@@ -258,6 +272,7 @@ mod shown {
 
     use super::*;
     use crate::app::network::{Loaded, Sample, Which};
+    use crate::audit::net::Net;
     use crate::audit::pair::Pair;
     use crate::audit::parts::heatmap;
     use crate::audit::parts::{Effort, Found, Look, MOST, Plan, QUICK, Sizes, large};
@@ -266,9 +281,13 @@ mod shown {
     use crate::audit::{Clean, Fingerprint};
     use crate::data::Normalize;
     use crate::field::{ImageSet, Targets};
-    use crate::model::deep::{Deep, Pass, channels_last};
+    use crate::model::deep::Deep;
     use crate::model::device;
     use crate::run::RunConfig;
+
+    pub fn program(path: &Path) -> Result<Stored> {
+        Stored::program(path)
+    }
 
     pub fn initial(stored: &Stored) -> Result<Option<StateDict>> {
         stored.run().map_or(Ok(None), |run| run.initial())
@@ -383,7 +402,7 @@ mod shown {
     /// The network and its images, before anything is shown.
     struct Opened {
         loaded: Loaded,
-        net: Deep,
+        net: Net,
         /// Whether labels count.
         labels: bool,
     }
@@ -407,10 +426,15 @@ mod shown {
                 }),
                 channels_last: Some(true),
             };
-            let loaded = stored.load(&args.shown, which)?;
-            let place = stored.place.display().to_string();
-            let architecture = loaded.architecture.clone();
-            let net = Deep::with_weights(architecture, &stored.dict, &place, Kind::Float, device)?;
+            let (loaded, net): (_, Net) = if stored.program.is_some() {
+                let (loaded, script) = stored.load_program(&args.shown, which, device)?;
+                (loaded, script.into())
+            } else {
+                let (loaded, architecture) = stored.load(&args.shown, which)?;
+                let place = stored.place.display().to_string();
+                let net = Deep::with_weights(architecture, &stored.dict, &place, Kind::Float, device)?;
+                (loaded, net.into())
+            };
             Ok(Self { loaded, net, labels: !args.no_labels })
         }
 
@@ -420,18 +444,14 @@ mod shown {
                 return Ok(0.0);
             }
             let _no_grad = tch::no_grad_guard();
-            let [c, h, w] = self.net.architecture().shape;
+            let [c, h, w] = self.net.shape();
             let count = chunk([c, h, w], self.net.device());
             let x = Tensor::f_zeros(
                 [count as i64, c as i64, h as i64, w as i64],
                 (Kind::Float, self.net.device()),
             );
-            let x = channels_last(&x.map_err(Error::from)?)?;
-            let pass = || {
-                self.net
-                    .forward(&x, &Pass::eval(false))
-                    .and_then(|z| Ok(f64::try_from(z.f_sum(Kind::Double)?)?))
-            };
+            let x = self.net.laid_out(x.map_err(Error::from)?)?;
+            let pass = || self.net.forward(&x).and_then(|z| Ok(f64::try_from(z.f_sum(Kind::Double)?)?));
             // The first one prepares the kernels.
             pass()?;
             let (start, mut passes) = (Instant::now(), 0);
@@ -447,12 +467,12 @@ mod shown {
             let [_, h, w] = self.loaded.set.shape();
             let sizes = Sizes {
                 size: (h, w),
-                outputs: self.net.architecture().outputs,
+                outputs: self.net.outputs(),
                 classes: match &self.loaded.set.targets {
                     Targets::Classes { labels, .. } if self.labels => {
                         labels.iter().collect::<std::collections::BTreeSet<_>>().len()
                     }
-                    _ => self.net.architecture().outputs,
+                    _ => self.net.outputs(),
                 },
             };
             let cost = |effort| Found::cost(&args.ask(effort), &sizes);
@@ -539,7 +559,7 @@ mod shown {
 
 /// The core alone shows nothing to networks.
 #[cfg(not(feature = "torch"))]
-use without::{initial, on_images, shard};
+use without::{initial, on_images, program, shard};
 
 #[cfg(not(feature = "torch"))]
 mod without {
@@ -547,6 +567,10 @@ mod without {
 
     const NONE: &str =
         "this domfreq was built without libtorch (feature `torch`): it shows no images to networks";
+
+    pub fn program(_: &Path) -> Result<Stored> {
+        anyhow::bail!(NONE)
+    }
 
     pub fn initial(_: &Stored) -> Result<Option<StateDict>> {
         Ok(None)

@@ -5,7 +5,7 @@ use ndarray::Array2;
 use super::{Layer as Convolution, Layers, Quantity, csv};
 use crate::audit::chapter::{Chapter, Picture, Words};
 use crate::audit::pens::{DRAWN, MEASURED, RADIUS, bars, decades, dotted, measured, title};
-use crate::page::Table;
+use crate::page::{Section, Table};
 use crate::plot::{Axis, Block, Heat, Key, Layer, Look, Marker, Panel, Sign, Tile, Tiles};
 use crate::spectrum::{mirror, shift_to_centre};
 
@@ -35,6 +35,9 @@ pub const TERMS: [(&str, &str); 4] = [
 /// The chapter on the convolutions of `network`.
 pub fn chapter<'a>(network: &str, layers: &'a Layers) -> Chapter<'a> {
     let (section, findings) = words(layers).section("Weights");
+    if layers.layers.is_empty() {
+        return Chapter { section: Section { table: None, ..section }, findings, ..Chapter::default() };
+    }
     let caption = "Kernels of each convolution by frequency, beside random ones of the same shape. Spectra: \
                    frequency zero in the middle, each over its largest entry.";
     let blocks = figure(&format!("Convolutions of {network}"), layers);
@@ -58,6 +61,9 @@ fn in_words(layers: &Layers) -> Vec<String> {
     let with = layers.layers.iter().filter_map(|l| Some((l, l.spectrum.as_ref()?, l.init.as_ref()?)));
     let with: Vec<_> = with.collect();
     let flat = layers.layers.iter().filter(|l| l.spectrum.is_none()).count();
+    if layers.layers.is_empty() {
+        return vec!["The network has no parameters that are kernels of a convolution: there is nothing to measure by its weights alone.".to_owned()];
+    }
     let mut text = vec![format!(
         "{} convolutions, {flat} of them without a spectrum of their own (kernels of one weight, or all zero).",
         layers.layers.len()
@@ -228,6 +234,9 @@ fn layers_keys() -> Block {
 
 /// The convolutions in short, for an overview.
 pub fn in_short(heading: &str, layers: &Layers) -> Vec<Block> {
+    if layers.layers.is_empty() {
+        return Vec::new();
+    }
     vec![Block::Heading(heading.to_owned()), frequencies(layers), layers_keys()]
 }
 

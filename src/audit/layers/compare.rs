@@ -111,6 +111,9 @@ pub fn compare(a: &Layers, b: &Layers, weights: Option<(&StateDict, &StateDict)>
 pub(super) fn apart(a: &Layers, b: &Layers) -> Error {
     let first = |layers: &Layers| {
         const SHOWN: usize = 3;
+        if layers.layers.is_empty() {
+            return "no convolution".to_owned();
+        }
         let names = layers.layers.iter().take(SHOWN).map(|l| format!("{} {:?}", shown(&l.name), l.shape));
         let more = if layers.layers.len() > SHOWN { ", …" } else { "" };
         names.collect::<Vec<_>>().join(", ") + more

@@ -99,6 +99,20 @@ pub struct Layers {
     pub skipped: Vec<Skipped>,
 }
 
+impl Layers {
+    /// Those of a network without any, on the grid of `options`.
+    pub fn none(options: &Options) -> Self {
+        let (layers, skipped) = (Vec::new(), Vec::new());
+        Self {
+            grid: options.grid.unwrap_or([GRID; 2]),
+            draws: options.draws,
+            seed: options.seed,
+            layers,
+            skipped,
+        }
+    }
+}
+
 /// A tensor that was left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {

@@ -245,7 +245,7 @@ mod run {
     /// pixels outside [0, 1] where results are to be clipped; [`Error::Device`].
     pub fn measure(subject: &Subject, clean: &Clean, options: &Options) -> Result<Bands> {
         options.check()?;
-        let [channels, h, w] = subject.net.architecture().shape;
+        let [channels, h, w] = subject.net.shape();
         let grid = Grid::new(h, w);
         let filters = filters(&options.radii);
         let masks: Vec<Mask> = filters.iter().flatten().map(|&(a, b)| ring(grid, a, b)).collect();

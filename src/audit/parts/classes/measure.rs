@@ -194,7 +194,7 @@ mod run {
     /// answers); [`Error::Device`].
     pub fn measure(subject: &Subject, clean: &Clean, options: &Options) -> Result<Dominance> {
         options.check()?;
-        let [_, height, width] = subject.net.architecture().shape;
+        let [_, height, width] = subject.net.shape();
         let grid = Grid::new(height, width);
         let mut present = clean.classes.clone();
         present.sort_unstable();
@@ -238,7 +238,7 @@ mod run {
 
     /// The pixels `[1, c, h, w]` that normalisation takes to zero.
     fn grey(subject: &Subject) -> Result<Array4<f64>> {
-        let [c, h, w] = subject.net.architecture().shape;
+        let [c, h, w] = subject.net.shape();
         let black = shown(subject, &Array4::zeros((1, c, h, w)))?;
         let mut grey = convert::array(&subject.normalised(&black)?)?
             .into_dimensionality::<ndarray::Ix4>()
@@ -290,7 +290,7 @@ mod run {
         /// Mean loss of each class: of the images as they are, and without each group.
         fn losses(&self, groups: &[Vec<usize>]) -> Result<(Vec<f64>, Array2<f64>)> {
             let subject = self.subject;
-            let [c, h, w] = subject.net.architecture().shape;
+            let [c, h, w] = subject.net.shape();
             let grid = Grid::new(h, w);
             let frequencies = grid.frequencies();
             let mut clean = vec![0.0; self.present.len()];
@@ -479,7 +479,6 @@ mod tests {
         use crate::audit::subject::Subject;
         use crate::audit::testing::{self, FREQUENCY, SIZE};
         use crate::model::convert;
-        use crate::model::deep::Pass;
 
         fn measure(subject: &Subject, options: &Options) -> Result<Dominance> {
             super::super::measure(subject, &Clean::new(subject)?, options)
@@ -578,7 +577,7 @@ mod tests {
             let x = x.into_dimensionality::<Ix4>().unwrap();
             let losses = |x: &Array4<f64>| -> Vec<f64> {
                 let x = convert::tensor(x.view(), Kind::Double, Device::Cpu).unwrap();
-                let logits = convert::matrix(&subject.net.forward(&x, &Pass::eval(false)).unwrap()).unwrap();
+                let logits = convert::matrix(&subject.net.forward(&x).unwrap()).unwrap();
                 let mut sums = vec![0.0; 3];
                 for (i, row) in logits.rows().into_iter().enumerate() {
                     let total: f64 = row.iter().map(|z| z.exp()).sum();

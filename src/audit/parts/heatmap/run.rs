@@ -28,7 +28,7 @@ impl About {
         Ok(Self {
             version: VERSION,
             fingerprint: subject.fingerprint()?,
-            shape: subject.net.architecture().shape,
+            shape: subject.net.shape(),
             images: subject.len(),
             options: options.clone(),
             shard,
@@ -126,7 +126,7 @@ fn disturbed(
     options: &Options,
     (index, k): (u64, Frequency),
 ) -> Result<Entry> {
-    let [c, h, w] = subject.net.architecture().shape;
+    let [c, h, w] = subject.net.shape();
     let (images, device) = (subject.len(), subject.pixels.device());
     let plane = basis(Grid::new(h, w), k) * options.epsilon;
     let plane = convert::tensor(plane.view(), Kind::Float, device)?;
@@ -207,7 +207,7 @@ pub fn measure(
     progress: impl FnOnce(u64) -> Progress,
 ) -> Result<HeatMap> {
     options.check()?;
-    let shape = subject.net.architecture().shape;
+    let shape = subject.net.shape();
     let (wanted, _) = options.frequencies(Grid::new(shape[1], shape[2]));
     let wanted = shard.map_or(wanted.clone(), |shard| shard.part(wanted));
     let errors = clean.accuracy().map(|right| Rate::new(right.of - right.count, right.of));

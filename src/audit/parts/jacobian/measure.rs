@@ -81,7 +81,7 @@ mod run {
         progress: impl FnOnce(u64) -> Progress,
     ) -> Result<(SquaredJacobian, Energies)> {
         let rows = rows(subject, options)?;
-        let shape @ [c, h, w] = subject.net.architecture().shape;
+        let shape @ [c, h, w] = subject.net.shape();
         let grid = Grid::new(h, w);
         let bar = progress(rows.len() as u64);
         let mut groups = Groups::new(rows.len(), grid.half_shape());

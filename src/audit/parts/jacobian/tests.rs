@@ -91,7 +91,7 @@ fn energies_of(map: &Array2<f64>) -> Array2<f64> {
 #[test]
 fn the_squared_jacobian_of_a_linear_network_is_that_of_its_end_to_end_map() {
     let subject = subject(net(ModelKind::Resnet8, true, 5), &set(20, 5));
-    let map = map(&subject.net);
+    let map = map(subject.net.known().unwrap());
     let (found, energies) = measured(&subject, &Options { images: 12, ..Options::default() });
     let expected = Energies::new(Grid::new(8, 12), energies_of(&map)).unwrap();
     let peak = expected.max_entry();
@@ -158,7 +158,7 @@ fn squared_jacobians_and_templates_are_those_of_finite_differences() {
     assert_eq!((found.images, uses.jacobians, uses.count), (3, 3, found_modes.len()));
     // In float64: pixels themselves are kept in single precision.
     let x = subject.normalised(&subject.pixels).unwrap().contiguous();
-    let logits = |x: &Tensor| subject.net.forward(x, &Pass::eval(false)).unwrap();
+    let logits = |x: &Tensor| subject.net.forward(x).unwrap();
     let mut jacobians = vec![Array2::<f64>::zeros((3, 192)); 3];
     for p in 0..192i64 {
         let moved = |step: f64| {
@@ -200,7 +200,7 @@ fn templates_of_a_linear_network_are_rows_of_its_map() {
     let (uses, templates) =
         modes(&subject, &samples, &found_modes, &options, |_| Progress::hidden()).unwrap();
     assert_eq!((uses.images, uses.jacobians, uses.count, uses.modes.len()), (40, 16, 3, 2));
-    let mut map = map(&subject.net);
+    let mut map = map(subject.net.known().unwrap());
     for (channel, (of_samples, of_subject)) in samples.scale.iter().zip(SCALE).enumerate() {
         let scale = of_samples / of_subject;
         map.slice_mut(s![.., channel * 96..(channel + 1) * 96]).mapv_inplace(|v| v * scale);
@@ -271,7 +271,7 @@ fn right_answers_have_all_of_every_mode() {
     let x = subject.normalised(&subject.pixels).unwrap().flatten(1, -1);
     let y = Tensor::eye(3, (Kind::Double, Device::Cpu)).repeat([8, 1]) * 40.0;
     let _no_grad = tch::no_grad_guard();
-    for entry in subject.net.entries() {
+    for entry in subject.net.known().unwrap().entries() {
         let learned = match entry.name.as_str() {
             "conv1.weight" => Tensor::eye(2, (Kind::Double, Device::Cpu)).reshape([2, 2, 1, 1]),
             "fc.weight" => x.pinverse(1e-12).matmul(&y).tr(),
@@ -339,7 +339,7 @@ fn what_does_not_fit_is_refused() {
     let none = Options { exact: 2, draws: 0, ..options };
     let error = squared(&subject, &none, |_| Progress::hidden()).unwrap_err().to_string();
     assert!(error.contains("draws: expected at least one"), "{error}");
-    let _ = tch::no_grad(|| subject.net.entries()[0].tensor.shallow_clone().fill_(f64::NAN));
+    let _ = tch::no_grad(|| subject.net.known().unwrap().entries()[0].tensor.shallow_clone().fill_(f64::NAN));
     let error = squared(&subject, &Options::default(), |_| Progress::hidden()).unwrap_err().to_string();
     assert!(error.contains("finite gradients"), "{error}");
     let error = modes(&subject, &samples, &found_modes, &Options::default(), |_| Progress::hidden());

@@ -262,7 +262,7 @@ mod run {
     /// # Errors
     /// [`Error::Lacking`] for images that are too small; [`Error::Device`].
     pub fn measure(subject: &Subject, clean: &Clean, seed: u64) -> Result<Masking> {
-        let [c, h, w] = subject.net.architecture().shape;
+        let [c, h, w] = subject.net.shape();
         check(h, w)?;
         let (count, _) = octaves(h, w);
         let images = subject.len();

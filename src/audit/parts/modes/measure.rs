@@ -105,8 +105,8 @@ mod run {
         options: &Options,
         progress: impl FnOnce(u64) -> Progress,
     ) -> Result<(ModeUses, Templates)> {
-        let shape @ [c, h, w] = subject.net.architecture().shape;
-        let outputs = subject.net.architecture().outputs;
+        let shape @ [c, h, w] = subject.net.shape();
+        let outputs = subject.net.outputs();
         let image = |[c, h, w]: [usize; 3]| format!("{c}x{h}x{w}");
         if modes.shape != shape || samples.shape != shape {
             let expected = format!("those of images of {}, as the network sees", image(shape));

@@ -122,7 +122,7 @@ mod run {
         clean: &Clean,
         progress: impl FnOnce(u64) -> Progress,
     ) -> Result<Sensitivity> {
-        let [_, h, w] = subject.net.architecture().shape;
+        let [_, h, w] = subject.net.shape();
         let rows: Vec<usize> = (0..subject.len()).collect();
         let bar = progress(rows.len() as u64);
         let (mut shares, mut silent) = (Vec::new(), 0);
@@ -188,7 +188,6 @@ mod tests {
     use crate::audit::subject::Subject;
     use crate::audit::{Clean, testing};
     use crate::model::convert;
-    use crate::model::deep::Pass;
     use crate::progress::Progress;
 
     fn measured(subject: &Subject) -> crate::Result<Sensitivity> {
@@ -258,7 +257,7 @@ mod tests {
         let x = subject.normalised(&subject.pixels).unwrap().contiguous();
         let classes = Tensor::from_slice(&[0i64, 1, 2]).unsqueeze(1);
         let loss = |x: &Tensor| {
-            let logits = tch::no_grad(|| subject.net.forward(x, &Pass::eval(false)).unwrap());
+            let logits = tch::no_grad(|| subject.net.forward(x).unwrap());
             -logits.log_softmax(1, Kind::Double).gather(1, &classes, false)
         };
         let mut planes = vec![Array2::<f64>::zeros((8, 10)); 3];
@@ -297,7 +296,7 @@ mod tests {
     #[test]
     fn a_network_that_does_not_react_lacks_something() {
         let subject = testing::waves(4, true);
-        let _ = tch::no_grad(|| subject.net.entries()[1].tensor.shallow_clone().fill_(0.0));
+        let _ = tch::no_grad(|| subject.net.known().unwrap().entries()[1].tensor.shallow_clone().fill_(0.0));
         let error = measured(&subject).unwrap_err();
         assert!(matches!(error, crate::Error::Lacking { .. }), "{error}");
         assert!(error.to_string().contains("gradients of zero"), "{error}");

@@ -246,14 +246,13 @@ mod run {
         stimuli: &Stimuli,
         outputs_are: Option<&[String]>,
     ) -> Result<ShapeBias> {
-        let architecture = subject.net.architecture();
         let (count, c, h, w) = stimuli.images.dim();
-        let [ec, eh, ew] = architecture.shape;
-        if [c, h, w] != architecture.shape {
+        let [ec, eh, ew] = subject.net.shape();
+        if [c, h, w] != [ec, eh, ew] {
             let expected = format!("images of {ec}x{eh}x{ew}, as the network was built for");
             return Err(Error::input("cue-conflict images", expected, format_args!("{c}x{h}x{w}")));
         }
-        let decision = Decision::new(architecture.outputs, outputs_are, &stimuli.names)?;
+        let decision = Decision::new(subject.net.outputs(), outputs_are, &stimuli.names)?;
         let mut decisions = Vec::with_capacity(count);
         let progress = Progress::new("cue-conflict images", count as u64);
         for at in (0..count).step_by(CHUNK) {

@@ -12,7 +12,7 @@ use tch::Device;
 
 use super::super::{self as heatmap, merge, ring};
 use super::*;
-use crate::model::deep::{Architecture, Deep, Pass};
+use crate::model::deep::{Architecture, Deep};
 use crate::run::config::{InitKind, ModelKind};
 use crate::spectrum::Energies;
 use crate::stats::wilson;
@@ -97,7 +97,7 @@ fn a_map_is_that_of_single_images_disturbed_by_hand() {
             (f64::from(image[[n, c, y, x]]) - offset) / [0.5, 0.25, 0.2][c]
         });
         let x = convert::tensor(x.view(), Kind::Double, Device::Cpu).unwrap();
-        convert::matrix(&subject.net.forward(&x, &Pass::eval(false)).unwrap()).unwrap().row(0).to_vec()
+        convert::matrix(&subject.net.forward(&x).unwrap()).unwrap().row(0).to_vec()
     };
     let grid = Grid::new(8, 12);
     let labels = subject.labels.as_ref().unwrap();
@@ -346,7 +346,7 @@ fn what_makes_no_map_is_refused() {
     let none = of(Kind::Float, 1, &images().slice_move(s![..0, .., .., ..]), None);
     refused(&none, &options(), "at least one image");
     let broken = subject();
-    let _ = tch::no_grad(|| broken.net.entries()[0].tensor.shallow_clone().fill_(f64::NAN));
+    let _ = tch::no_grad(|| broken.net.known().unwrap().entries()[0].tensor.shallow_clone().fill_(f64::NAN));
     refused(&broken, &options(), "finite logits");
     let one = of(Kind::Float, 1, &images().slice_move(s![..1, .., .., ..]), None);
     let map = map(&one, &Options { reach: Some(1), ..options() });

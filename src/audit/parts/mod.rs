@@ -116,6 +116,7 @@ parts! {
     heatmap,
     bands,
     masking,
+    suppression,
     swap,
     adcs,
     #[serde(rename = "dominance")]

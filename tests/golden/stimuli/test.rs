@@ -171,3 +171,33 @@ fn differences_of_spectra() {
         }
     }
 }
+
+#[test]
+fn filters_that_suppress_cues_are_opencvs() {
+    use domfreq::audit::parts::suppression::{bilateral, blurred, greyed};
+    use ndarray::Array3;
+    let expected: Value = serde_json::from_str(include_str!("suppression.json")).unwrap();
+    let array = |value: &Value| {
+        let levels = |y: usize, x: usize, c: usize| value[y][x][c].as_f64().expect("a level");
+        Array3::from_shape_fn((3, 11, 14), |(c, y, x)| levels(y, x, c) / 255.0)
+    };
+    let image = array(&expected["image"]);
+    let apart = |a: &Array3<f64>, b: &Array3<f64>| (a - b).mapv(f64::abs).into_iter().fold(0.0, f64::max);
+    // Rounded to 8 bits, from weights of single precision.
+    let level = 0.51 / 255.0;
+    for case in expected["bilateral"].as_array().unwrap() {
+        let (d, colour) = (case["d"].as_u64().unwrap() as usize, case["colour"].as_f64().unwrap());
+        let off = apart(&bilateral(image.view(), d, colour, 75.0), &array(&case["pixels"]));
+        assert!(off < level, "diameter {d}: {} levels", 255.0 * off);
+    }
+    for case in expected["blur"].as_array().unwrap() {
+        let (k, sigma) = (case["k"].as_u64().unwrap() as usize, case["sigma"].as_f64().unwrap());
+        let off = apart(&blurred(image.view(), k, sigma), &array(&case["pixels"]));
+        assert!(off < 1e-6, "σ = {sigma}: {off:e}");
+    }
+    let grey = greyed(image.view(), 1.0).unwrap();
+    for ((c, y, x), value) in grey.indexed_iter() {
+        let level = expected["grey"][y][x].as_f64().unwrap();
+        assert!((255.0 * value - level).abs() < 0.51, "({c}, {y}, {x})");
+    }
+}

@@ -1,0 +1,150 @@
+//! Answers to images without their shape, texture or colour: `measure` says how.
+
+mod filters;
+mod measure;
+
+pub use filters::{bilateral, blurred, greyed, shuffled};
+pub use measure::*;
+
+use super::{About, Needs, Part, Shown, Words};
+use crate::audit::Rate;
+use crate::audit::csv::{Cell, Csv, rate};
+use crate::audit::numbers::Measured;
+use crate::audit::pens::{LEVEL, MEASURED, OTHER, bars, dotted, measured};
+use crate::plot::{Axis, Block, Key, Layer, Marker, Panel, Pen, REST, Sign};
+
+/// What is found.
+pub type Found = Suppression;
+
+#[cfg(feature = "torch")]
+impl Options {
+    fn of(ask: &super::Ask) -> Self {
+        Self { step: ask.effort.of([1, 2, 4]), seed: ask.seed }
+    }
+}
+
+impl Part for Suppression {
+    const ABOUT: About = About {
+        title: "Cues taken away",
+        what: "Answers to images without shape, texture or colour",
+        needs: Needs { labels: false, range: true },
+        table: "suppression.csv",
+        figure: Some(("suppression.png", "Answers to images with more and more of a cue taken away.")),
+        terms: &[(
+            "Cues taken away",
+            "patches shuffled, bilateral filter, Gaussian blur, grey; strengths of the published code. Burgert et al., \
+             NeurIPS 2025.",
+        )],
+    };
+
+    #[cfg(feature = "torch")]
+    fn cost(ask: &super::Ask, sizes: &super::Sizes) -> super::Cost {
+        let (h, w) = sizes.size;
+        super::Cost { each: Options::of(ask).conditions([3, h, w]).len() as f64, fixed: 0.0 }
+    }
+
+    #[cfg(feature = "torch")]
+    fn measure(look: &super::Look) -> crate::Result<Self> {
+        let options = Options::of(look.ask);
+        look.once(super::Name::suppression, &options, || measure(look.subject, look.clean, &options))
+    }
+
+    fn words(&self, _: &Shown) -> Words {
+        let mut words = Words::default();
+        let what = if self.accuracy.is_some() { "of the accuracy" } else { "of the answers" };
+        let left = self.curves.iter().filter_map(|curve| {
+            let left = self.left(curve.cue)?;
+            Some(format!("{:.0} % without {} ({})", 100.0 * left, curve.cue.what(), curve.cue.how()))
+        });
+        let left: Vec<_> = left.collect();
+        if !left.is_empty() {
+            words.find(format!("What is left {what} at the strongest suppression: {}.", left.join(", ")));
+        }
+        words.text.push(format!(
+            "{} images; chance is {:.1} %. A cue that can be taken away without loss is none that the answers rest on; one \
+             that cannot may also have been taken away together with others.",
+            self.images,
+            100.0 * self.chance
+        ));
+        words
+    }
+
+    /// A line for each cue and strength.
+    fn table<'a>(&'a self, _: &Shown<'a>) -> Csv<'a> {
+        let rows = self.curves.iter().flat_map(|curve| {
+            curve.points.iter().map(move |point| {
+                let mut row = vec![Cell::Text(curve.cue.how())];
+                row.extend(point.strength.map(Cell::Number));
+                row.extend(rate(point.accuracy));
+                row.extend(rate(Some(point.agreement)));
+                row
+            })
+        });
+        let header = [
+            "suppression",
+            "strength",
+            "second",
+            "accuracy",
+            "accuracy_low",
+            "accuracy_high",
+            "agreement",
+            "agreement_low",
+            "agreement_high",
+        ];
+        Csv::new(header, rows)
+    }
+
+    fn figure(&self, shown: &Shown) -> Vec<Block> {
+        let panels = self.curves.iter().zip('a'..).map(|(curve, letter)| {
+            let title = format!("({letter}) Without {}", curve.cue.what());
+            let values = curve.points.iter().map(|p| p.strength[0]);
+            let (low, high) = values.fold((f64::INFINITY, 0.0), |(a, b): (f64, f64), v| (a.min(v), b.max(v)));
+            let room = 0.06 * (high - low).max(0.5 * high);
+            let x = Axis::linear(curve.cue.unit()).within(low - room, high + room);
+            let mut panel = Panel::new(&title, x, Axis::linear("share of images").within(0.0, 1.02));
+            panel.subtitle = curve.cue.how().to_owned();
+            panel.layers.push(Layer::Horizontal(self.chance, Pen { colour: REST, ..LEVEL }));
+            panel.layers.extend(self.accuracy.map(|clean| Layer::Horizontal(clean.share, LEVEL)));
+            let mut add = |of: &dyn Fn(&Point) -> Option<Rate>, pen: Pen, marker| {
+                let all: Vec<_> = curve.points.iter().filter_map(|p| Some((p.strength[0], of(p)?))).collect();
+                let intervals = all.iter().map(|(x, rate)| (*x, rate.interval));
+                panel.layers.extend(bars(intervals, Pen { width: 0.8, ..pen }));
+                panel.layers.extend(dotted(all.iter().map(|(x, r)| (*x, r.share)).collect(), 0.7, pen, marker));
+            };
+            add(&|p| Some(p.agreement), OTHER, Marker::Square);
+            add(&|p| p.accuracy, MEASURED, Marker::Dot);
+            panel
+        });
+        let panels: Vec<Panel> = panels.collect();
+        let mut keys = Vec::new();
+        if self.accuracy.is_some() {
+            keys.push(measured("accuracy, with 95 % interval"));
+        }
+        let same = vec![Sign::Line(OTHER), Sign::Marker(Marker::Square, OTHER.colour)];
+        keys.push(Key::new(same, "same answer as to the whole image"));
+        if self.accuracy.is_some() {
+            keys.push(Key::new(vec![Sign::Line(LEVEL)], "accuracy on whole images"));
+        }
+        keys.push(Key::new(vec![Sign::Line(Pen { colour: REST, ..LEVEL })], "chance"));
+        let heading = format!("{} on images without cues", shown.network);
+        let mut blocks = vec![Block::Heading(heading)];
+        let mut panels = panels.into_iter().peekable();
+        while panels.peek().is_some() {
+            blocks.push(Block::Panels(panels.by_ref().take(2).collect(), 280.0, 1.0));
+        }
+        blocks.push(Block::Legend(keys));
+        blocks
+    }
+
+    fn numbers(&self) -> Vec<(&'static str, &'static str, Option<Measured>)> {
+        const NAMES: [&str; 4] = [
+            "accuracy left without global shape",
+            "accuracy left without texture",
+            "accuracy left without texture and fine shape",
+            "accuracy left without colour",
+        ];
+        let labelled = self.accuracy.is_some();
+        let left = |cue| self.left(cue).filter(|_| labelled).map(Measured::from);
+        NAMES.into_iter().zip(Cue::ALL).map(|(name, cue)| (name, "", left(cue))).collect()
+    }
+}

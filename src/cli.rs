@@ -838,7 +838,7 @@ fn set<T: Clone>(target: &mut T, value: &Option<T>) {
 }
 
 /// `domfreq audit`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct AuditArgs {
     /// A file of weights or a run directory; two of them are compared
     #[arg(required = true, num_args = 1..=2, value_name = "WEIGHTS")]
@@ -853,7 +853,7 @@ pub struct AuditArgs {
     /// Take no note of labels, such as those of other classes than the network's
     #[arg(long, help_heading = "Data", conflicts_with = "outputs")]
     pub no_labels: bool,
-    /// Folder of cue-conflict images, SHAPE/SHAPEn-TEXTUREm.png
+    /// Folder of cue-conflict images, SHAPE/SHAPEn-TEXTUREm.png; without --data, they alone are shown
     #[arg(long, value_name = "DIR", help_heading = "Data")]
     pub stimuli: Option<PathBuf>,
     /// Folder for the report [default: audits/NAME, that of the weights]

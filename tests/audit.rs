@@ -293,6 +293,7 @@ mod shown {
             "heatmap",
             "bands",
             "masking",
+            "suppression",
             "swap",
             "adcs",
             "dominance",
@@ -610,6 +611,54 @@ mod shown {
     }
 
     #[test]
+    fn a_time_chooses_how_much_is_looked_at() {
+        let tmp = tempfile::tempdir().unwrap();
+        trained(tmp.path());
+        let weights = "run/ckpt/step-00000010/weights.safetensors";
+        let with = |more: &[&'static str]| {
+            let base = [
+                "audit",
+                weights,
+                "--data",
+                DATA,
+                "--normalize",
+                "global",
+                "--device",
+                "cpu",
+                "--threads",
+                "1",
+            ];
+            [&base[..], more].concat()
+        };
+        // An hour is enough for everything, a thousandth of a second for the least there is.
+        let all = json(&ok(tmp.path(), &with(&["--quick=1h", "--only", "bands", "--out", "a", "--json"])));
+        let full = json(&ok(tmp.path(), &with(&["--only", "bands", "--out", "b", "--json"])));
+        assert_eq!((&all["effort"], &all["within_s"]), (&"full".into(), &3600.0.into()));
+        assert_eq!((&all["bands"], &all["quick"]), (&full["bands"], &true.into()));
+        let few =
+            json(&ok(tmp.path(), &with(&["--quick=0.001s", "--only", "bands,swap", "--out", "c", "--json"])));
+        assert_eq!((&few["effort"], &few["images"]["count"]), (&"brief".into(), &16.into()));
+        assert_eq!(few["bands"]["low"]["points"].as_array().unwrap().len(), 5);
+        assert!(few["bands"]["squares"].as_array().unwrap().is_empty());
+        let page = read(&tmp.path().join("c/report.html"));
+        assert!(page.contains("16 images") && page.contains("were enough for on this machine"));
+        // Both networks are shown the same.
+        let two = ["audit", weights, weights, "--data", DATA, "--normalize", "global", "--quick=0.001s"];
+        let more = ["--only", "bands", "--device", "cpu", "--threads", "1", "--out", "d", "--json"];
+        let both = json(&ok(tmp.path(), &[&two[..], &more].concat()));
+        assert_eq!(both["second"]["on_images"]["images"]["count"], 16);
+        assert_eq!(both["second"]["on_images"]["bands"], both["bands"]);
+        for (flags, words) in [
+            (&["--quick=soon"][..], &["--quick", "30s", "soon"][..]),
+            (&["--quick=30s", "--shard", "1/2"], &["--quick", "--shard"]),
+            (&["--quick=30s", "--merge"], &["--quick", "--merge"]),
+        ] {
+            fails(tmp.path(), &with(&[flags, &["--out", "e"]].concat()), words);
+        }
+        fails(tmp.path(), &["audit", weights, "--quick=30s"], &["--quick", "--data"]);
+    }
+
+    #[test]
     fn shape_bias_is_counted_on_a_folder_of_stimuli() {
         use crate::support::{photos, write_png};
         let tmp = tempfile::tempdir().unwrap();
@@ -652,6 +701,18 @@ mod shown {
         assert_eq!((decided("shape") + decided("texture"), decided("other")), (4, 0));
         assert!(is_png(&tmp.path().join("r/shape.png")));
         assert_eq!(read(&tmp.path().join("r/shape.csv")).lines().count(), 3);
+        // They are images, too: no others are needed, if it is said what the outputs are.
+        std::fs::write(tmp.path().join("outputs.txt"), "cat\ndog\n").unwrap();
+        let flags = ["--size", "16", "--normalize", "global", "--device", "cpu", "--threads", "1", "--json"];
+        let alone = ["audit", weights.to_str().unwrap(), "--stimuli", "stimuli", "--outputs", "outputs.txt"];
+        let audit = json(&ok(tmp.path(), &[&alone[..], &flags, &["--out", "alone"]].concat()));
+        assert_eq!((&audit["shape"]["images"], &audit["images"]["count"]), (&6.into(), &6.into()));
+        assert!(audit["heatmap"].is_null() && audit["left_out"].as_array().unwrap().is_empty());
+        fails(
+            tmp.path(),
+            &[&alone[..4], &flags, &["--only", "bands", "--out", "s"]].concat(),
+            &["--only", "--data"],
+        );
         std::fs::rename(tmp.path().join("stimuli/cat"), tmp.path().join("stimuli/bird")).unwrap();
         fails(tmp.path(), &[&args[..], &["--only", "shape", "--out", "s"]].concat(), &["stimuli", "bird"]);
     }

@@ -37,6 +37,9 @@ pub fn title(mut panel: Panel, text: &str) -> Panel {
     panel
 }
 
+/// What others have measured.
+pub const PUBLISHED: Sign = Sign::Marker(Marker::Diamond, PALETTE[2]);
+
 /// A vertical bar for each (x, \[low, high\]).
 pub fn bars(all: impl IntoIterator<Item = (f64, [f64; 2])>, pen: Pen) -> impl Iterator<Item = Layer> {
     all.into_iter().map(move |(x, [low, high])| Layer::Line(vec![(x, low), (x, high)], pen))

@@ -275,7 +275,7 @@ impl Audit {
         let shown = Shown { network: &name, classes: self.on_images.class_names() };
         let mut all = layers::chapter::in_short(&format!("Convolutions of {name}"), &self.layers);
         all.extend(heatmap.iter().flat_map(|map| map.figure(&shown)));
-        all.extend(bands.iter().flat_map(|bands| bands.figure(&shown)));
+        all.extend(bands.iter().flat_map(|bands| bands.in_short(&shown)));
         draw(&all, out)
     }
 

@@ -22,6 +22,8 @@ use crate::weights::{StateDict, listed};
 
 pub fn run(args: &AuditArgs) -> Result<()> {
     let start = Instant::now();
+    let alone = stimuli_alone(args);
+    let args = alone.as_ref().unwrap_or(args);
     check(args)?;
     use_threads(args.threads)?;
     let first = open(args, &args.weights[0], false)?;
@@ -105,6 +107,20 @@ fn left_out(layers: &Layers, stored: &Stored) {
         let skipped = layers.skipped.iter().map(|s| format!("{} ({})", shown(&s.name), s.reason));
         say(format_args!("{}: left out: {}", stored.place.display(), listed(skipped)));
     }
+}
+
+// Cue-conflict images are images, too: where there are no others, those are shown, and nothing else is asked.
+fn stimuli_alone(args: &AuditArgs) -> Option<AuditArgs> {
+    let dir = args.stimuli.as_ref()?;
+    let others = args.only.iter().any(|part| *part != Name::shape);
+    if is_run(&args.weights[0]) || args.shown.data.data.is_some() || others {
+        return None;
+    }
+    let mut args = args.clone();
+    args.shown.data.data = Some(format!("folder:{}", dir.display()));
+    // Classes of shapes are those of the outputs only where that is said.
+    (args.no_labels, args.only) = (args.shown.outputs.is_none(), vec![Name::shape]);
+    Some(args)
 }
 
 // What no file is needed for to see that it is wrong.

@@ -9,7 +9,7 @@ use crate::audit::Rate;
 use crate::audit::csv::{Cell, Csv, rate};
 use crate::audit::numbers::{Beside, Measured};
 use crate::audit::published::{HIGH_FREQUENCY, LOW_FREQUENCY};
-use crate::audit::pens::{LEVEL, MEASURED, OTHER, bars, dotted, measured};
+use crate::audit::pens::{LEVEL, MEASURED, OTHER, PUBLISHED, bars, dotted, measured};
 use crate::plot::{Axis, Block, Key, Layer, Marker, Panel, Pen, REST, Sign};
 
 /// What is found.
@@ -21,6 +21,72 @@ impl Options {
     fn of(effort: super::Effort, h: usize, w: usize) -> Self {
         let radii = usual(h, w, effort.of([12, 6, 4]));
         Self { radii, squares: effort.of([true, true, false]), ..Self::default() }
+    }
+}
+
+impl Bands {
+    // Whether there are numbers of the kind that was published.
+    fn comparable(&self) -> bool {
+        self.clamp && !self.squares.is_empty() && self.accuracy.is_some_and(|rate| rate.count > 0)
+    }
+
+    /// The curves alone.
+    pub fn in_short(&self, shown: &Shown) -> Vec<Block> {
+        self.blocks(shown, false)
+    }
+
+    fn blocks(&self, shown: &Shown, squares: bool) -> Vec<Block> {
+        let middle = |p: &Point| 0.5 * (p.above.max(0.0) + p.upto);
+        let mut panels = vec![
+            curve("(a) Low-pass", UPTO, &self.low, |p| p.upto),
+            curve("(b) High-pass", ABOVE, &self.high, |p| p.above.max(0.0)),
+            curve("(c) Band-pass", "middle of the band (cycles/pixel)", &self.bands, middle),
+        ];
+        for panel in &mut panels {
+            panel.layers.insert(0, Layer::Horizontal(self.chance, Pen { colour: REST, ..LEVEL }));
+            if let Some(clean) = self.accuracy {
+                panel.layers.insert(0, Layer::Horizontal(clean.share, LEVEL));
+            }
+        }
+        let mut keys = Vec::new();
+        if self.accuracy.is_some() {
+            keys.push(measured("accuracy, with 95 % interval"));
+        }
+        keys.push(Key::new(
+            vec![Sign::Line(OTHER), Sign::Marker(Marker::Square, OTHER.colour)],
+            "same answer as to the whole image",
+        ));
+        if self.accuracy.is_some() {
+            keys.push(Key::new(vec![Sign::Line(LEVEL)], "accuracy on whole images"));
+        }
+        keys.push(Key::new(vec![Sign::Line(Pen { colour: REST, ..LEVEL })], "chance"));
+        let heading = format!("{} on filtered images", shown.network);
+        let mut blocks = vec![Block::Heading(heading), Block::Panels(panels, 320.0, 1.0)];
+        if squares {
+            let low = self.square_panel("(d) Square low-pass", false, LOW_FREQUENCY);
+            let high = self.square_panel("(e) Square high-pass", true, HIGH_FREQUENCY);
+            blocks.push(Block::Panels(vec![low, high], 280.0, 1.0));
+            keys.push(Key::new(vec![PUBLISHED], "published: torchvision's first ResNet-50 on ImageNet"));
+        }
+        blocks.push(Block::Legend(keys));
+        blocks
+    }
+
+    // Accuracies with square filters, over that on whole images, beside published ones.
+    fn square_panel(&self, title: &str, high: bool, published: [(f64, f64); 4]) -> Panel {
+        let whole = self.accuracy.map_or(1.0, |rate| rate.share);
+        let x = Axis::linear("cutoff (half cycles per pixel)").within(0.0, 1.0);
+        let mut panel = Panel::new(title, x, Axis::linear("accuracy / that on whole images").within(0.0, 1.1));
+        let squares = self.squares.iter().filter(|square| square.high == high);
+        let rates: Vec<_> = squares.filter_map(|square| Some((square.cutoff, square.accuracy?))).collect();
+        let intervals = rates.iter().map(|(x, rate)| (*x, rate.interval.map(|end| end / whole)));
+        panel.layers.extend(bars(intervals, Pen { width: 0.8, ..MEASURED }));
+        let points = rates.iter().map(|(x, rate)| (*x, rate.share / whole)).collect();
+        panel.layers.extend(dotted(points, 0.7, MEASURED, Marker::Dot));
+        if let Sign::Marker(marker, colour) = PUBLISHED {
+            panel.layers.push(Layer::Points(published.to_vec(), marker, colour));
+        }
+        panel
     }
 }
 
@@ -64,7 +130,7 @@ impl Part for Bands {
             said(low),
             said(high)
         ));
-        if self.clamp && !self.squares.is_empty() && self.accuracy.is_some_and(|rate| rate.count > 0) {
+        if self.comparable() {
             let of = |high: bool| {
                 let all = self.squares.iter().filter(|s| s.high == high);
                 let all = all.filter_map(|s| Some(format!("{:.3} at {}", self.relative(s)?, s.cutoff)));
@@ -128,32 +194,7 @@ impl Part for Bands {
     }
 
     fn figure(&self, shown: &Shown) -> Vec<Block> {
-        let middle = |p: &Point| 0.5 * (p.above.max(0.0) + p.upto);
-        let mut panels = vec![
-            curve("(a) Low-pass", UPTO, &self.low, |p| p.upto),
-            curve("(b) High-pass", ABOVE, &self.high, |p| p.above.max(0.0)),
-            curve("(c) Band-pass", "middle of the band (cycles/pixel)", &self.bands, middle),
-        ];
-        for panel in &mut panels {
-            panel.layers.insert(0, Layer::Horizontal(self.chance, Pen { colour: REST, ..LEVEL }));
-            if let Some(clean) = self.accuracy {
-                panel.layers.insert(0, Layer::Horizontal(clean.share, LEVEL));
-            }
-        }
-        let mut keys = Vec::new();
-        if self.accuracy.is_some() {
-            keys.push(measured("accuracy, with 95 % interval"));
-        }
-        keys.push(Key::new(
-            vec![Sign::Line(OTHER), Sign::Marker(Marker::Square, OTHER.colour)],
-            "same answer as to the whole image",
-        ));
-        if self.accuracy.is_some() {
-            keys.push(Key::new(vec![Sign::Line(LEVEL)], "accuracy on whole images"));
-        }
-        keys.push(Key::new(vec![Sign::Line(Pen { colour: REST, ..LEVEL })], "chance"));
-        let heading = format!("{} on filtered images", shown.network);
-        vec![Block::Heading(heading), Block::Panels(panels, 320.0, 1.0), Block::Legend(keys)]
+        self.blocks(shown, self.comparable())
     }
 
     fn numbers(&self) -> Vec<(&'static str, &'static str, Option<Measured>)> {

@@ -14,7 +14,8 @@ use super::{About, Needs, Part, Shown, Words};
 use crate::audit::chapter::percent;
 use crate::audit::csv::{Cell, Csv, rate};
 use crate::audit::numbers::Measured;
-use crate::audit::pens::{DRAWN, LEVEL, MEASURED};
+use crate::audit::pens::{DRAWN, LEVEL, MEASURED, PUBLISHED};
+use crate::audit::published::{Published, SHAPE_BIAS, listed};
 use crate::plot::{Axis, Block, Key, Layer, Marker, Panel, Sign};
 
 /// What is found.
@@ -93,7 +94,7 @@ impl Part for ShapeBias {
         if self.mapping == Mapping::Imagenet {
             words.text.push(format!(
                 "Published, of the 1,280 images of Geirhos et al. 2019: {}.",
-                crate::audit::published::listed(&crate::audit::published::SHAPE_BIAS)
+                listed(&SHAPE_BIAS)
             ));
         }
         words
@@ -113,8 +114,13 @@ impl Part for ShapeBias {
 
     fn figure(&self, shown: &Shown) -> Vec<Block> {
         let classes: Vec<_> = self.by_shape.iter().filter_map(|c| Some((c, c.decided.bias?))).collect();
-        let names = classes.iter().enumerate().map(|(i, (c, _))| (i as f64, c.name.clone())).collect();
-        let y = Axis::linear("").within(classes.len().max(1) as f64 - 0.5, -0.5).named(names);
+        // Below the classes what others have measured on the published images.
+        let published: &[Published] = if self.mapping == Mapping::Imagenet { &SHAPE_BIAS } else { &[] };
+        let rows = classes.iter().map(|(c, _)| c.name.clone());
+        let rows: Vec<String> = rows.chain(published.iter().map(|p| format!("{} (published)", p.of))).collect();
+        let count = rows.len();
+        let names = rows.into_iter().enumerate().map(|(i, name)| (i as f64, name)).collect();
+        let y = Axis::linear("").within(count.max(1) as f64 - 0.5, -0.5).named(names);
         let x = Axis::linear("shape bias: decisions for shape of those for shape or texture").within(0.0, 1.0);
         let mut panel = Panel::new("By class of the shape", x, y);
         for (i, (_, rate)) in classes.iter().enumerate() {
@@ -130,7 +136,14 @@ impl Part for ShapeBias {
             panel.layers.insert(0, Layer::Vertical(all.share, LEVEL));
             keys.push(Key::new(vec![Sign::Upright(LEVEL)], "all images"));
         }
-        let height = 44.0 * classes.len().max(4) as f64;
+        if let Sign::Marker(marker, colour) = PUBLISHED
+            && !published.is_empty()
+        {
+            let points = published.iter().zip(classes.len()..).map(|(p, row)| (p.value, row as f64));
+            panel.layers.push(Layer::Points(points.collect(), marker, colour));
+            keys.push(Key::new(vec![PUBLISHED], "published, all images"));
+        }
+        let height = 44.0 * count.max(4) as f64;
         vec![
             Block::Heading(format!("Shape or texture, {}", shown.network)),
             Block::Panels(vec![panel], height, 0.8),

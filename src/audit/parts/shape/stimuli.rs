@@ -2,7 +2,8 @@
 //! another, both in their file names.
 //!
 //! `DIR/<shape>/<shape><n>-<texture><m>.png`, as in the stimuli of Geirhos et al.
-//! (2019), rgeirhos/texture-vs-shape: `airplane/airplane1-bicycle2.png`.
+//! (2019), rgeirhos/texture-vs-shape: `airplane/airplane1-bicycle2.png`. Before the shape may be a tag that ends in `_`,
+//! as in those of bethgelab/model-vs-human.
 
 use std::path::{Path, PathBuf};
 
@@ -33,14 +34,15 @@ pub struct Stimuli {
 }
 
 /// The class of the texture in a file name `<shape><n>-<texture><m>.<ending>`, whose
-/// shape is known.
+/// shape is known; before it there may be a tag, `<tag>_`.
 ///
 /// # Errors
 /// What was expected.
 pub fn texture<'a>(file: &'a str, shape: &str) -> Result<&'a str, String> {
     let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
     let number = |text: &'a str| text.trim_start_matches(|c: char| c.is_ascii_digit());
-    let found = stem.strip_prefix(shape).and_then(|rest| {
+    let tagged = || stem.find(&format!("_{shape}")).map(|at| &stem[at + 1 + shape.len()..]);
+    let found = stem.strip_prefix(shape).or_else(tagged).and_then(|rest| {
         let cue =
             number(rest).strip_prefix('-').filter(|_| rest.starts_with(|c: char| c.is_ascii_digit()))?;
         let class = cue.trim_end_matches(|c: char| c.is_ascii_digit());

@@ -128,7 +128,12 @@ fn names_of_files_are_read() {
     // Hyphens and digits within names, where the directory says what the shape is.
     assert_eq!(texture("t-34-tank7-guinea-pig12.jpg", "t-34-tank"), Ok("guinea-pig"));
     assert_eq!(texture("mp31-mp42.png", "mp3"), Ok("mp"));
+    // Tags before the shape.
+    assert_eq!(texture("0007_cc_airplane1-bicycle2.png", "airplane"), Ok("bicycle"));
+    assert_eq!(texture("XXX_dog10-bird2.png", "dog"), Ok("bird"));
     for bad in [
+        "airplanes_bicycle1-airplane2.png",
+        "XXXairplane1-bicycle2.png",
         "bicycle1-airplane2.png",
         "airplane-bicycle2.png",
         "airplane1.png",

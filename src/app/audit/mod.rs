@@ -330,7 +330,7 @@ mod shown {
                 found.on_images.left_out.push(LeftOut::say("Images", why));
                 None
             }
-            (Some(b), Some(found)) => match Opened::new(b, args).and_then(|opened| opened.seconds(args)) {
+            (Some(b), Some(found)) => match Opened::new(b, args).and_then(|opened| opened.tried(args)) {
                 Ok(seconds) => {
                     pass += seconds;
                     Some(b)
@@ -476,6 +476,15 @@ mod shown {
                 passes += 1;
             }
             Ok(start.elapsed().as_secs_f64() / (passes * count) as f64)
+        }
+
+        /// [`Self::seconds`], and whether its answers are any: to all images or, where there is little time, to some.
+        fn tried(self, args: &AuditArgs) -> Result<f64> {
+            const FEW: usize = 16;
+            let seconds = self.seconds(args)?;
+            let images = matches!(args.quick, Some(Quick::Within(_))).then_some(FEW);
+            self.shown(Plan { images, ..Plan::default() })?;
+            Ok(seconds)
         }
 
         /// What is left of `seconds` is enough for, where an image takes `pass` seconds.

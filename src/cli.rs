@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::audit::parts::adcs::Variant;
 use crate::audit::parts::heatmap::Shard;
-use crate::audit::parts::{Ask, Effort, Name, Quick};
+use crate::audit::parts::{Ask, Name, Plan, Quick};
 use crate::data::{Interpolation, Normalize};
 use crate::error::Result;
 use crate::run::RunConfig;
@@ -867,7 +867,7 @@ pub struct AuditArgs {
     pub json: bool,
     /// 250 images, drawn from all unless --limit says how many (100 where they are larger than 64x64), and
     /// only some of the frequencies; with a time, such as --quick=30s or --quick=5m, as many of both as it is
-    /// enough for; the report says how many
+    /// enough for, of 1000 (250) images unless --limit says more; the report says how many
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub quick: Option<Quick>,
     /// Look at these parts only, beside the weights [default: all]
@@ -907,11 +907,12 @@ pub struct AuditArgs {
 }
 
 impl AuditArgs {
-    /// What is asked of the parts, which look at so much.
-    pub fn ask(&self, effort: Effort) -> Ask {
+    /// What is asked of the parts.
+    pub fn ask(&self, plan: &Plan) -> Ask {
         Ask {
             only: self.only.clone(),
-            effort,
+            effort: plan.effort,
+            classes: plan.classes,
             seed: self.seed,
             epsilon: self.epsilon,
             adcs: self.adcs,

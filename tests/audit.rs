@@ -633,7 +633,7 @@ mod shown {
         // An hour is enough for everything, a thousandth of a second for the least there is.
         let all = json(&ok(tmp.path(), &with(&["--quick=1h", "--only", "bands", "--out", "a", "--json"])));
         let full = json(&ok(tmp.path(), &with(&["--only", "bands", "--out", "b", "--json"])));
-        assert_eq!((&all["effort"], &all["within_s"]), (&"full".into(), &3600.0.into()));
+        assert_eq!((&all["effort"], &all["within"]["asked_s"]), (&"full".into(), &3600.0.into()));
         assert_eq!((&all["bands"], &all["quick"]), (&full["bands"], &true.into()));
         let few =
             json(&ok(tmp.path(), &with(&["--quick=0.001s", "--only", "bands,swap", "--out", "c", "--json"])));
@@ -641,7 +641,11 @@ mod shown {
         assert_eq!(few["bands"]["low"]["points"].as_array().unwrap().len(), 5);
         assert!(few["bands"]["squares"].as_array().unwrap().is_empty());
         let page = read(&tmp.path().join("c/report.html"));
-        assert!(page.contains("16 images") && page.contains("were enough for on this machine"));
+        assert!(
+            page.contains("16 images")
+                && page.contains("0.001 s were asked for; the least there is takes more")
+        );
+        assert!(!read(&tmp.path().join("a/report.html")).contains("wider intervals"));
         // Both networks are shown the same.
         let two = ["audit", weights, weights, "--data", DATA, "--normalize", "global", "--quick=0.001s"];
         let more = ["--only", "bands", "--device", "cpu", "--threads", "1", "--out", "d", "--json"];

@@ -50,7 +50,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     if let From::File { said: None, guess: Ok(guess), .. } = &stored.from {
         say(format_args!("{weights}: {guess}, by its names and shapes"));
     }
-    let which = Which { labels: true, instead: "", quick: None, channels_last: None };
+    let which = Which { labels: true, instead: "", sample: None, channels_last: None };
     let (Loaded { config, set, samples }, architecture) = stored.load(&args.shown, which)?;
     let Stored { dict, from, .. } = stored;
     let kind = device::kind(config.run.dtype);

@@ -277,14 +277,18 @@ mod loading {
         /// What may be done instead where they do not fit, for the error.
         pub instead: &'static str,
         /// A sample of them, where not all are needed.
-        pub quick: Option<Sample>,
+        pub sample: Option<Sample>,
         /// Whether the layers take images with their channels last.
         pub channels_last: Option<bool>,
     }
 
     impl Stored {
         /// Opens the program of TorchScript at `path`: its parameters are read.
-        pub fn program(path: &Path) -> Result<Self> {
+        pub fn program(path: &Path, args: &ShownArgs) -> Result<Self> {
+            if args.pick.pick() != Pick::default() {
+                let expected = "no key and no prefix, beside a program (--torchscript)";
+                return Err(Error::input(path.display(), expected, "--key or --prefix").into());
+            }
             let (dict, hash) = script::parameters(path)?;
             let origin = Box::new(Origin::new(Format::TorchScript));
             origin.say(path);
@@ -303,7 +307,6 @@ mod loading {
             let no = [
                 ("--model", args.model.is_some()),
                 ("a switch of the network", args.switches.any()),
-                ("--key or --prefix", args.pick.pick() != Pick::default()),
                 (
                     "--transform (--shorter, --size, --interpolation and --normalize say it)",
                     args.transform.is_some(),
@@ -316,7 +319,17 @@ mod loading {
             let mut config = config_of_file(args)?;
             config.data.normalize.get_or_insert(Normalize::Imagenet);
             let mut set = self.images(&mut config, args, which)?;
-            let script = Script::open(&self.place, set.shape(), device)?;
+            say(format_args!("{}: the program is run", self.place.display()));
+            let shape @ [c, h, w] = set.shape();
+            let script = match Script::open(&self.place, shape, device) {
+                // A grey photo is one of colours, too.
+                Err(Error::Input { .. }) if c == 1 => {
+                    let script = Script::open(&self.place, [3, h, w], device)?;
+                    set = set.repeated(3);
+                    script
+                }
+                opened => opened?,
+            };
             if which.labels {
                 let outputs = args.outputs.as_deref().map(Outputs::read).transpose()?;
                 set = for_outputs(set, &config.data.spec, script.outputs, outputs.as_ref(), which.instead)?;
@@ -333,8 +346,8 @@ mod loading {
             let options = data::Options { labels: which.labels, sample, ..config.data.options() };
             let set = which.fewer(data::load(&config.data.spec, &options)?, args);
             Ok(match self.dict.channels() {
-                Some(channels) => set.repeated(channels),
-                None => set,
+                Some(channels) if self.program.is_none() => set.repeated(channels),
+                _ => set,
             })
         }
 
@@ -453,7 +466,7 @@ mod loading {
         // limit that was `said` stays.
         fn drawn(self, said: Option<usize>, limit: Option<usize>) -> (Option<usize>, Option<u64>) {
             let few = |most: usize| limit.is_some_and(|limit| limit <= most || said.is_some());
-            match self.quick {
+            match self.sample {
                 Some(Sample { seed, most: [most, _] }) if !few(most) => (Some(most), Some(seed)),
                 _ => (limit, None),
             }
@@ -462,7 +475,7 @@ mod loading {
         // Fewer of large images, whose size is not known before.
         fn fewer(self, set: ImageSet, args: &ShownArgs) -> ImageSet {
             let [_, h, w] = set.shape();
-            match self.quick {
+            match self.sample {
                 Some(Sample { most: [_, most], .. }) if args.data.limit.is_none() && large(h, w) => {
                     set.thinned(most)
                 }

@@ -6,6 +6,9 @@ use rustfft::num_complex::Complex;
 
 use crate::spectrum::{Frequency, Grid, irfft2, rfft2};
 
+/// Grey of red, green and blue.
+pub(super) const LUMA: [f64; 3] = [0.299, 0.587, 0.114];
+
 /// Which frequencies pass: all of an entry or nothing, and a frequency always
 /// together with its conjugate, so that real images stay real.
 #[derive(Clone, Debug, PartialEq)]

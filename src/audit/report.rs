@@ -8,12 +8,12 @@ use super::Rate;
 use super::chapter::{self, Chapter, Words, capital, percent};
 use super::layers::{self, Comparison, Layers, Series, comparison, series};
 use super::pair::{self, Pair};
-use super::parts::{Effort, Found, LeftOut, Name, Part, Shown};
+use super::parts::{Effort, Found, LeftOut, Name, Part, Shown, Within};
 use super::pens::draw;
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::page::{Convention, Figure, Page};
-use crate::weights::Origin;
+use crate::weights::{Format, Origin};
 
 /// Version of the layout of `audit.json`.
 pub const SCHEMA: u32 = 1;
@@ -33,12 +33,12 @@ pub struct Audit {
     pub seed: u64,
     /// Whether it was a quick one.
     pub quick: bool,
-    /// How much was looked at; None of an earlier version's.
+    /// How much was looked at; None where no images were, and of earlier versions.
     #[serde(default)]
     pub effort: Option<Effort>,
-    /// Seconds that it was given, where images and frequencies were as many as that was enough for.
+    /// The time that it was given, where that decided how many images and frequencies there are.
     #[serde(default)]
-    pub within_s: Option<f64>,
+    pub within: Option<Within>,
     /// What was audited.
     pub network: Network,
     /// The convolutions, by their weights alone.
@@ -237,11 +237,12 @@ impl Audit {
             made: format!("Made by {}, seed {}.", self.version, self.seed),
             ..Page::default()
         };
-        if self.quick {
+        if self.quick && self.effort != Some(Effort::Full) {
             page.subtitle += "; a quick audit, with wider intervals than a full one";
         }
-        if let Some(seconds) = self.within_s {
-            page.subtitle += &format!(" (what {seconds:.0} s were enough for on this machine)");
+        if let Some(Within { asked_s, planned_s }) = self.within {
+            let more = if planned_s > asked_s { "; the least there is takes more" } else { "" };
+            page.subtitle += &format!(" ({asked_s} s were asked for{more})");
         }
         for chapter in self.chapters(&name) {
             let Chapter { mut section, findings, figure, tables } = chapter;
@@ -306,6 +307,10 @@ impl Audit {
         )];
         for note in network.origin.iter().flat_map(Origin::notes) {
             text.push(format!("{}.", capital(&note)));
+        }
+        let program = network.origin.as_ref().is_some_and(|origin| origin.format == Format::TorchScript);
+        if program && self.on_images.images.is_some() {
+            text.push("The program was run: it did what is in the file.".to_owned());
         }
         match (&network.architecture, &network.how) {
             (Some(architecture), Some(how)) => text.push(format!("Architecture: {architecture}, {how}.")),

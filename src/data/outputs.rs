@@ -46,6 +46,11 @@ impl Outputs {
         Ok(Self { file: file.to_path_buf(), names })
     }
 
+    /// A name for each output.
+    pub fn names(&self) -> Vec<String> {
+        self.names.iter().map(|aliases| aliases[0].clone()).collect()
+    }
+
     /// Whether there are as many names as the network has `outputs`.
     ///
     /// # Errors

@@ -5,12 +5,17 @@
 
 use std::path::Path;
 
+use rand::Rng;
 use tch::{CModule, Device, IValue, Kind, Tensor};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::convert;
 use crate::error::{Error, Result};
+use crate::seed;
 use crate::weights::StateDict;
+
+/// Answers of an image alone and beside another may differ by this share of the largest.
+const ROUNDING: f64 = 1e-3;
 
 /// A program, in evaluation mode.
 pub struct Script {
@@ -29,34 +34,63 @@ pub struct Script {
 }
 
 impl Script {
-    /// Reads the program at `path`, and shows it one and then two black images of `shape` `[c, h, w]`.
+    /// Reads the program at `path`, and shows it images of noise of shape `[c, h, w]`: one, and two together and
+    /// alone, the answers to which must be the same. Those of a program that was traced in training mode are not: its norms
+    /// take the statistics of the batch, and its dropout drops.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Input`] for what libtorch does not read, for what it cannot run on such
-    /// images, for answers that are no `[B, K]`, and for a program of one image at a time.
+    /// images, for answers that are no `[B, K]`, for a program of one image at a time and for one in training mode;
+    /// [`Error::Device`] where there is no memory.
     pub fn open(path: &Path, shape: [usize; 3], device: Device) -> Result<Self> {
         let (module, hash) = load(path, device)?;
         let place = path.display().to_string();
-        let kind = kind(&place, &module)?;
-        let mut script = Self { module, place, shape, outputs: 0, kind, device, hash };
-        let [c, h, w] = shape.map(|n| n as i64);
+        let kinds = kinds(&place, &module)?;
+        let mut script = Self { module, place, shape, outputs: 0, kind: kinds[0], device, hash };
         let _no_grad = tch::no_grad_guard();
-        for count in [1, 2] {
-            let black = Tensor::f_zeros([count, c, h, w], (kind, device))?;
-            let answers = script.forward(&black).map_err(|e| match (count, e) {
-                (2, Error::Input { .. }) => {
-                    let expected = "a program for any number of images (trace it with more than one)";
-                    Error::input(&script.place, expected, "one that fails for two at a time")
-                }
-                (_, e) => e,
-            })?;
-            let rows = answers.size()[0];
-            if rows != count {
-                let expected = format!("answers to {count} images, a row each");
-                return Err(Error::input(&script.place, expected, format_args!("{rows} rows")));
+        let [c, h, w] = shape.map(|n| n as i64);
+        let mut rng = seed::rng(0, "model/script/noise", 0);
+        let noise: Vec<f32> = (0..2 * c * h * w).map(|_| rng.random_range(-1.0..1.0)).collect();
+        let noise = Tensor::f_from_slice(&noise)?.f_reshape([2, c, h, w])?.f_to_device(device)?;
+        let mut first = script.forward(&noise.f_narrow(0, 0, 1)?);
+        // A frozen program does not say in which precision its numbers are: the first one that it takes.
+        for &kind in &kinds[1..] {
+            if first.is_ok() {
+                break;
             }
-            script.outputs = answers.size()[1] as usize;
+            script.kind = kind;
+            first = script.forward(&noise.f_narrow(0, 0, 1)?).or(first);
         }
+        let first = first?;
+        let rows = |answers: &Tensor, count: i64| match answers.size()[0] {
+            rows if rows == count => Ok(()),
+            rows => {
+                let expected = format!("answers to {count} images, a row each");
+                Err(Error::input(&script.place, expected, format_args!("{rows} rows")))
+            }
+        };
+        rows(&first, 1)?;
+        let both = script.forward(&noise).map_err(|e| match e {
+            Error::Input { found, .. } => {
+                let expected = "a program for any number of images (trace it with more than one)";
+                Error::input(
+                    &script.place,
+                    expected,
+                    format_args!("one that fails for two at a time: {found}"),
+                )
+            }
+            e => e,
+        })?;
+        rows(&both, 2)?;
+        let second = script.forward(&noise.f_narrow(0, 1, 1)?)?;
+        let apart = both.f_sub(&Tensor::f_cat(&[&first, &second], 0)?)?.f_abs()?.f_max()?;
+        let (apart, most) = (f64::try_from(apart)?, f64::try_from(both.f_abs()?.f_max()?)?);
+        if apart > ROUNDING * most {
+            let expected =
+                "the same answer to an image alone and beside another (trace it after model.eval())";
+            return Err(Error::input(&script.place, expected, format_args!("answers {apart:.2e} apart")));
+        }
+        script.outputs = both.size()[1] as usize;
         Ok(script)
     }
 
@@ -69,7 +103,11 @@ impl Script {
         let expected = "a program that makes logits [B, K] of images [B, c, h, w]";
         let wrong = |found: String| Error::input(&self.place, expected, found);
         let input = IValue::Tensor(x.f_to_kind(self.kind)?);
-        let answers = self.module.forward_is(&[input]).map_err(|e| wrong(reason(&e)))?;
+        let answers = self.module.forward_is(&[input]).map_err(|e| {
+            let reason = reason(&e);
+            // No fault of the program.
+            if reason.contains("memory") { Error::from(e) } else { wrong(reason) }
+        })?;
         let other = format!("one that makes {}", called(&answers));
         let answers = first(answers).ok_or_else(|| wrong(other))?;
         let size = answers.size();
@@ -110,7 +148,7 @@ fn load(path: &Path, device: Device) -> Result<(CModule, String)> {
         // Gradients are those of images.
         let _ = tensor.f_set_requires_grad(false)?;
     }
-    // The code as it stands: nothing is rewritten after the first calls, so that all give the same bits.
+    // Of this thread, which shows the images: the code as it stands, not rewritten after the first calls.
     tch::jit::f_set_graph_executor_optimize(false)?;
     Ok((module, format!("{:032x}", hash.digest128())))
 }
@@ -119,10 +157,11 @@ fn named(place: &str, module: &CModule) -> Result<Vec<(String, Tensor)>> {
     module.named_parameters().map_err(|e| Error::input(place, "a program with parameters", reason(&e)))
 }
 
-fn kind(place: &str, module: &CModule) -> Result<Kind> {
-    let kinds = named(place, module)?.into_iter().map(|(_, t)| t.kind());
-    let floating = [Kind::Float, Kind::Double, Kind::Half, Kind::BFloat16];
-    Ok(kinds.into_iter().find(|kind| floating.contains(kind)).unwrap_or(Kind::Float))
+// In which precisions the program may want its images: that of its parameters, or any where it has none.
+fn kinds(place: &str, module: &CModule) -> Result<Vec<Kind>> {
+    const FLOATING: [Kind; 4] = [Kind::Float, Kind::Double, Kind::Half, Kind::BFloat16];
+    let found = named(place, module)?.into_iter().map(|(_, t)| t.kind()).find(|kind| FLOATING.contains(kind));
+    Ok(found.map_or(FLOATING.to_vec(), |kind| vec![kind]))
 }
 
 fn first(answers: IValue) -> Option<Tensor> {

@@ -22,7 +22,7 @@ pub enum Format {
     Shards,
     /// Arrays of numpy.
     Npz,
-    /// A program with its parameters, as `torch.jit.save` writes it.
+    /// A program with its parameters, as `torch.jit.save` writes it (`audit --torchscript`).
     TorchScript,
 }
 
@@ -34,7 +34,7 @@ impl fmt::Display for Format {
             Self::Safetensors => "a safetensors file",
             Self::Shards => "several files with an index",
             Self::Npz => "arrays of numpy (.npz)",
-            Self::TorchScript => "a program (TorchScript), which was run",
+            Self::TorchScript => "a program (TorchScript)",
         })
     }
 }

@@ -58,10 +58,7 @@ pub fn run(args: &AuditArgs) -> Result<()> {
         seed: args.seed,
         quick: args.quick.is_some(),
         effort: None,
-        within_s: match args.quick {
-            Some(Quick::Within(seconds)) => Some(seconds),
-            _ => None,
-        },
+        within: None,
         layers: of(&first)?,
         network: network(&first),
         second: second.as_ref().map(|b| compared(&first, b, of)).transpose()?,
@@ -95,7 +92,7 @@ pub fn run(args: &AuditArgs) -> Result<()> {
 
 fn open(args: &AuditArgs, path: &Path, second: bool) -> Result<Stored> {
     if args.torchscript && crate::weights::is_program(path)? {
-        program(path)
+        program(args, path)
     } else {
         Stored::open(path, &args.shown, second)
     }
@@ -112,14 +109,14 @@ fn left_out(layers: &Layers, stored: &Stored) {
 // Cue-conflict images are images, too: where there are no others, those are shown, and nothing else is asked.
 fn stimuli_alone(args: &AuditArgs) -> Option<AuditArgs> {
     let dir = args.stimuli.as_ref()?;
-    let others = args.only.iter().any(|part| *part != Name::shape);
+    let others = args.only.iter().any(|part| *part != Name::shape)
+        || [args.shard.is_some(), args.merge, args.submit.is_some()].contains(&true);
     if is_run(&args.weights[0]) || args.shown.data.data.is_some() || others {
         return None;
     }
     let mut args = args.clone();
     args.shown.data.data = Some(format!("folder:{}", dir.display()));
-    // Classes of shapes are those of the outputs only where that is said.
-    (args.no_labels, args.only) = (args.shown.outputs.is_none(), vec![Name::shape]);
+    (args.no_labels, args.only) = (true, vec![Name::shape]);
     Some(args)
 }
 
@@ -147,7 +144,6 @@ fn check(args: &AuditArgs) -> Result<()> {
             ("--submit", args.submit.is_some()),
             ("--merge", args.merge),
             ("--only", !args.only.is_empty()),
-            ("--stimuli", args.stimuli.is_some()),
             ("--model", shown.model.is_some()),
             ("a switch of the network", shown.switches.any()),
             ("--no-labels", args.no_labels),
@@ -291,18 +287,18 @@ mod shown {
     use crate::audit::net::Net;
     use crate::audit::pair::Pair;
     use crate::audit::parts::heatmap;
-    use crate::audit::parts::{Effort, Found, Look, MOST, Plan, QUICK, Sizes, large};
+    use crate::audit::parts::{Effort, Found, Look, MOST, Plan, QUICK, Sizes, Within, large};
     use crate::audit::report::Images;
     use crate::audit::subject::{Subject, chunk};
     use crate::audit::{Clean, Fingerprint};
-    use crate::data::Normalize;
+    use crate::data::{Normalize, Outputs};
     use crate::field::{ImageSet, Targets};
     use crate::model::deep::Deep;
     use crate::model::device;
     use crate::run::RunConfig;
 
-    pub fn program(path: &Path) -> Result<Stored> {
-        Stored::program(path)
+    pub fn program(args: &AuditArgs, path: &Path) -> Result<Stored> {
+        Stored::program(path, &args.shown)
     }
 
     pub fn initial(stored: &Stored) -> Result<Option<StateDict>> {
@@ -346,10 +342,13 @@ mod shown {
         let opened = Opened::new(first, args)?;
         let plan = match args.quick {
             None => Plan::default(),
-            Some(Quick::Usual) => Plan { effort: Effort::Quick, images: None },
+            Some(Quick::Usual) => Plan { effort: Effort::Quick, ..Plan::default() },
             // Both networks are shown the same.
             Some(Quick::Within(seconds)) => {
-                opened.plan(pass + opened.seconds(args)?, args, seconds, start)?
+                let pass = pass + opened.seconds(args)?;
+                let (plan, within) = opened.plan(pass, args, seconds, start);
+                audit.within = Some(within);
+                plan
             }
         };
         audit.effort = Some(plan.effort);
@@ -395,7 +394,7 @@ mod shown {
     /// Computes one part of the heat map.
     pub fn shard(args: &AuditArgs, stored: &Stored, out: &Path) -> Result<()> {
         let effort = if args.quick.is_some() { Effort::Quick } else { Effort::Full };
-        let shown = Opened::new(stored, args)?.shown(Plan { effort, images: None })?;
+        let shown = Opened::new(stored, args)?.shown(Plan { effort, ..Plan::default() })?;
         let shard = args.shard.expect("asked for");
         let part = shown.with_look(stored, args, out, |look| heatmap::shard(look, shard))?;
         let count = part.entries.len();
@@ -412,7 +411,9 @@ mod shown {
         clean: Clean,
         /// Names of the classes, where labels count.
         names: Option<Vec<String>>,
-        effort: Effort,
+        /// Names of the outputs, where labels do not count.
+        outputs: Option<Vec<String>>,
+        plan: Plan,
     }
 
     /// The network and its images, before anything is shown.
@@ -421,6 +422,8 @@ mod shown {
         net: Net,
         /// Whether labels count.
         labels: bool,
+        /// Names of the outputs, where they are said and labels do not count.
+        outputs: Option<Vec<String>>,
     }
 
     /// Passes that are timed take so long.
@@ -436,7 +439,7 @@ mod shown {
             let which = Which {
                 labels: !args.no_labels,
                 instead: "; --no-labels for what needs none",
-                quick: args.quick.map(|quick| Sample {
+                sample: args.quick.map(|quick| Sample {
                     seed: args.seed,
                     most: if quick == Quick::Usual { QUICK } else { MOST },
                 }),
@@ -451,7 +454,11 @@ mod shown {
                 let net = Deep::with_weights(architecture, &stored.dict, &place, Kind::Float, device)?;
                 (loaded, net.into())
             };
-            Ok(Self { loaded, net, labels: !args.no_labels })
+            let outputs = args.shown.outputs.as_ref().filter(|_| args.no_labels);
+            let outputs = outputs.map(|file| Outputs::read(file)).transpose()?;
+            outputs.iter().try_for_each(|outputs| outputs.check(net.outputs()))?;
+            let outputs = outputs.map(|outputs| outputs.names());
+            Ok(Self { loaded, net, labels: !args.no_labels, outputs })
         }
 
         /// Seconds that an image takes through the network; 0 where that does not matter.
@@ -488,7 +495,7 @@ mod shown {
         }
 
         /// What is left of `seconds` is enough for, where an image takes `pass` seconds.
-        fn plan(&self, pass: f64, args: &AuditArgs, seconds: f64, start: Instant) -> Result<Plan> {
+        fn plan(&self, pass: f64, args: &AuditArgs, seconds: f64, start: Instant) -> (Plan, Within) {
             let [_, h, w] = self.loaded.set.shape();
             let sizes = Sizes {
                 size: (h, w),
@@ -500,27 +507,33 @@ mod shown {
                     _ => self.net.outputs(),
                 },
             };
-            let cost = |effort| Found::cost(&args.ask(effort), &sizes);
+            let classes = Some(sizes.classes);
+            let cost = |effort| Found::cost(&args.ask(&Plan { effort, ..Plan::default() }), &sizes);
             let elapsed = start.elapsed().as_secs_f64();
             let left = (1.0 - BESIDE) * seconds - elapsed;
             let (plan, takes) = Plan::within(left, pass, self.loaded.set.len(), large(h, w), cost);
             let images = plan.images.unwrap_or_default();
             let effort = format!("{:?}", plan.effort).to_lowercase();
-            say(format_args!(
-                "{seconds:.0} s are enough for {images} images ({effort}), {:.1} ms each",
-                1e3 * pass
-            ));
-            if takes > left.max(0.0) {
-                let all = (takes + elapsed) / (1.0 - BESIDE);
+            let planned_s = (takes + elapsed) / (1.0 - BESIDE);
+            let each = 1e3 * pass;
+            // What was cut to whole images takes a little less.
+            let within = if takes > left.max(0.0) {
                 say(format_args!(
-                    "warning: the least there is takes about {all:.0} s (--only looks at some parts alone)"
+                    "warning: {seconds} s were asked for; the least there is, {images} images ({effort}) at {each:.1} ms, \
+                     takes about {planned_s:.0} s (--only looks at some parts alone)"
                 ));
-            }
-            Ok(plan)
+                Within { asked_s: seconds, planned_s }
+            } else {
+                say(format_args!(
+                    "{seconds} s are enough for {images} images ({effort}) at {each:.1} ms each"
+                ));
+                Within { asked_s: seconds, planned_s: planned_s.min(seconds) }
+            };
+            (Plan { classes, ..plan }, within)
         }
 
         fn shown(self, plan: Plan) -> Result<Shown> {
-            let Self { loaded: Loaded { config, set, samples, .. }, net, labels } = self;
+            let Self { loaded: Loaded { config, set, samples }, net, labels, outputs } = self;
             let set = match plan.images {
                 Some(images) if images < set.len() => set.thinned(images),
                 _ => set,
@@ -532,7 +545,7 @@ mod shown {
             let offset = samples.offset.to_vec();
             let subject = Subject::new(net, set.images.view(), labels, &offset, &samples.scale)?;
             let (fingerprint, clean) = (subject.fingerprint()?, Clean::new(&subject)?);
-            Ok(Shown { config, set, subject, fingerprint, clean, names, effort: plan.effort })
+            Ok(Shown { config, set, subject, fingerprint, clean, names, outputs, plan })
         }
     }
 
@@ -570,10 +583,10 @@ mod shown {
                 set: &self.set,
                 data: self.config.data.options(),
                 normalize: self.normalize(),
-                names: self.names.as_deref(),
+                names: self.names.as_deref().or(self.outputs.as_deref()),
                 weights: &stored.dict,
                 initial: &|| initial(stored).ok().flatten(),
-                ask: &args.ask(self.effort),
+                ask: &args.ask(&self.plan),
                 out,
                 stimuli: OnceCell::new(),
             };
@@ -593,7 +606,7 @@ mod without {
     const NONE: &str =
         "this domfreq was built without libtorch (feature `torch`): it shows no images to networks";
 
-    pub fn program(_: &Path) -> Result<Stored> {
+    pub fn program(_: &AuditArgs, _: &Path) -> Result<Stored> {
         anyhow::bail!(NONE)
     }
 

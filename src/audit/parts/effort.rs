@@ -92,6 +92,17 @@ pub struct Plan {
     pub effort: Effort,
     /// Images at even distances of those that are drawn; None for all of them.
     pub images: Option<usize>,
+    /// Classes among all that are drawn, where not all are shown.
+    pub classes: Option<usize>,
+}
+
+/// A time that an audit was given.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Within {
+    /// Seconds asked for.
+    pub asked_s: f64,
+    /// Seconds that the plan was to take: more where even the least did not fit.
+    pub planned_s: f64,
 }
 
 /// Fewest images that anything is said of.
@@ -121,7 +132,7 @@ impl Plan {
         let effort = Effort::ALL.into_iter().find(enough).unwrap_or(Effort::Brief);
         let images = fits(effort).max(FEWEST.min(images));
         let Cost { each, fixed } = cost(effort);
-        (Self { effort, images: Some(images) }, pass * (fixed + each * images as f64))
+        (Self { effort, images: Some(images), classes: None }, pass * (fixed + each * images as f64))
     }
 }
 
@@ -149,7 +160,7 @@ mod tests {
             Cost { each, fixed: 10.0 * each }
         };
         let of = |seconds: f64, images: usize, large: bool| Plan::within(seconds, 0.01, images, large, cost);
-        let plan = |effort, images| Plan { effort, images: Some(images) };
+        let plan = |effort, images| Plan { effort, images: Some(images), classes: None };
         // 260,000 passes: 10,000 fixed, and 250 images.
         assert_eq!(of(2600.0, 1000, false), (plan(Effort::Full, 250), 2600.0));
         assert_eq!(of(2590.0, 1000, false).0, plan(Effort::Quick, 1000));

@@ -73,6 +73,8 @@ impl Look<'_> {
         let count = self.subject.labels.as_ref().map_or(self.clean.outputs, |labels| {
             labels.iter().collect::<std::collections::BTreeSet<_>>().len()
         });
+        // As it was planned.
+        let count = count.max(self.ask.classes.unwrap_or(0));
         if count <= CLASSES || self.named(part) {
             return Ok(());
         }

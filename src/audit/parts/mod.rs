@@ -22,7 +22,7 @@ use super::csv::Csv;
 use super::numbers::{Beside, Measured, Number};
 use crate::plot::Block;
 
-pub use effort::{BACKWARD, Cost, Effort, Plan, Quick, Sizes};
+pub use effort::{BACKWARD, Cost, Effort, Plan, Quick, Sizes, Within};
 #[cfg(feature = "torch")]
 pub use look::Look;
 
@@ -165,9 +165,7 @@ pub trait Part: Clone + PartialEq + Serialize + DeserializeOwned {
 
     /// What it costs, about; nothing of what shows the network no images.
     #[cfg(feature = "torch")]
-    fn cost(_: &Ask, _: &Sizes) -> Cost {
-        Cost::default()
-    }
+    fn cost(ask: &Ask, sizes: &Sizes) -> Cost;
 
     /// Measures it.
     ///
@@ -215,6 +213,8 @@ pub struct Ask {
     pub only: Vec<Name>,
     /// How much of everything but images.
     pub effort: Effort,
+    /// Classes among all images that were drawn, where those that are shown are fewer.
+    pub classes: Option<usize>,
     /// Of all draws.
     pub seed: u64,
     /// Norm of the heat map's disturbance, where it is not the usual one.

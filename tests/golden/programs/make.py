@@ -90,8 +90,11 @@ def main():
         # Saved as training leaves it: evaluation is for the reader to ask for.
         "scripted": torch.jit.script(made().train()),
         "traced": torch.jit.trace(made().eval(), example),
+        # The usual slip: norms and dropout stay as they were while it was traced.
+        "training": torch.jit.trace(made().train(), example, check_trace=False),
         "frozen": torch.jit.freeze(torch.jit.trace(made().eval(), example)),
         "double": torch.jit.script(made().double()),
+        "frozen_double": torch.jit.freeze(torch.jit.trace(made().eval().double(), example.double())),
         "two": torch.jit.script(made(Two)),
         "named": torch.jit.script(made(Named)),
         "picky": torch.jit.script(made(Picky)),

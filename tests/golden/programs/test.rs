@@ -35,10 +35,10 @@ fn apart(a: &[f64], b: &[f64]) -> f64 {
 fn answers_and_gradients_are_pytorchs() {
     let expected = expected();
     let pixels: Vec<f32> = numbers(&expected["pixels"]).iter().map(|v| *v as f32).collect();
-    for name in ["scripted", "traced", "frozen", "double", "two"] {
+    for name in ["scripted", "traced", "frozen", "double", "frozen_double", "two"] {
         let script = Script::open(&file(name), [3, 16, 16], Device::Cpu).unwrap();
         assert_eq!(script.outputs, 4, "{name}");
-        assert_eq!(script.kind, if name == "double" { Kind::Double } else { Kind::Float });
+        assert_eq!(script.kind, if name.ends_with("double") { Kind::Double } else { Kind::Float });
         let x = Tensor::from_slice(&pixels).reshape([2, 3, 16, 16]).set_requires_grad(true);
         let logits = script.forward(&x).unwrap();
         let off = apart(&values(&logits), &numbers(&expected["logits"]));
@@ -77,6 +77,7 @@ fn programs_that_do_not_classify_are_refused() {
     refused("named", "one that makes a dict");
     refused("picky", "too small a picture");
     refused("one", "fails for two at a time");
+    refused("training", "model.eval()");
 }
 
 const MACHINE: [&str; 4] = ["--device", "cpu", "--threads", "1"];
@@ -101,6 +102,7 @@ fn an_audit_of_a_program_needs_the_flag_and_says_what_was_run() {
     fails(tmp.path(), &with("--model", "cnn"), &["--torchscript", "--model"]);
     fails(tmp.path(), &with("--transform", "auto"), &["--torchscript", "--shorter"]);
     fails(tmp.path(), &with("--key", "a"), &["--torchscript", "--key"]);
+    fails(tmp.path(), &["audit", path, "--torchscript", "--key", "a"], &["traced.pt", "--key"]);
     assert!(!tmp.path().join("x").exists());
 
     let traced = audit(tmp.path(), "traced", &["--torchscript"]);
@@ -112,7 +114,7 @@ fn an_audit_of_a_program_needs_the_flag_and_says_what_was_run() {
         assert!(!traced[part].is_null(), "{part}: {}", traced["left_out"]);
     }
     let page = std::fs::read_to_string(tmp.path().join("traced/report.html")).unwrap();
-    assert!(page.contains("program (TorchScript), which was run"));
+    assert!(page.contains("The program was run"));
     // The same numbers in another kind of program; without parameters, only they are missing.
     let frozen = audit(tmp.path(), "frozen", &["--torchscript"]);
     assert_eq!(frozen["layers"]["layers"], serde_json::json!([]));

@@ -33,6 +33,11 @@ impl Part for Adcs {
     }
 
     #[cfg(feature = "torch")]
+    fn cost(_: &super::Ask, _: &super::Sizes) -> super::Cost {
+        super::Cost::default()
+    }
+
+    #[cfg(feature = "torch")]
     fn measure(look: &super::Look) -> crate::Result<Self> {
         use crate::error::{Error, Lack};
         let (labels, variant) = (&look.clean.classes, look.ask.adcs);

@@ -76,10 +76,12 @@ impl Bands {
     fn square_panel(&self, title: &str, high: bool, published: [(f64, f64); 4]) -> Panel {
         let whole = self.accuracy.map_or(1.0, |rate| rate.share);
         let x = Axis::linear("cutoff (half cycles per pixel)").within(0.0, 1.0);
-        let mut panel = Panel::new(title, x, Axis::linear("accuracy / that on whole images").within(0.0, 1.1));
         let squares = self.squares.iter().filter(|square| square.high == high);
         let rates: Vec<_> = squares.filter_map(|square| Some((square.cutoff, square.accuracy?))).collect();
+        // Of the accuracy alone: that on whole images counts as known.
         let intervals = rates.iter().map(|(x, rate)| (*x, rate.interval.map(|end| end / whole)));
+        let most = intervals.clone().fold(1.0, |most: f64, (_, [_, high])| most.max(high));
+        let mut panel = Panel::new(title, x, Axis::linear("relative accuracy").within(0.0, 1.05 * most));
         panel.layers.extend(bars(intervals, Pen { width: 0.8, ..MEASURED }));
         let points = rates.iter().map(|(x, rate)| (*x, rate.share / whole)).collect();
         panel.layers.extend(dotted(points, 0.7, MEASURED, Marker::Dot));

@@ -52,7 +52,7 @@ impl Default for Options {
 impl Options {
     /// The smallest patches of which images of this size have at most `passes`, the
     /// passes that they take; or one for each sign of the row.
-    pub fn quick(grid: Grid, passes: usize) -> Self {
+    pub fn with_passes(grid: Grid, passes: usize) -> Self {
         let patches = 1..=grid.h.max(grid.w).max(1);
         let patch = patches.clone().find(|&p| groups(grid, p).len() <= passes).unwrap_or(*patches.end());
         Self { patch, ..Self::default() }
@@ -448,11 +448,11 @@ mod tests {
     fn a_hurry_makes_patches_no_larger_than_needed() {
         let grid = Grid::new(32, 32);
         for passes in [1, 10, 50, 200, 1000] {
-            let patch = Options::quick(grid, passes).patch;
+            let patch = Options::with_passes(grid, passes).patch;
             assert!(groups(grid, patch).len() <= passes.max(2), "{passes}");
             assert!(patch == 1 || groups(grid, patch - 1).len() > passes, "{passes}");
         }
-        assert_eq!(Options::quick(grid, 1000).patch, 1);
+        assert_eq!(Options::with_passes(grid, 1000).patch, 1);
     }
 
     proptest! {

@@ -25,7 +25,7 @@ const PASSES: [usize; 3] = [520, 32, 16];
 #[cfg(feature = "torch")]
 impl Options {
     fn of(effort: super::Effort, (h, w): (usize, usize)) -> Self {
-        let usual = Self::quick(Grid::new(h, w), effort.of(PASSES));
+        let usual = Self::with_passes(Grid::new(h, w), effort.of(PASSES));
         // A pass over the images for each class and share.
         if effort == super::Effort::Full { usual } else { Self { shares: vec![0.05, 0.2], ..usual } }
     }

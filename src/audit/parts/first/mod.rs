@@ -23,6 +23,11 @@ impl Part for Profile {
     };
 
     #[cfg(feature = "torch")]
+    fn cost(_: &super::Ask, _: &super::Sizes) -> super::Cost {
+        super::Cost::default()
+    }
+
+    #[cfg(feature = "torch")]
     fn measure(look: &super::Look) -> crate::Result<Self> {
         use crate::error::{Error, Lack};
         use ndarray::Array4;

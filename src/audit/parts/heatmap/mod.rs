@@ -22,7 +22,7 @@ pub type Found = HeatMap;
 
 /// Frequencies of quick audits' maps, of small images and of large ones.
 #[cfg(feature = "torch")]
-const QUICK: [[Option<usize>; 2]; 3] = [[None, None], [Some(48), Some(24)], [Some(24), Some(16)]];
+const FREQUENCIES: [[Option<usize>; 2]; 3] = [[None, None], [Some(48), Some(24)], [Some(24), Some(16)]];
 
 #[cfg(feature = "torch")]
 impl Options {
@@ -33,7 +33,7 @@ impl Options {
 
     fn of(ask: &super::Ask, (h, w): (usize, usize)) -> Self {
         let usual = Self::usual(h, w, ask.seed);
-        let quick = ask.effort.of(QUICK)[usize::from(super::large(h, w))];
+        let quick = ask.effort.of(FREQUENCIES)[usize::from(super::large(h, w))];
         Self { epsilon: ask.epsilon.unwrap_or(usual.epsilon), quick, ..usual }
     }
 }

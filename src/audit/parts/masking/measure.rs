@@ -195,7 +195,7 @@ impl Masking {
 
 /// One grey plane in place of channels `[c, h, w]`, of low contrast.
 pub fn faint(image: ndarray::ArrayView3<f64>) -> ndarray::Array2<f64> {
-    const LUMA: [f64; 3] = [0.299, 0.587, 0.114];
+    use crate::audit::filter::LUMA;
     let (c, h, w) = image.dim();
     let weight = |channel: usize| if c == 3 { LUMA[channel] } else { 1.0 / c as f64 };
     let mut grey = ndarray::Array2::zeros((h, w));

@@ -41,8 +41,9 @@ pub struct Stimuli {
 pub fn texture<'a>(file: &'a str, shape: &str) -> Result<&'a str, String> {
     let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
     let number = |text: &'a str| text.trim_start_matches(|c: char| c.is_ascii_digit());
-    let tagged = || stem.find(&format!("_{shape}")).map(|at| &stem[at + 1 + shape.len()..]);
-    let found = stem.strip_prefix(shape).or_else(tagged).and_then(|rest| {
+    let tagged = format!("_{shape}");
+    let tagged = stem.match_indices(&tagged).map(|(at, tag)| &stem[at + tag.len()..]);
+    let found = stem.strip_prefix(shape).into_iter().chain(tagged).find_map(|rest| {
         let cue =
             number(rest).strip_prefix('-').filter(|_| rest.starts_with(|c: char| c.is_ascii_digit()))?;
         let class = cue.trim_end_matches(|c: char| c.is_ascii_digit());

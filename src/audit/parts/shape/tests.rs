@@ -129,7 +129,9 @@ fn names_of_files_are_read() {
     assert_eq!(texture("t-34-tank7-guinea-pig12.jpg", "t-34-tank"), Ok("guinea-pig"));
     assert_eq!(texture("mp31-mp42.png", "mp3"), Ok("mp"));
     // Tags before the shape.
-    assert_eq!(texture("0007_cc_airplane1-bicycle2.png", "airplane"), Ok("bicycle"));
+    let long = "0001_s5n_dnn_0_airplane_00_airplane1-bicycle2.png";
+    assert_eq!(texture(long, "airplane"), Ok("bicycle"));
+    assert_eq!(texture("dog_x_dog1-cat2.png", "dog"), Ok("cat"));
     assert_eq!(texture("XXX_dog10-bird2.png", "dog"), Ok("bird"));
     for bad in [
         "airplanes_bicycle1-airplane2.png",

@@ -7,31 +7,27 @@ use ndarray::{Array3, ArrayView3, Axis, s};
 use rand::Rng;
 use rand::seq::SliceRandom;
 
-/// Grey of RGB.
-const LUMA: [f64; 3] = [0.299, 0.587, 0.114];
+use crate::audit::filter::LUMA;
 
-/// The image in `grid`×`grid` patches, in another order. Their borders are at ⌊i·h/grid⌋ and ⌊j·w/grid⌋;
-/// only patches of one size change places.
+/// The image in `grid`×`grid` patches of ⌊h/grid⌋×⌊w/grid⌋ pixels, in another order. What is left of the sides
+/// stays where it is, half of it on each side.
 ///
 /// # Panics
 /// For a grid of 0.
 pub fn shuffled(image: ArrayView3<f64>, grid: usize, rng: &mut impl Rng) -> Array3<f64> {
     let (_, h, w) = image.dim();
-    let ends = |n: usize| (0..grid).map(move |i| (i * n / grid, (i + 1) * n / grid));
-    let patches: Vec<_> = ends(h).flat_map(|rows| ends(w).map(move |columns| (rows, columns))).collect();
-    let size = |((top, bottom), (left, right)): ((usize, usize), (usize, usize))| (bottom - top, right - left);
+    let (rows, columns) = (h / grid, w / grid);
+    let (top, left) = ((h - rows * grid) / 2, (w - columns * grid) / 2);
+    let place = |i: usize| (top + i / grid * rows, left + i % grid * columns);
+    let part = |i: usize| {
+        let (y, x) = place(i);
+        s![.., y..y + rows, x..x + columns]
+    };
+    let mut from: Vec<usize> = (0..grid * grid).collect();
+    from.shuffle(rng);
     let mut out = image.to_owned();
-    let mut sizes: Vec<_> = patches.iter().map(|&patch| size(patch)).collect();
-    sizes.sort_unstable();
-    sizes.dedup();
-    for wanted in sizes {
-        let alike: Vec<_> = patches.iter().copied().filter(|&patch| size(patch) == wanted).collect();
-        let mut from = alike.clone();
-        from.shuffle(rng);
-        for (to, from) in alike.into_iter().zip(from) {
-            let part = |((top, bottom), (left, right)): ((usize, usize), (usize, usize))| s![.., top..bottom, left..right];
-            out.slice_mut(part(to)).assign(&image.slice(part(from)));
-        }
+    for (to, from) in from.into_iter().enumerate() {
+        out.slice_mut(part(to)).assign(&image.slice(part(from)));
     }
     out
 }
@@ -165,6 +161,20 @@ mod tests {
         assert!(greyed(Array3::zeros((1, 2, 2)).view(), 1.0).is_none());
     }
 
+    #[test]
+    fn patches_of_odd_sides_move() {
+        // Of 5×5 in 2×2: patches of 2×2 in the corner, and a rim of one pixel below and to the right.
+        let image = Array3::from_shape_fn((1, 5, 5), |(_, y, x)| (10 * y + x) as f64);
+        let places = (0..40).map(|draw| {
+            let found = shuffled(image.view(), 2, &mut seed::rng(draw, "patches", 0));
+            assert!((0..5).all(|i| found[[0, 4, i]] == image[[0, 4, i]] && found[[0, i, 4]] == image[[0, i, 4]]));
+            found[[0, 0, 0]] as usize
+        });
+        // Any of the four may come first.
+        let places: std::collections::BTreeSet<_> = places.collect();
+        assert_eq!(places.into_iter().collect::<Vec<_>>(), [0, 2, 20, 22]);
+    }
+
     proptest! {
         #[test]
         fn shuffling_moves_whole_patches(h in 1usize..12, w in 1usize..12, grid in 1usize..6, seed in 0u64..99) {
@@ -177,11 +187,12 @@ mod tests {
             before.sort_unstable();
             prop_assert_eq!(sorted, before);
             // Neighbours within a patch stay neighbours, in all channels.
-            for i in 0..grid {
-                let (left, right) = (i * w / grid, (i + 1) * w / grid);
-                for x in left + 1..right {
-                    prop_assert_eq!(found[[0, 0, x]] - found[[0, 0, x - 1]], 1.0);
-                    prop_assert_eq!(found[[1, 0, x]] - found[[0, 0, x]], 1000.0);
+            let (side, left) = (w / grid, w % grid / 2);
+            for x in (left + 1..left + grid * side).filter(|x| (x - left) % side != 0) {
+                let y = h / 2;
+                if (h % grid / 2..h % grid / 2 + grid * (h / grid)).contains(&y) {
+                    prop_assert_eq!(found[[0, y, x]] - found[[0, y, x - 1]], 1.0);
+                    prop_assert_eq!(found[[1, y, x]] - found[[0, y, x]], 1000.0);
                 }
             }
             prop_assert_eq!(shuffled(image.view(), 1, &mut rng), image);

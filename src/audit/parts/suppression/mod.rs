@@ -8,6 +8,7 @@ pub use measure::*;
 
 use super::{About, Needs, Part, Shown, Words};
 use crate::audit::Rate;
+use crate::audit::chapter::percent;
 use crate::audit::csv::{Cell, Csv, rate};
 use crate::audit::numbers::Measured;
 use crate::audit::pens::{LEVEL, MEASURED, OTHER, bars, dotted, measured};
@@ -51,18 +52,19 @@ impl Part for Suppression {
 
     fn words(&self, _: &Shown) -> Words {
         let mut words = Words::default();
-        let what = if self.accuracy.is_some() { "of the accuracy" } else { "of the answers" };
+        let what = if self.accuracy.is_some() { "Accuracy" } else { "Answers that stay" };
         let left = self.curves.iter().filter_map(|curve| {
-            let left = self.left(curve.cue)?;
-            Some(format!("{:.0} % without {} ({})", 100.0 * left, curve.cue.what(), curve.cue.how()))
+            let rate = self.at_strongest(curve.cue)?;
+            Some(format!("{} without {} ({})", percent(&rate), curve.cue.what(), curve.cue.how()))
         });
         let left: Vec<_> = left.collect();
         if !left.is_empty() {
-            words.find(format!("What is left {what} at the strongest suppression: {}.", left.join(", ")));
+            let whole = self.accuracy.map_or_else(String::new, |rate| format!("; whole images: {}", percent(&rate)));
+            words.find(format!("{what} with the most taken away: {}{whole}.", left.join(", ")));
         }
         words.text.push(format!(
-            "{} images; chance is {:.1} %. A cue that can be taken away without loss is none that the answers rest on; one \
-             that cannot may also have been taken away together with others.",
+            "{} images; chance is {:.1} %. Where nothing is lost, the answers do not need this cue alone; where something \
+             is, other cues may have gone with it. Lengths are in pixels, and were chosen for images of 224×224.",
             self.images,
             100.0 * self.chance
         ));
@@ -137,14 +139,8 @@ impl Part for Suppression {
     }
 
     fn numbers(&self) -> Vec<(&'static str, &'static str, Option<Measured>)> {
-        const NAMES: [&str; 4] = [
-            "accuracy left without global shape",
-            "accuracy left without texture",
-            "accuracy left without texture and fine shape",
-            "accuracy left without colour",
-        ];
         let labelled = self.accuracy.is_some();
-        let left = |cue| self.left(cue).filter(|_| labelled).map(Measured::from);
-        NAMES.into_iter().zip(Cue::ALL).map(|(name, cue)| (name, "", left(cue))).collect()
+        let of = |cue| self.at_strongest(cue).filter(|_| labelled).map(Measured::from);
+        Cue::ALL.map(|cue| (cue.number(), "", of(cue))).into()
     }
 }

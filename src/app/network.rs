@@ -241,7 +241,7 @@ mod loading {
     use crate::app::images::{for_outputs, named_split, training_set};
     use crate::app::{prepared, transform};
     use crate::audit::parts::large;
-    use crate::blueprint::Architecture;
+    use crate::blueprint::{Architecture, Size};
     use crate::data::{self, Normalize, Outputs, Samples};
     use crate::field::ImageSet;
     use crate::model::deep::Deep;
@@ -341,7 +341,7 @@ mod loading {
         fn images(&self, config: &mut RunConfig, args: &ShownArgs, which: Which) -> Result<ImageSet> {
             config.run.channels_last = which.channels_last.unwrap_or(config.run.channels_last);
             config.check()?;
-            let (limit, sample) = which.drawn(args.data.limit, args.data.limit);
+            let (limit, sample) = which.drawn(args.data.limit, args.data.limit, config.data.size);
             config.data.limit = limit;
             let options = data::Options { labels: which.labels, sample, ..config.data.options() };
             let set = which.fewer(data::load(&config.data.spec, &options)?, args);
@@ -447,7 +447,8 @@ mod loading {
         let mut config = run.config.clone();
         let (samples, _) = training_set(&config)?;
         let split = args.data.split.clone().or(config.eval.split.take());
-        let (limit, sample) = which.drawn(args.data.limit, args.data.limit.or(config.eval.limit));
+        let (limit, sample) =
+            which.drawn(args.data.limit, args.data.limit.or(config.eval.limit), config.data.size);
         config.eval.limit = limit;
         let set = named_split(
             &config,
@@ -464,15 +465,23 @@ mod loading {
     impl Which {
         // How many images, and the seed they are drawn with; the first ones without one. A
         // limit that was `said` stays.
-        fn drawn(self, said: Option<usize>, limit: Option<usize>) -> (Option<usize>, Option<u64>) {
+        fn drawn(
+            self,
+            said: Option<usize>,
+            limit: Option<usize>,
+            size: Option<Size>,
+        ) -> (Option<usize>, Option<u64>) {
             let few = |most: usize| limit.is_some_and(|limit| limit <= most || said.is_some());
             match self.sample {
-                Some(Sample { seed, most: [most, _] }) if !few(most) => (Some(most), Some(seed)),
-                _ => (limit, None),
+                Some(Sample { seed, most }) => {
+                    let most = most[usize::from(size.is_some_and(|size| large(size.h, size.w)))];
+                    if few(most) { (limit, None) } else { (Some(most), Some(seed)) }
+                }
+                None => (limit, None),
             }
         }
 
-        // Fewer of large images, whose size is not known before.
+        // Fewer of large images, where their size was not known before.
         fn fewer(self, set: ImageSet, args: &ShownArgs) -> ImageSet {
             let [_, h, w] = set.shape();
             match self.sample {

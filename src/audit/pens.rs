@@ -4,6 +4,7 @@ use std::path::Path;
 
 use ndarray::Array2;
 
+use super::Rate;
 use super::chapter::class_name;
 use crate::error::Result;
 use crate::plot::{
@@ -22,6 +23,8 @@ pub const OTHER: Pen = Pen { colour: PALETTE[1], width: 1.3, stroke: Stroke::Sol
 pub const DRAWN: Pen = Pen { colour: REST, width: 2.6, stroke: Stroke::Solid };
 /// Levels to compare with.
 pub const LEVEL: Pen = Pen { colour: INK, width: 0.8, stroke: Stroke::Dashed };
+/// The level of chance.
+const CHANCE: Pen = Pen { colour: REST, width: 0.8, stroke: Stroke::Dashed };
 
 /// Writes a page of blocks to `out`.
 ///
@@ -48,6 +51,35 @@ pub fn bars(all: impl IntoIterator<Item = (f64, [f64; 2])>, pen: Pen) -> impl It
 /// Measured points on a line of a given width.
 pub fn dotted(points: Vec<(f64, f64)>, width: f64, pen: Pen, marker: Marker) -> [Layer; 2] {
     [Layer::Line(points.clone(), Pen { width, ..pen }), Layer::Points(points, marker, pen.colour)]
+}
+
+/// Answers to changed images, by how much they are changed: accuracy where labels are, agreement with the answers to
+/// whole images, and the levels of whole images and of chance.
+pub fn answers(panel: &mut Panel, points: &[(f64, Option<Rate>, Rate)], whole: Option<Rate>, chance: f64) {
+    panel.layers.extend(whole.map(|rate| Layer::Horizontal(rate.share, LEVEL)));
+    panel.layers.push(Layer::Horizontal(chance, CHANCE));
+    let agreement = points.iter().map(|(x, _, agreement)| (*x, *agreement)).collect::<Vec<_>>();
+    rates(panel, &agreement, OTHER, Marker::Square);
+    let accuracy = points.iter().filter_map(|(x, accuracy, _)| Some((*x, (*accuracy)?))).collect::<Vec<_>>();
+    rates(panel, &accuracy, MEASURED, Marker::Dot);
+}
+
+/// Shares with their intervals, on a line.
+fn rates(panel: &mut Panel, all: &[(f64, Rate)], pen: Pen, marker: Marker) {
+    let intervals = all.iter().map(|(x, rate)| (*x, rate.interval));
+    panel.layers.extend(bars(intervals, Pen { width: 0.8, ..pen }));
+    panel.layers.extend(dotted(all.iter().map(|(x, rate)| (*x, rate.share)).collect(), 0.7, pen, marker));
+}
+
+/// The keys of [`answers`].
+pub fn answer_keys(labelled: bool) -> Vec<Key> {
+    let agreement = vec![Sign::Line(OTHER), Sign::Marker(Marker::Square, OTHER.colour)];
+    let mut keys = Vec::new();
+    keys.extend(labelled.then(|| measured("accuracy, with 95 % interval")));
+    keys.push(Key::new(agreement, "same answer as to the whole image"));
+    keys.extend(labelled.then(|| Key::new(vec![Sign::Line(LEVEL)], "accuracy on whole images")));
+    keys.push(Key::new(vec![Sign::Line(CHANCE)], "chance"));
+    keys
 }
 
 /// The key of measured points on a line.

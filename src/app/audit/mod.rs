@@ -35,6 +35,9 @@ pub fn run(args: &AuditArgs) -> Result<()> {
     }
     let second = args.weights.get(1).map(|path| open(args, path, true)).transpose()?;
     let networks: Vec<&Stored> = std::iter::once(&first).chain(&second).collect();
+    if args.torchscript && networks.iter().all(|stored| stored.program.is_none()) {
+        say("--torchscript: no file is a program of TorchScript, none is run");
+    }
     let out = args.out.clone().unwrap_or_else(|| folder(&args.weights, &networks));
     if let Some(parts) = args.submit {
         return submit::run(args, parts, &out);

@@ -5,12 +5,11 @@ mod measure;
 pub use measure::*;
 
 use super::{About, Needs, Part, Shown, Words};
-use crate::audit::Rate;
 use crate::audit::csv::{Cell, Csv, rate};
 use crate::audit::numbers::{Beside, Measured};
 use crate::audit::published::{HIGH_FREQUENCY, LOW_FREQUENCY};
-use crate::audit::pens::{LEVEL, MEASURED, OTHER, PUBLISHED, bars, dotted, measured};
-use crate::plot::{Axis, Block, Key, Layer, Marker, Panel, Pen, REST, Sign};
+use crate::audit::pens::{MEASURED, PUBLISHED, answer_keys, answers, bars, dotted};
+use crate::plot::{Axis, Block, Key, Layer, Marker, Panel, Pen, Sign};
 
 /// What is found.
 pub type Found = Bands;
@@ -37,29 +36,12 @@ impl Bands {
 
     fn blocks(&self, shown: &Shown, squares: bool) -> Vec<Block> {
         let middle = |p: &Point| 0.5 * (p.above.max(0.0) + p.upto);
-        let mut panels = vec![
-            curve("(a) Low-pass", UPTO, &self.low, |p| p.upto),
-            curve("(b) High-pass", ABOVE, &self.high, |p| p.above.max(0.0)),
-            curve("(c) Band-pass", "middle of the band (cycles/pixel)", &self.bands, middle),
+        let panels = vec![
+            panel("(a) Low-pass", UPTO, &self.low, |p| p.upto, self),
+            panel("(b) High-pass", ABOVE, &self.high, |p| p.above.max(0.0), self),
+            panel("(c) Band-pass", "middle of the band (cycles/pixel)", &self.bands, middle, self),
         ];
-        for panel in &mut panels {
-            panel.layers.insert(0, Layer::Horizontal(self.chance, Pen { colour: REST, ..LEVEL }));
-            if let Some(clean) = self.accuracy {
-                panel.layers.insert(0, Layer::Horizontal(clean.share, LEVEL));
-            }
-        }
-        let mut keys = Vec::new();
-        if self.accuracy.is_some() {
-            keys.push(measured("accuracy, with 95 % interval"));
-        }
-        keys.push(Key::new(
-            vec![Sign::Line(OTHER), Sign::Marker(Marker::Square, OTHER.colour)],
-            "same answer as to the whole image",
-        ));
-        if self.accuracy.is_some() {
-            keys.push(Key::new(vec![Sign::Line(LEVEL)], "accuracy on whole images"));
-        }
-        keys.push(Key::new(vec![Sign::Line(Pen { colour: REST, ..LEVEL })], "chance"));
+        let mut keys = answer_keys(self.accuracy.is_some());
         let heading = format!("{} on filtered images", shown.network);
         let mut blocks = vec![Block::Heading(heading), Block::Panels(panels, 320.0, 1.0)];
         if squares {
@@ -255,16 +237,10 @@ fn radial(label: &str, all: impl Iterator<Item = f64>) -> Axis {
     }
 }
 
-fn curve(name: &str, x: &str, curve: &Curve, at: impl Fn(&Point) -> f64) -> Panel {
+fn panel(name: &str, x: &str, curve: &Curve, at: impl Fn(&Point) -> f64, of: &Bands) -> Panel {
     let y = Axis::linear("share of images").within(0.0, 1.02);
     let mut panel = Panel::new(name, radial(x, curve.points.iter().map(&at)), y);
-    let mut add = |rate: &dyn Fn(&Point) -> Option<Rate>, pen: Pen, marker| {
-        let all: Vec<_> = curve.points.iter().filter_map(|p| Some((at(p), rate(p)?))).collect();
-        let intervals = all.iter().map(|(x, r)| (*x, r.interval));
-        panel.layers.extend(bars(intervals, Pen { width: 0.8, ..pen }));
-        panel.layers.extend(dotted(all.iter().map(|(x, r)| (*x, r.share)).collect(), 0.7, pen, marker));
-    };
-    add(&|p| Some(p.agreement), OTHER, Marker::Square);
-    add(&|p| p.accuracy, MEASURED, Marker::Dot);
+    let points = curve.points.iter().map(|p| (at(p), p.accuracy, p.agreement)).collect::<Vec<_>>();
+    answers(&mut panel, &points, of.accuracy, of.chance);
     panel
 }

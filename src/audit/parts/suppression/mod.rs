@@ -7,12 +7,11 @@ pub use filters::{bilateral, blurred, greyed, shuffled};
 pub use measure::*;
 
 use super::{About, Needs, Part, Shown, Words};
-use crate::audit::Rate;
 use crate::audit::chapter::percent;
 use crate::audit::csv::{Cell, Csv, rate};
 use crate::audit::numbers::Measured;
-use crate::audit::pens::{LEVEL, MEASURED, OTHER, bars, dotted, measured};
-use crate::plot::{Axis, Block, Key, Layer, Marker, Panel, Pen, REST, Sign};
+use crate::audit::pens::{answer_keys, answers};
+use crate::plot::{Axis, Block, Panel};
 
 /// What is found.
 pub type Found = Suppression;
@@ -105,36 +104,18 @@ impl Part for Suppression {
             let x = Axis::linear(curve.cue.unit()).within(low - room, high + room);
             let mut panel = Panel::new(&title, x, Axis::linear("share of images").within(0.0, 1.02));
             panel.subtitle = curve.cue.how().to_owned();
-            panel.layers.push(Layer::Horizontal(self.chance, Pen { colour: REST, ..LEVEL }));
-            panel.layers.extend(self.accuracy.map(|clean| Layer::Horizontal(clean.share, LEVEL)));
-            let mut add = |of: &dyn Fn(&Point) -> Option<Rate>, pen: Pen, marker| {
-                let all: Vec<_> = curve.points.iter().filter_map(|p| Some((p.strength[0], of(p)?))).collect();
-                let intervals = all.iter().map(|(x, rate)| (*x, rate.interval));
-                panel.layers.extend(bars(intervals, Pen { width: 0.8, ..pen }));
-                panel.layers.extend(dotted(all.iter().map(|(x, r)| (*x, r.share)).collect(), 0.7, pen, marker));
-            };
-            add(&|p| Some(p.agreement), OTHER, Marker::Square);
-            add(&|p| p.accuracy, MEASURED, Marker::Dot);
+            let points = curve.points.iter().map(|p| (p.strength[0], p.accuracy, p.agreement)).collect::<Vec<_>>();
+            answers(&mut panel, &points, self.accuracy, self.chance);
             panel
         });
         let panels: Vec<Panel> = panels.collect();
-        let mut keys = Vec::new();
-        if self.accuracy.is_some() {
-            keys.push(measured("accuracy, with 95 % interval"));
-        }
-        let same = vec![Sign::Line(OTHER), Sign::Marker(Marker::Square, OTHER.colour)];
-        keys.push(Key::new(same, "same answer as to the whole image"));
-        if self.accuracy.is_some() {
-            keys.push(Key::new(vec![Sign::Line(LEVEL)], "accuracy on whole images"));
-        }
-        keys.push(Key::new(vec![Sign::Line(Pen { colour: REST, ..LEVEL })], "chance"));
         let heading = format!("{} on images without cues", shown.network);
         let mut blocks = vec![Block::Heading(heading)];
         let mut panels = panels.into_iter().peekable();
         while panels.peek().is_some() {
             blocks.push(Block::Panels(panels.by_ref().take(2).collect(), 280.0, 1.0));
         }
-        blocks.push(Block::Legend(keys));
+        blocks.push(Block::Legend(answer_keys(self.accuracy.is_some())));
         blocks
     }
 

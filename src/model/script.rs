@@ -14,8 +14,10 @@ use crate::error::{Error, Result};
 use crate::seed;
 use crate::weights::StateDict;
 
-/// Answers of an image alone and beside another may differ by this share of the largest.
-const ROUNDING: f64 = 1e-3;
+/// Answers of an image alone and beside another may differ by this share of the largest: half precision rounds, and
+/// dynamic quantisation takes its scale from all images that pass together. Norms and dropout in training mode are
+/// far beyond.
+const ROUNDING: f64 = 0.03;
 
 /// A program, in evaluation mode.
 pub struct Script {

@@ -52,7 +52,8 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     }
     let which = Which { labels: true, instead: "", sample: None, channels_last: None };
     let (Loaded { config, set, samples }, architecture) = stored.load(&args.shown, which)?;
-    let Stored { dict, from, .. } = stored;
+    let origin = stored.origin().cloned();
+    let Stored { dict, .. } = stored;
     let kind = device::kind(config.run.dtype);
     let net = Deep::with_weights(architecture, &dict, &weights, kind, device)?;
     drop(dict);
@@ -81,10 +82,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let count = images.len();
     let report = Report {
         weights,
-        origin: match from {
-            From::File { origin, .. } => Some(*origin),
-            From::Run(_) => None,
-        },
+        origin,
         model: config.model.kind.to_string(),
         data: config.data.spec.to_string(),
         split: set.source.split.clone(),

@@ -21,8 +21,6 @@ pub struct Stored {
     pub dict: StateDict,
     /// The run they are from, or where a file of weights came from.
     pub from: From,
-    /// Hash of the file, where that is a program of TorchScript.
-    pub program: Option<String>,
 }
 
 pub enum From {
@@ -35,6 +33,13 @@ pub enum From {
         said: Option<ModelKind>,
         /// What network the weights fit; a sentence on the nearest where none.
         guess: Result<Guess, String>,
+    },
+    /// A program of TorchScript with its parameters, which only libtorch reads.
+    #[cfg_attr(not(feature = "torch"), expect(dead_code))]
+    Program {
+        origin: Box<Origin>,
+        /// Of the file.
+        hash: String,
     },
 }
 
@@ -148,7 +153,7 @@ impl Stored {
         if is_run(path) {
             let (place, run) = newest(path)?;
             let dict = weights::safetensors::read(&place)?;
-            return Ok(Self { place, dict, from: From::Run(Box::new(run)), program: None });
+            return Ok(Self { place, dict, from: From::Run(Box::new(run)) });
         }
         let (Checkpoint { dict, origin }, guess) = read(path, &args.pick.pick())?;
         origin.say(path);
@@ -157,20 +162,35 @@ impl Stored {
             place: path.to_path_buf(),
             dict,
             from: From::File { origin: Box::new(origin), said, guess },
-            program: None,
         })
     }
 
     /// Hash of all that it is made of.
     pub fn hash(&self) -> String {
-        self.program.clone().unwrap_or_else(|| self.dict.hash())
+        match &self.from {
+            From::Program { hash, .. } => hash.clone(),
+            From::Run(_) | From::File { .. } => self.dict.hash(),
+        }
+    }
+
+    /// Whether it is a program.
+    pub fn is_program(&self) -> bool {
+        matches!(self.from, From::Program { .. })
+    }
+
+    /// What was taken of a file.
+    pub fn origin(&self) -> Option<&Origin> {
+        match &self.from {
+            From::Run(_) => None,
+            From::File { origin, .. } | From::Program { origin, .. } => Some(origin),
+        }
     }
 
     /// The run it is from.
     pub fn run(&self) -> Option<&Run> {
         match &self.from {
             From::Run(run) => Some(run),
-            From::File { .. } => None,
+            From::File { .. } | From::Program { .. } => None,
         }
     }
 
@@ -189,6 +209,7 @@ impl Stored {
                 (Some(guess.to_string()), how)
             }
             From::File { guess: Err(near), .. } => (None, near),
+            From::Program { .. } => (None, "what a program does with its parameters is not looked into"),
         }
     }
 }
@@ -237,9 +258,12 @@ fn newest(root: &Path) -> Result<(PathBuf, Run)> {
 
 #[cfg(feature = "torch")]
 mod loading {
+    use tch::{Device, Kind};
+
     use super::*;
     use crate::app::images::{for_outputs, named_split, training_set};
     use crate::app::{prepared, transform};
+    use crate::audit::net::Net;
     use crate::audit::parts::large;
     use crate::blueprint::{Architecture, Size};
     use crate::data::{self, Normalize, Outputs, Samples};
@@ -292,18 +316,22 @@ mod loading {
             let (dict, hash) = script::parameters(path)?;
             let origin = Box::new(Origin::new(Format::TorchScript));
             origin.say(path);
-            let guess = Err("what a program does with its parameters is not looked into".to_owned());
-            let from = From::File { origin, said: None, guess };
-            Ok(Self { place: path.to_path_buf(), dict, from, program: Some(hash) })
+            Ok(Self { place: path.to_path_buf(), dict, from: From::Program { origin, hash } })
         }
 
-        /// Reads the images for a program, and the program for these.
-        pub fn load_program(
-            &self,
-            args: &ShownArgs,
-            which: Which,
-            device: tch::Device,
-        ) -> Result<(Loaded, Script)> {
+        /// Reads the images, and makes the network for these, in single precision.
+        pub fn network(&self, args: &ShownArgs, which: Which, device: Device) -> Result<(Loaded, Net)> {
+            if self.is_program() {
+                let (loaded, script) = self.load_program(args, which, device)?;
+                return Ok((loaded, script.into()));
+            }
+            let (loaded, architecture) = self.load(args, which)?;
+            let place = self.place.display().to_string();
+            let net = Deep::with_weights(architecture, &self.dict, &place, Kind::Float, device)?;
+            Ok((loaded, net.into()))
+        }
+
+        fn load_program(&self, args: &ShownArgs, which: Which, device: Device) -> Result<(Loaded, Script)> {
             let no = [
                 ("--model", args.model.is_some()),
                 ("a switch of the network", args.switches.any()),
@@ -346,16 +374,20 @@ mod loading {
             let options = data::Options { labels: which.labels, sample, ..config.data.options() };
             let set = which.fewer(data::load(&config.data.spec, &options)?, args);
             Ok(match self.dict.channels() {
-                Some(channels) if self.program.is_none() => set.repeated(channels),
+                Some(channels) if !self.is_program() => set.repeated(channels),
                 _ => set,
             })
         }
 
-        /// Reads the images, and says which network is for these.
+        /// Reads the images, and says which network is for these; there is none for a program.
         pub fn load(&self, args: &ShownArgs, which: Which) -> Result<(Loaded, Architecture)> {
             match &self.from {
                 From::Run(run) => of_run(run, args, which),
                 From::File { said, guess, .. } => self.of_file(*said, guess, args, which),
+                From::Program { .. } => {
+                    let expected = "a network whose layers are known";
+                    Err(Error::input(self.place.display(), expected, "a program of TorchScript").into())
+                }
             }
         }
 
@@ -508,7 +540,7 @@ mod loading {
             let data = Manifest::read(&self.dir.manifest())?.data;
             let architecture = self.config.architecture(data.shape, data.classes.len());
             let init = self.config.init();
-            let (kind, device) = (tch::Kind::Float, tch::Device::Cpu);
+            let (kind, device) = (Kind::Float, Device::Cpu);
             Ok(Some(Deep::new(architecture, init, self.config.run.seed, kind, device)?.state_dict()?))
         }
     }

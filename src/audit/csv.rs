@@ -72,6 +72,12 @@ pub(crate) fn rate(rate: Option<Rate>) -> [Cell<'static>; 3] {
     [rate.map(|r| r.share).into(), low.into(), high.into()]
 }
 
+/// Names of columns: those of `plain`, then of each of `rates` the share and the ends of its interval, as [`rate`] has them.
+pub(crate) fn header(plain: &[&str], rates: &[&str]) -> Vec<String> {
+    let rates = rates.iter().flat_map(|name| ["", "_low", "_high"].map(|end| format!("{name}{end}")));
+    plain.iter().map(|name| (*name).to_owned()).chain(rates).collect()
+}
+
 /// A class by its name or, without one, its number.
 pub(crate) fn class(names: &[String], class: u32) -> Cell<'_> {
     names.get(class as usize).map_or(Cell::Number(f64::from(class)), |name| Cell::Text(name))
@@ -100,6 +106,12 @@ fn line<'a>(out: &mut dyn Write, cells: impl Iterator<Item = Cell<'a>>) -> std::
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shares_have_three_columns() {
+        assert_eq!(header(&["n"], &["a", "b"]), ["n", "a", "a_low", "a_high", "b", "b_low", "b_high"]);
+        assert_eq!(rate(None).len(), 3);
+    }
 
     #[test]
     fn names_are_quoted_and_numbers_read_back() {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Rate;
 use super::chapter::{Chapter, Picture, Words, minus, percent, section};
-use super::csv::{Cell, Csv};
+use super::csv::{self, Cell, Csv};
 use super::numbers::{Beside, Measured, Number};
 use super::parts::LeftOut;
 use super::pens::{MEASURED, OTHER, bars, dotted};
@@ -164,8 +164,7 @@ fn words(pair: &Pair, missing: Vec<String>, numbers: &[Number]) -> Words {
 
 /// What two networks have measured alike: a line per number.
 fn table(numbers: &[Number]) -> Csv<'static> {
-    let mut header = vec!["number", "unit", "a", "a_low", "a_high", "b", "b_low", "b_high"];
-    header.extend(["difference", "difference_low", "difference_high"]);
+    let header = csv::header(&["number", "unit"], &["a", "b", "difference"]);
     let cells = |found: Measured| -> [Cell<'static>; 3] {
         let [low, high] = found.interval.map_or([None; 2], |interval| interval.map(Some));
         [Cell::Number(found.value), low.into(), high.into()]

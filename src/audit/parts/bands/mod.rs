@@ -5,7 +5,7 @@ mod measure;
 pub use measure::*;
 
 use super::{About, Needs, Part, Shown, Words};
-use crate::audit::csv::{Cell, Csv, rate};
+use crate::audit::csv::{Cell, Csv, header, rate};
 use crate::audit::numbers::{Beside, Measured};
 use crate::audit::published::{HIGH_FREQUENCY, LOW_FREQUENCY};
 use crate::audit::pens::{MEASURED, PUBLISHED, answer_keys, answers, bars, dotted};
@@ -161,19 +161,7 @@ impl Part for Bands {
             row
         });
         let rows = rows.chain(squares);
-        let header = [
-            "filter",
-            "above",
-            "upto",
-            "frequencies",
-            "energy",
-            "accuracy",
-            "accuracy_low",
-            "accuracy_high",
-            "agreement",
-            "agreement_low",
-            "agreement_high",
-        ];
+        let header = header(&["filter", "above", "upto", "frequencies", "energy"], &["accuracy", "agreement"]);
         Csv::new(header, rows)
     }
 

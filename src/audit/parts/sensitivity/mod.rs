@@ -6,7 +6,7 @@ pub use measure::*;
 
 use super::{About, Needs, Part, Shown, Words};
 use crate::audit::Reference;
-use crate::audit::csv::{Cell, Csv};
+use crate::audit::csv::{Cell, Csv, header};
 use crate::audit::numbers::{Beside, Measured};
 use crate::audit::pens::{DRAWN, LEVEL, MEASURED, bars, dotted, measured};
 use crate::plot::{Axis, Block, Key, Layer, Marker, Panel, Sign};
@@ -81,7 +81,7 @@ impl Part for Sensitivity {
             let [low, high] = ring.share.interval.map_or([None; 2], |interval| interval.map(Some));
             vec![ring.radius.into(), Cell::Number(ring.share.value), low.into(), high.into()]
         });
-        Csv::new(["radius", "share", "share_low", "share_high"], rows)
+        Csv::new(header(&["radius"], &["share"]), rows)
     }
 
     fn figure(&self, shown: &Shown) -> Vec<Block> {

@@ -12,7 +12,7 @@ pub use stimuli::{Stimuli, texture};
 
 use super::{About, Needs, Part, Shown, Words};
 use crate::audit::chapter::percent;
-use crate::audit::csv::{Cell, Csv, rate};
+use crate::audit::csv::{Cell, Csv, header, rate};
 use crate::audit::numbers::Measured;
 use crate::audit::pens::{DRAWN, LEVEL, MEASURED, PUBLISHED};
 use crate::audit::published::{Published, SHAPE_BIAS, listed};
@@ -109,7 +109,7 @@ impl Part for ShapeBias {
             row.extend(rate(decided.bias));
             row
         });
-        Csv::new(["class", "shape", "texture", "other", "bias", "bias_low", "bias_high"], rows)
+        Csv::new(header(&["class", "shape", "texture", "other"], &["bias"]), rows)
     }
 
     fn figure(&self, shown: &Shown) -> Vec<Block> {

@@ -8,7 +8,7 @@ pub use measure::*;
 
 use super::{About, Needs, Part, Shown, Words};
 use crate::audit::chapter::percent;
-use crate::audit::csv::{Cell, Csv, rate};
+use crate::audit::csv::{Cell, Csv, header, rate};
 use crate::audit::numbers::Measured;
 use crate::audit::pens::{answer_keys, answers};
 use crate::plot::{Axis, Block, Panel};
@@ -81,17 +81,7 @@ impl Part for Suppression {
                 row
             })
         });
-        let header = [
-            "suppression",
-            "strength",
-            "second",
-            "accuracy",
-            "accuracy_low",
-            "accuracy_high",
-            "agreement",
-            "agreement_low",
-            "agreement_high",
-        ];
+        let header = header(&["suppression", "strength", "second"], &["accuracy", "agreement"]);
         Csv::new(header, rows)
     }
 

@@ -8,7 +8,7 @@ pub use measure::*;
 use super::{About, Needs, Part, Shown, Words};
 use crate::audit::Reference;
 use crate::audit::chapter::percent;
-use crate::audit::csv::{Cell, Csv, rate};
+use crate::audit::csv::{Cell, Csv, header, rate};
 use crate::audit::numbers::Measured;
 
 /// What is found.
@@ -65,9 +65,7 @@ impl Part for Swap {
 
     /// A line for all pairs, and one for those of which the network knows both donors.
     fn table<'a>(&'a self, _: &Shown<'a>) -> Csv<'a> {
-        let mut header = vec!["pairs"];
-        header.extend(["phase", "phase_low", "phase_high", "amplitude", "amplitude_low", "amplitude_high"]);
-        header.extend(["other", "other_low", "other_high", "bias", "bias_low", "bias_high"]);
+        let header = header(&["pairs"], &["phase", "amplitude", "other", "bias"]);
         let lines = [("all", Some(&self.all)), ("known", self.known.as_ref())];
         let rows = lines.into_iter().filter_map(|(name, shares)| {
             let shares = shares?;

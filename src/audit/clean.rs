@@ -15,7 +15,7 @@ pub enum Reference {
 #[cfg(feature = "torch")]
 pub use run::Clean;
 #[cfg(feature = "torch")]
-pub(super) use run::{chunks, decided, in_range, pixels, shown};
+pub(super) use run::{at_once, chunks, decided, in_range, pixels, shown};
 
 #[cfg(feature = "torch")]
 mod run {
@@ -115,10 +115,14 @@ mod run {
         Ok(rows.collect())
     }
 
+    /// Images of shape `[c, h, w]` that are transformed at a time.
+    pub fn at_once([c, h, w]: [usize; 3]) -> usize {
+        (VALUES / (c * h * w)).clamp(1, CHUNK)
+    }
+
     /// Ranges of images that are handled at a time.
     pub fn chunks(subject: &Subject) -> impl Iterator<Item = Range<usize>> {
-        let [c, h, w] = subject.net.shape();
-        let (count, step) = (subject.len(), (VALUES / (c * h * w)).clamp(1, CHUNK));
+        let (count, step) = (subject.len(), at_once(subject.net.shape()));
         (0..count).step_by(step).map(move |at| at..(at + step).min(count))
     }
 

@@ -1,7 +1,7 @@
 //! Frequencies of images kept or taken away, by hard masks.
 
 use ndarray::parallel::prelude::*;
-use ndarray::{Array2, Array4, ArrayView2, ArrayView4, Axis, Zip};
+use ndarray::{Array2, Array4, ArrayView2, ArrayView4, ArrayViewMut3, Axis, Zip};
 use rustfft::num_complex::Complex;
 
 use crate::spectrum::{Frequency, Grid, irfft2, rfft2};
@@ -113,19 +113,51 @@ impl Spectra {
     }
 }
 
+/// Seconds that a filter of an image of shape `[c, h, w]` takes, where many are filtered at a time:
+/// the transform back, clipping, and the way to the network on `device`; measured for `least` seconds.
+///
+/// # Errors
+/// [`crate::Error::Device`] when libtorch fails.
+#[cfg(feature = "torch")]
+pub fn seconds(shape: [usize; 3], device: tch::Device, least: f64) -> crate::Result<f64> {
+    use std::time::Instant;
+
+    let ([c, h, w], count) = (shape, super::clean::at_once(shape));
+    let spectra = Spectra::new(Array4::zeros((count, c, h, w)).view());
+    let mask = Mask::new(Grid::new(h, w), |_| true);
+    let filter = || -> crate::Result<f64> {
+        let mut images = spectra.filtered(&mask);
+        outside(&mut images, true);
+        let there = crate::model::convert::tensor(images.view(), tch::Kind::Float, device)?;
+        // Waits for the device.
+        Ok(there.f_max()?.double_value(&[]))
+    };
+    // The first one plans the transform.
+    filter()?;
+    let (start, mut filters) = (Instant::now(), 0);
+    while filters == 0 || start.elapsed().as_secs_f64() < least {
+        filter()?;
+        filters += 1;
+    }
+    Ok(start.elapsed().as_secs_f64() / (filters * count) as f64)
+}
+
 /// Values this far outside [0, 1] are rounding, not clipped.
 const ROUNDING: f64 = 1e-9;
 
 /// How many values are outside [0, 1]; with `clip` they are put to 0 or 1.
 pub fn outside(images: &mut Array4<f64>, clip: bool) -> u64 {
-    let mut count = 0;
-    for value in images {
-        count += u64::from(*value < -ROUNDING || *value > 1.0 + ROUNDING);
-        if clip {
-            *value = value.clamp(0.0, 1.0);
+    let of = |mut image: ArrayViewMut3<f64>| {
+        let mut count = 0;
+        for value in &mut image {
+            count += u64::from(*value < -ROUNDING || *value > 1.0 + ROUNDING);
+            if clip {
+                *value = value.clamp(0.0, 1.0);
+            }
         }
-    }
-    count
+        count
+    };
+    images.axis_iter_mut(Axis(0)).into_par_iter().map(of).sum()
 }
 
 #[cfg(test)]

@@ -6,10 +6,11 @@ use tch::{Kind, Tensor};
 
 use super::*;
 use crate::app::network::{Loaded, Sample, Which};
+use crate::audit::filter;
 use crate::audit::net::Net;
 use crate::audit::pair::Pair;
 use crate::audit::parts::heatmap;
-use crate::audit::parts::{Effort, Found, Look, MOST, Plan, QUICK, Sizes, Within, large};
+use crate::audit::parts::{Effort, Found, Look, MOST, Plan, QUICK, Sizes, Times, Within, large};
 use crate::audit::report::Images;
 use crate::audit::subject::{Subject, chunk};
 use crate::audit::{Clean, Fingerprint};
@@ -40,7 +41,7 @@ pub fn on_images(
         return Ok(());
     }
     // What is wrong with b is to be known before a has taken its hours. Then it makes room.
-    let mut pass = 0.0;
+    let mut times = Times::default();
     let b = match (second, &mut audit.second) {
         (Some(b), Some(found)) if runs != b.run().is_some() => {
             let why = "of a run and a file of weights only the weights are compared";
@@ -48,8 +49,8 @@ pub fn on_images(
             None
         }
         (Some(b), Some(found)) => match Opened::new(b, args).and_then(|opened| opened.tried(args)) {
-            Ok(seconds) => {
-                pass += seconds;
+            Ok(more) => {
+                times = more;
                 Some(b)
             }
             Err(e) if matches!(e.downcast_ref(), Some(Error::Input { .. } | Error::Lacking { .. })) => {
@@ -66,8 +67,8 @@ pub fn on_images(
         Some(Quick::Usual) => Plan { effort: Effort::Quick, ..Plan::default() },
         // Both networks are shown the same.
         Some(Quick::Within(seconds)) => {
-            let pass = pass + opened.seconds(args)?;
-            let (plan, within) = opened.plan(pass, args, seconds, start);
+            let times = times + opened.times(args)?;
+            let (plan, within) = opened.plan(times, args, seconds, start);
             audit.within = Some(within);
             plan
         }
@@ -141,9 +142,14 @@ struct Opened {
     outputs: Option<Vec<String>>,
 }
 
-/// Passes that are timed take so long.
+// In the unit that it has digits in.
+fn time(seconds: f64) -> String {
+    if seconds < 1e-3 { format!("{:.0} µs", 1e6 * seconds) } else { format!("{:.1} ms", 1e3 * seconds) }
+}
+
+/// Passes that are timed take so long, and filters a fifth.
 const TIMED: f64 = 0.5;
-/// Share of the time for what is no pass: filters, pictures, the report.
+/// Share of the time for what is neither: pictures, the report.
 const BESIDE: f64 = 0.15;
 
 impl Opened {
@@ -168,11 +174,18 @@ impl Opened {
         Ok(Self { loaded, net, labels: !args.no_labels, outputs })
     }
 
-    /// Seconds that an image takes through the network; 0 where that does not matter.
-    fn seconds(&self, args: &AuditArgs) -> Result<f64> {
+    /// What an image takes; nothing where that does not matter.
+    fn times(&self, args: &AuditArgs) -> Result<Times> {
         if !matches!(args.quick, Some(Quick::Within(_))) {
-            return Ok(0.0);
+            return Ok(Times::default());
         }
+        Ok(Times {
+            pass: self.pass()?,
+            filter: filter::seconds(self.net.shape(), self.net.device(), TIMED / 5.0)?,
+        })
+    }
+
+    fn pass(&self) -> Result<f64> {
         let _no_grad = tch::no_grad_guard();
         let [c, h, w] = self.net.shape();
         let count = chunk([c, h, w], self.net.device());
@@ -190,17 +203,17 @@ impl Opened {
         Ok(start.elapsed().as_secs_f64() / (passes * count) as f64)
     }
 
-    /// [`Self::seconds`], and whether its answers are any: to all images or, where there is little time, to some.
-    fn tried(self, args: &AuditArgs) -> Result<f64> {
+    /// [`Self::times`], and whether its answers are any: to all images or, where there is little time, to some.
+    fn tried(self, args: &AuditArgs) -> Result<Times> {
         const FEW: usize = 16;
-        let seconds = self.seconds(args)?;
+        let times = self.times(args)?;
         let images = matches!(args.quick, Some(Quick::Within(_))).then_some(FEW);
         self.shown(Plan { images, ..Plan::default() })?;
-        Ok(seconds)
+        Ok(times)
     }
 
-    /// What is left of `seconds` is enough for, where an image takes `pass` seconds.
-    fn plan(&self, pass: f64, args: &AuditArgs, seconds: f64, start: Instant) -> (Plan, Within) {
+    /// What is left of `seconds` is enough for, where an image takes `times`.
+    fn plan(&self, times: Times, args: &AuditArgs, seconds: f64, start: Instant) -> (Plan, Within) {
         let [_, h, w] = self.loaded.set.shape();
         let sizes = Sizes {
             size: (h, w),
@@ -216,20 +229,20 @@ impl Opened {
         let cost = |effort| Found::cost(&args.ask(&Plan { effort, ..Plan::default() }), &sizes);
         let elapsed = start.elapsed().as_secs_f64();
         let left = (1.0 - BESIDE) * seconds - elapsed;
-        let (plan, takes) = Plan::within(left, pass, self.loaded.set.len(), large(h, w), cost);
+        let (plan, takes) = Plan::within(left, times, self.loaded.set.len(), large(h, w), cost);
         let images = plan.images.unwrap_or_default();
         let effort = format!("{:?}", plan.effort).to_lowercase();
         let planned_s = (takes + elapsed) / (1.0 - BESIDE);
-        let each = 1e3 * pass;
+        let each = format!("{} a pass, {} a filter", time(times.pass), time(times.filter));
         // What was cut to whole images takes a little less.
         let within = if takes > left.max(0.0) {
             say(format_args!(
-                "warning: {seconds} s were asked for; the least there is, {images} images ({effort}) at {each:.1} ms, \
+                "warning: {seconds} s were asked for; the least there is, {images} images ({effort}) at {each}, \
                  takes about {planned_s:.0} s (--only looks at some parts alone)"
             ));
             Within { asked_s: seconds, planned_s }
         } else {
-            say(format_args!("{seconds} s are enough for {images} images ({effort}) at {each:.1} ms each"));
+            say(format_args!("{seconds} s are enough for {images} images ({effort}) at {each}"));
             Within { asked_s: seconds, planned_s: planned_s.min(seconds) }
         };
         (Plan { classes, ..plan }, within)

@@ -56,18 +56,49 @@ impl FromStr for Quick {
     }
 }
 
-/// What a part costs, in passes of one image through the network.
+/// What a part costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Cost {
-    /// For each image that is looked at.
+    /// Passes through the network for each image that is looked at.
     pub each: f64,
-    /// Whatever their number.
+    /// Filters of frequencies for each image that is looked at: the processor's work, wherever the
+    /// network is.
+    pub filters: f64,
+    /// Passes of one image whatever their number.
     pub fixed: f64,
+}
+
+impl Cost {
+    /// So many passes of each image, filtered before each of them.
+    pub fn filtered(passes: usize) -> Self {
+        Self { each: passes as f64, filters: passes as f64, fixed: 0.0 }
+    }
 }
 
 impl std::iter::Sum for Cost {
     fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
-        all.fold(Self::default(), |a, b| Self { each: a.each + b.each, fixed: a.fixed + b.fixed })
+        all.fold(Self::default(), |a, b| Self {
+            each: a.each + b.each,
+            filters: a.filters + b.filters,
+            fixed: a.fixed + b.fixed,
+        })
+    }
+}
+
+/// Seconds for one of many images.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Times {
+    /// A pass through the network.
+    pub pass: f64,
+    /// A filter of frequencies.
+    pub filter: f64,
+}
+
+impl std::ops::Add for Times {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { pass: self.pass + other.pass, filter: self.filter + other.filter }
     }
 }
 
@@ -111,12 +142,12 @@ const FEWEST: usize = 16;
 impl Plan {
     /// The plan of most effort that `seconds` are enough for with enough images for it, and as many
     /// as the time allows: all parts show as many, so that no interval is much wider than
-    /// the others. `pass`: seconds that one image takes through the network; `images`: how many there
-    /// are; `large`: whether they are [`super::large`]. Whether the time is enough for the least that
-    /// is done, is said beside it, by the seconds that the plan takes.
+    /// the others. `times`: of one image; `images`: how many there are; `large`: whether they are
+    /// [`super::large`]. Whether the time is enough for the least that is done, is said beside it, by
+    /// the seconds that the plan takes.
     pub fn within(
         seconds: f64,
-        pass: f64,
+        Times { pass, filter }: Times,
         images: usize,
         large: bool,
         cost: impl Fn(Effort) -> Cost,
@@ -124,15 +155,17 @@ impl Plan {
         /// Images that are enough for each effort, small ones and large ones.
         const ENOUGH: [[usize; 2]; 3] = [[250, 100], [100, 50], [FEWEST; 2]];
         let fits = |effort: Effort| {
-            let cost = cost(effort);
+            let Cost { each, filters, fixed } = cost(effort);
+            let image = (pass * each + filter * filters).max(pass);
             // As a number of floating point it saturates.
-            (((seconds / pass - cost.fixed) / cost.each.max(1.0)).max(0.0) as usize).min(images)
+            (((seconds - pass * fixed) / image).max(0.0) as usize).min(images)
         };
         let enough = |effort: &Effort| fits(*effort) >= effort.of(ENOUGH)[usize::from(large)].min(images);
         let effort = Effort::ALL.into_iter().find(enough).unwrap_or(Effort::Brief);
         let images = fits(effort).max(FEWEST.min(images));
-        let Cost { each, fixed } = cost(effort);
-        (Self { effort, images: Some(images), classes: None }, pass * (fixed + each * images as f64))
+        let Cost { each, filters, fixed } = cost(effort);
+        let takes = pass * (fixed + each * images as f64) + filter * filters * images as f64;
+        (Self { effort, images: Some(images), classes: None }, takes)
     }
 }
 
@@ -157,9 +190,10 @@ mod tests {
         // In passes of 10 ms: 10 each, 100 fixed; a tenth each time.
         let cost = |effort: Effort| {
             let each = effort.of([1000.0, 100.0, 10.0]);
-            Cost { each, fixed: 10.0 * each }
+            Cost { each, filters: 0.0, fixed: 10.0 * each }
         };
-        let of = |seconds: f64, images: usize, large: bool| Plan::within(seconds, 0.01, images, large, cost);
+        let times = Times { pass: 0.01, filter: 7.0 };
+        let of = |seconds: f64, images: usize, large: bool| Plan::within(seconds, times, images, large, cost);
         let plan = |effort, images| Plan { effort, images: Some(images), classes: None };
         // 260,000 passes: 10,000 fixed, and 250 images.
         assert_eq!(of(2600.0, 1000, false), (plan(Effort::Full, 250), 2600.0));
@@ -174,5 +208,13 @@ mod tests {
         // No more than there are.
         assert_eq!(of(180.0, 8, false), (plan(Effort::Full, 8), 180.0));
         assert_eq!(of(0.1, 8, false).0, plan(Effort::Brief, 8));
+        // Where filters take longer than the network, they decide.
+        let cost = |effort: Effort| Cost::filtered(effort.of([500, 50, 5]));
+        let of = |seconds: f64, filter: f64| {
+            Plan::within(seconds, Times { pass: 0.001, filter }, 1000, false, cost)
+        };
+        assert_eq!(of(125.0, 0.0), (plan(Effort::Full, 250), 125.0));
+        assert_eq!(of(125.0, 0.003), (plan(Effort::Quick, 625), 125.0));
+        assert_eq!(of(10.0, 0.003), (plan(Effort::Brief, 500), 10.0));
     }
 }

@@ -22,7 +22,7 @@ use super::csv::Csv;
 use super::numbers::{Beside, Measured, Number};
 use crate::plot::Block;
 
-pub use effort::{BACKWARD, Cost, Effort, Plan, Quick, Sizes, Within};
+pub use effort::{BACKWARD, Cost, Effort, Plan, Quick, Sizes, Times, Within};
 #[cfg(feature = "torch")]
 pub use look::Look;
 

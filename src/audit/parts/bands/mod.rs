@@ -87,7 +87,7 @@ impl Part for Bands {
     #[cfg(feature = "torch")]
     fn cost(ask: &super::Ask, sizes: &super::Sizes) -> super::Cost {
         let (h, w) = sizes.size;
-        super::Cost { each: Options::of(ask.effort, h, w).passes() as f64, fixed: 0.0 }
+        super::Cost::filtered(Options::of(ask.effort, h, w).passes())
     }
 
     #[cfg(feature = "torch")]

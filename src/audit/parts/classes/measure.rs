@@ -168,6 +168,11 @@ pub struct Dominance {
     pub classes: Vec<Class>,
 }
 
+/// Up to so many frequencies are taken out one by one: a product with a few waves is faster than a
+/// transform of the images, with many it is slower.
+#[cfg(feature = "torch")]
+pub(super) const WAVES: usize = 16;
+
 #[cfg(feature = "torch")]
 pub use run::measure;
 
@@ -302,11 +307,17 @@ mod run {
                 let spectra = self.spectra(&rows)?;
                 for (members, mut sums) in groups.iter().zip(without.rows_mut()) {
                     let members: Vec<Frequency> = members.iter().map(|&i| frequencies[i]).collect();
-                    let (parts, waves) = component(grid, &spectra, &members, rows.len() * c);
-                    let [parts, waves] =
-                        [parts, waves].map(|m| convert::tensor(m.view(), part.kind(), part.device()));
-                    let taken = parts?.f_matmul(&waves?)?.f_view_as(&part)?;
-                    let logits = subject.logits(&part.f_sub(&taken)?)?;
+                    let left = if members.len() <= WAVES {
+                        let (parts, waves) = component(grid, &spectra, &members, rows.len() * c);
+                        let [parts, waves] =
+                            [parts, waves].map(|m| convert::tensor(m.view(), part.kind(), part.device()));
+                        part.f_sub(&parts?.f_matmul(&waves?)?.f_view_as(&part)?)?
+                    } else {
+                        let members: HashSet<Frequency> = members.into_iter().collect();
+                        let others = Mask::new(grid, |k| !members.contains(&k));
+                        shown(subject, &(spectra.filtered(&others) + &self.grey))?
+                    };
+                    let logits = subject.logits(&left)?;
                     self.add(sums.as_slice_mut().expect("rows are contiguous"), &logits, &rows)?;
                     progress.inc(rows.len() as u64);
                 }
@@ -601,6 +612,19 @@ mod tests {
                 }
             }
             assert!(apart > 1e-4, "the frequencies matter: {apart}");
+
+            // A patch of 30, too many for waves, and one of 12.
+            let patches = measure(&subject, &Options { patch: 16, shares: vec![0.2] }).unwrap();
+            assert_eq!(patches.passes, 3);
+            for upper in [true, false] {
+                let members: Vec<_> = patches.frequencies.iter().filter(|k| (k.row < 0) == upper).collect();
+                assert_eq!(members.len(), if upper { 12 } else { 30 });
+                let naive = losses(&members.iter().fold(x.clone(), |x, &&k| without(&x, k)));
+                for (c, class) in patches.classes.iter().enumerate() {
+                    let importance = class.importance[index(&patches, *members[0])];
+                    assert!((importance - (naive[c] - clean[c])).abs() < 1e-9, "class {c}: {importance}");
+                }
+            }
         }
 
         #[test]

@@ -61,8 +61,11 @@ impl Part for Dominance {
         }
         let options = Options::of(ask.effort, sizes.size);
         let (h, w) = sizes.size;
-        let passes = 1 + groups(Grid::new(h, w), options.patch).len() + options.shares.len() * sizes.classes;
-        super::Cost { each: passes as f64, fixed: 0.0 }
+        let groups = groups(Grid::new(h, w), options.patch);
+        // A few frequencies are taken out without a filter.
+        let without = groups.iter().filter(|members| members.len() <= WAVES).count();
+        let passes = 1 + groups.len() + options.shares.len() * sizes.classes;
+        super::Cost { filters: (passes - 1 - without) as f64, ..super::Cost::filtered(passes) }
     }
 
     #[cfg(feature = "torch")]

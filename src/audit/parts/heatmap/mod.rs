@@ -80,7 +80,7 @@ impl Part for HeatMap {
     fn cost(ask: &super::Ask, sizes: &super::Sizes) -> super::Cost {
         let (h, w) = sizes.size;
         let (frequencies, _) = Options::of(ask, sizes.size).frequencies(crate::spectrum::Grid::new(h, w));
-        super::Cost { each: frequencies.len() as f64, fixed: 0.0 }
+        super::Cost { each: frequencies.len() as f64, ..super::Cost::default() }
     }
 
     #[cfg(feature = "torch")]

@@ -32,7 +32,7 @@ impl Part for SquaredJacobian {
     fn cost(ask: &super::Ask, sizes: &super::Sizes) -> super::Cost {
         let options = Options::asked(ask.effort, ask.seed);
         let each = 1.0 + super::BACKWARD * options.passes(sizes.outputs) as f64;
-        super::Cost { each: 0.0, fixed: options.images as f64 * each }
+        super::Cost { fixed: options.images as f64 * each, ..super::Cost::default() }
     }
 
     #[cfg(feature = "torch")]

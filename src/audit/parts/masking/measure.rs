@@ -270,7 +270,8 @@ mod run {
         let mut outside = 0;
         let progress = Progress::new("noise in octaves", (images * (4 * count + 1)) as u64);
         for rows in chunks(subject) {
-            let faint: Vec<Array2<f64>> = pixels(subject, &rows)?.axis_iter(Axis(0)).map(faint).collect();
+            let faint: Vec<Array2<f64>> =
+                pixels(subject, &rows)?.axis_iter(Axis(0)).into_par_iter().map(faint).collect();
             let white = |row: usize| {
                 let mut rng = seed::rng(seed, "audit/masking/noise", row as u64);
                 let octaves = (0..count).map(|octave| {
@@ -281,7 +282,10 @@ mod run {
             };
             let noise: Vec<Vec<Array2<f64>>> = rows.clone().into_par_iter().map(white).collect();
             let answers = |planes: &[Array2<f64>]| -> Result<Vec<u32>> {
-                let stacked = Array4::from_shape_fn((planes.len(), c, h, w), |(i, _, y, x)| planes[i][[y, x]]);
+                let mut stacked = Array4::zeros((planes.len(), c, h, w));
+                stacked.axis_iter_mut(Axis(0)).into_par_iter().zip(planes).for_each(|(mut image, plane)| {
+                    image.outer_iter_mut().for_each(|mut channel| channel.assign(plane));
+                });
                 let answers = decided(&subject.logits(&shown(subject, &stacked)?)?)?;
                 progress.inc(planes.len() as u64);
                 Ok(answers)
@@ -292,7 +296,7 @@ mod run {
             }
             for (octave, level) in (0..count).flat_map(|octave| (1..5).map(move |level| (octave, level))) {
                 let planes: Vec<_> = faint
-                    .iter()
+                    .par_iter()
                     .zip(&noise)
                     .map(|(image, noise)| masked(image.view(), noise[octave].view(), LEVELS[level]))
                     .collect();

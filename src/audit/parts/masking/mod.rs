@@ -82,7 +82,7 @@ impl Part for Masking {
     #[cfg(feature = "torch")]
     fn cost(_: &super::Ask, sizes: &super::Sizes) -> super::Cost {
         let (h, w) = sizes.size;
-        super::Cost { each: 1.0 + (octaves(h, w).0 * (LEVELS.len() - 1)) as f64, fixed: 0.0 }
+        super::Cost::filtered(1 + octaves(h, w).0 * (LEVELS.len() - 1))
     }
 
     #[cfg(feature = "torch")]

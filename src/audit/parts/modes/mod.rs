@@ -55,7 +55,7 @@ impl Part for ModeUses {
     fn cost(ask: &super::Ask, sizes: &super::Sizes) -> super::Cost {
         let options = Options::asked(ask.effort, ask.seed);
         let each = 1.0 + super::BACKWARD * options.modes.min(sizes.outputs) as f64;
-        super::Cost { each: 0.0, fixed: options.images as f64 * each }
+        super::Cost { fixed: options.images as f64 * each, ..super::Cost::default() }
     }
 
     #[cfg(feature = "torch")]

@@ -42,7 +42,7 @@ impl Part for Sensitivity {
 
     #[cfg(feature = "torch")]
     fn cost(_: &super::Ask, _: &super::Sizes) -> super::Cost {
-        super::Cost { each: 1.0 + super::BACKWARD, fixed: 0.0 }
+        super::Cost { each: 1.0 + super::BACKWARD, ..super::Cost::default() }
     }
 
     #[cfg(feature = "torch")]

@@ -65,7 +65,7 @@ impl Part for ShapeBias {
     #[cfg(feature = "torch")]
     fn cost(ask: &super::Ask, _: &super::Sizes) -> super::Cost {
         // Cue-conflict images as published; how many there are, the folder says.
-        super::Cost { each: 0.0, fixed: if ask.stimuli.is_some() { 1280.0 } else { 0.0 } }
+        super::Cost { fixed: if ask.stimuli.is_some() { 1280.0 } else { 0.0 }, ..super::Cost::default() }
     }
 
     #[cfg(feature = "torch")]

@@ -26,7 +26,7 @@ impl Part for Swap {
 
     #[cfg(feature = "torch")]
     fn cost(_: &super::Ask, _: &super::Sizes) -> super::Cost {
-        super::Cost { each: 1.0, fixed: 0.0 }
+        super::Cost::filtered(1)
     }
 
     #[cfg(feature = "torch")]

@@ -80,7 +80,7 @@ $(BENCH_ENV):
 	touch $@
 
 bench: $(READY) $(BENCH_ENV) ## speed, each with its Python peer's in the same run
-	$(CARGO) bench --locked --bench spectrum --bench theory --bench training --bench resnet --bench audit --bench shortcuts
+	$(CARGO) bench --locked --bench spectrum --bench theory --bench training --bench resnet --bench audit --bench quick --bench shortcuts
 
 # On a machine with a GPU on which nothing need be built: BIN=PATH is a binary made
 # elsewhere; PyTorch, where $(PYTHON) has it, lends its CUDA libraries and is the peer.

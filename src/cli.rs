@@ -853,7 +853,8 @@ pub struct AuditArgs {
     /// Take no note of labels, such as those of other classes than the network's
     #[arg(long, help_heading = "Data", conflicts_with = "outputs")]
     pub no_labels: bool,
-    /// Folder of cue-conflict images, SHAPE/SHAPEn-TEXTUREm.png; without --data, they alone are shown
+    /// Folder of cue-conflict images (SHAPE/SHAPEn-TEXTUREm.png), or of the published ones of critical band masking;
+    /// without --data, they alone are shown
     #[arg(long, value_name = "DIR", help_heading = "Data")]
     pub stimuli: Option<PathBuf>,
     /// Folder for the report [default: audits/NAME, that of the weights]

@@ -358,9 +358,8 @@ mod shown {
             ["low", "high", "bands"].map(|c| points(&audit, c)).iter().sum::<usize>()
                 + audit["bands"]["squares"].as_array().unwrap().len()
         );
-        let left = audit["left_out"].as_array().unwrap();
-        assert_eq!(left.len(), 1, "{left:?}");
-        assert_eq!(left[0]["part"], "Shape or texture");
+        let left: Vec<_> = audit["left_out"].as_array().unwrap().iter().map(|l| &l["part"]).collect();
+        assert_eq!(left, ["Shape or texture", "Critical band masking, published images"]);
         // Other frequencies are not put into the same map, unless it is to begin anew.
         let other =
             ["audit", "run", "--quick", "--seed", "1", "--device", "cpu", "--threads", "1", "--out", "r"];
@@ -509,7 +508,7 @@ mod shown {
         }
         let left: Vec<_> =
             audit["left_out"].as_array().unwrap().iter().map(|l| l["part"].as_str().unwrap()).collect();
-        assert_eq!(left, ["Modes", "ADCS", "Shape or texture"]);
+        assert_eq!(left, ["Modes", "ADCS", "Shape or texture", "Critical band masking, published images"]);
         assert!(
             read(&tmp.path().join("r/report.html")).contains("(no splits; folder, 20 images, one channel")
         );
@@ -716,6 +715,43 @@ mod shown {
             &[&alone[..4], &flags, &["--only", "bands", "--out", "s"]].concat(),
             &["--only", "--data"],
         );
+        // So are the published ones of critical band masking, in blocks, one condition each.
+        for i in 0..2 * 35 {
+            let (noise, octave) = (["0", "0.02", "0.04", "0.08", "0.16"][i % 5], i / 5 % 7);
+            let class = ["cat", "dog"][i / 35];
+            let file = format!("{}/{i}_cbm_noise{noise}_freq{octave}_gray_g_{class}.JPEG", i % 3);
+            let file = tmp.path().join("masked").join(file);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            write_png(&file, 24, 24, |r, c| ((r * c) as u8).wrapping_add(40 * i as u8));
+        }
+        std::fs::create_dir(tmp.path().join("masked/train")).unwrap();
+        let masked = ["audit", weights.to_str().unwrap(), "--stimuli", "masked", "--outputs", "outputs.txt"];
+        let audit = json(&ok(tmp.path(), &[&masked[..], &flags, &["--out", "m"]].concat()));
+        let (found, left) = (&audit["critical_band"], &audit["left_out"]);
+        assert_eq!(
+            (&found["images"], &found["clean"]["of"], &found["chance"]),
+            (&70.into(), &14.into(), &0.5.into())
+        );
+        assert_eq!(
+            (found["octaves"][6]["frequency"].as_f64(), left.as_array().unwrap().len()),
+            (Some(112.0), 0)
+        );
+        assert_eq!((&found["octaves"][6]["right"][4]["of"], audit["shape"].is_null()), (&2.into(), true));
+        assert!(is_png(&tmp.path().join("m/critical_band.png")));
+        assert_eq!(read(&tmp.path().join("m/critical_band.csv")).lines().count(), 1 + 35);
+        // Beside other images they are a part among all; a condition without images is said.
+        std::fs::remove_file(tmp.path().join("masked/1/4_cbm_noise0.16_freq0_gray_g_cat.JPEG")).unwrap();
+        std::fs::remove_file(tmp.path().join("masked/0/39_cbm_noise0.16_freq0_gray_g_dog.JPEG")).unwrap();
+        let beside = ["--normalize", "global", "--device", "cpu", "--threads", "1", "--stimuli", "masked"];
+        let only = ["--only", "shape,critical_band,swap", "--out", "b", "--json"];
+        let audit = json(&ok(tmp.path(), &[&base[..], &beside, &only].concat()));
+        assert!(!audit["swap"].is_null() && audit["critical_band"].is_null());
+        let why = audit["left_out"].to_string();
+        assert!(
+            why.contains("those of critical band masking") && why.contains("none in level 4 of octave 0"),
+            "{why}"
+        );
+        fails(tmp.path(), &[&base[..], &["--only", "critical_band", "--out", "s"]].concat(), &["--stimuli"]);
         std::fs::rename(tmp.path().join("stimuli/cat"), tmp.path().join("stimuli/bird")).unwrap();
         fails(tmp.path(), &[&args[..], &["--only", "shape", "--out", "s"]].concat(), &["stimuli", "bird"]);
     }

@@ -12,7 +12,7 @@ use anyhow::Result;
 use super::network::{Stored, is_run};
 use super::{print, use_threads};
 use crate::audit::layers::{self, Layers, Series};
-use crate::audit::parts::{LeftOut, Name, Quick};
+use crate::audit::parts::{LeftOut, Name, Quick, critical_band};
 use crate::audit::report::{self, Audit, Network, OnImages, SCHEMA, Second};
 use crate::cli::{AuditArgs, SlurmArgs};
 use crate::disk;
@@ -24,7 +24,7 @@ use crate::weights::{StateDict, listed};
 
 pub fn run(args: &AuditArgs) -> Result<()> {
     let start = Instant::now();
-    let alone = stimuli_alone(args);
+    let alone = stimuli_alone(args)?;
     let args = alone.as_ref().unwrap_or(args);
     check(args)?;
     use_threads(args.threads)?;
@@ -111,18 +111,28 @@ fn left_out(layers: &Layers, stored: &Stored) {
     }
 }
 
-// Cue-conflict images are images, too: where there are no others, those are shown, and nothing else is asked.
-fn stimuli_alone(args: &AuditArgs) -> Option<AuditArgs> {
-    let dir = args.stimuli.as_ref()?;
-    let others = args.only.iter().any(|part| *part != Name::shape)
+/// Parts that look at the images of `--stimuli`.
+const OF_STIMULI: [Name; 2] = [Name::shape, Name::critical_band];
+
+// Stimuli are images, too: where there are no others, those are shown, and nothing else is asked.
+fn stimuli_alone(args: &AuditArgs) -> Result<Option<AuditArgs>> {
+    let Some(dir) = &args.stimuli else { return Ok(None) };
+    let others = args.only.iter().any(|part| !OF_STIMULI.contains(part))
         || [args.shard.is_some(), args.merge, args.submit.is_some()].contains(&true);
     if is_run(&args.weights[0]) || args.shown.data.data.is_some() || others {
-        return None;
+        return Ok(None);
     }
+    let (part, dir) = match critical_band::block(dir)? {
+        Some(block) => (Name::critical_band, block),
+        None => (Name::shape, dir.clone()),
+    };
     let mut args = args.clone();
     args.shown.data.data = Some(format!("folder:{}", dir.display()));
-    (args.no_labels, args.only) = (true, vec![Name::shape]);
-    Some(args)
+    args.no_labels = true;
+    if args.only.is_empty() {
+        args.only = vec![part];
+    }
+    Ok(Some(args))
 }
 
 // What no file is needed for to see that it is wrong.
@@ -136,8 +146,10 @@ fn check(args: &AuditArgs) -> Result<()> {
         let expected = "no time, beside --shard, --merge and --submit: the parts must be of the same map";
         return Err(Error::input("--quick", expected, "one").into());
     }
-    if args.only.contains(&Name::shape) && args.stimuli.is_none() {
-        return Err(Error::input("--only shape", "cue-conflict images (--stimuli DIR)", "none").into());
+    if let Some(part) = args.only.iter().find(|part| OF_STIMULI.contains(part) && args.stimuli.is_none()) {
+        return Err(
+            Error::input(format!("--only {}", part.name()), "images for it (--stimuli DIR)", "none").into()
+        );
     }
     if args.submit.is_none() && args.slurm != SlurmArgs::default() {
         return Err(Error::input("--submit", "a number of parts, beside options of SLURM", "none").into());

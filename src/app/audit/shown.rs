@@ -305,6 +305,7 @@ impl Shown {
             ask: &args.ask(&self.plan),
             out,
             stimuli: OnceCell::new(),
+            masked: OnceCell::new(),
         };
         Ok(f(&look)?)
     }

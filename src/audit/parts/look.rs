@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::critical_band::Masked;
 use super::shape::Stimuli;
 use super::{Ask, CLASSES, KEPT, LeftOut, Name, Part};
 use crate::audit::Fingerprint;
@@ -43,6 +44,8 @@ pub struct Look<'a> {
     pub out: &'a Path,
     /// Cue-conflict images, once they are read.
     pub stimuli: OnceCell<Stimuli>,
+    /// The published images of critical band masking, once they are read.
+    pub masked: OnceCell<Masked>,
 }
 
 impl Look<'_> {
@@ -55,6 +58,19 @@ impl Look<'_> {
     /// Whether `part` is asked for by its name.
     pub fn named(&self, part: Name) -> bool {
         self.ask.only.contains(&part)
+    }
+
+    /// How the images of `--stimuli` are read: all of them, whole, in the size of the others.
+    pub fn stimuli_options(&self) -> data::Options {
+        data::Options {
+            limit: None,
+            limit_per_class: None,
+            classes: Vec::new(),
+            size: Some(self.size()),
+            shorter: None,
+            grey: self.set.shape()[0] == 1,
+            ..self.data.clone()
+        }
     }
 
     /// The images with their modes: centred, over one standard deviation.

@@ -122,6 +122,7 @@ parts! {
     #[serde(rename = "dominance")]
     classes,
     shape,
+    critical_band,
 }
 
 /// What is known of a part before it is measured.

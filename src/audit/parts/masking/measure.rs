@@ -15,7 +15,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::channel::{Channel, Gaussian};
+use super::tuning::Tuning;
 use crate::audit::{Rate, Reference};
 
 /// What is left of the contrast.
@@ -36,79 +36,18 @@ pub fn octaves(h: usize, w: usize) -> (usize, f64) {
     (count as usize, side as f64 / 2.0 / f64::from(1u32 << (count - 1)))
 }
 
-/// Answers with noise in one octave.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Octave {
-    /// Cycles per image that it is called by.
-    pub frequency: f64,
-    /// Right answers by level of noise, the first without.
-    pub right: [Rate; 5],
-    /// Threshold as published: steps from the strongest noise to one that leaves half of the answers right.
-    pub stepped: f64,
-    /// Threshold interpolated at the criterion; None where answers without noise are not above chance.
-    pub interpolated: Option<f64>,
-    /// Its 95 % interval over bootstraps of the images.
-    pub interval: Option<[f64; 2]>,
-}
-
-/// A Gaussian through thresholds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Fitted {
-    /// Bandwidth, centre and peak sensitivity.
-    pub channel: Channel,
-    /// Height, middle and standard deviation of the Gaussian, in steps and octaves.
-    pub gaussian: [f64; 3],
-}
-
-impl Fitted {
-    fn new(gaussian: Gaussian, first: f64) -> Self {
-        let Gaussian { height, middle, deviation } = gaussian;
-        Self { channel: gaussian.channel(first), gaussian: [height, middle, deviation] }
-    }
-
-    /// Its value in octave `x`, from 0.
-    pub fn at(&self, x: f64) -> f64 {
-        let [height, middle, deviation] = self.gaussian;
-        Gaussian { height, middle, deviation }.at(x)
-    }
-}
-
-/// Intervals of a channel.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Reach {
-    /// Of the bandwidth, in octaves.
-    pub bandwidth: [f64; 2],
-    /// Of the centre, in cycles per image.
-    pub centre: [f64; 2],
-    /// Bootstraps in which there was a peak, of all.
-    pub peaked: f64,
-}
-
-/// Critical band masking of a network.
+/// Critical band masking of a network on its own images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Masking {
     /// What answers are held against.
     pub reference: Reference,
     /// `[h, w]` of the images.
     pub size: [usize; 2],
-    /// Images that were shown.
-    pub images: u64,
     /// Share of values that left [0, 1] under the strongest noise.
     pub outside: f64,
-    /// Right answers without noise: grey, of low contrast.
-    pub clean: Rate,
-    /// The share that answers at random would have.
-    pub chance: f64,
-    /// The share at which interpolated thresholds are: half-way from chance to `clean`.
-    pub criterion: f64,
-    /// By octave, the lowest first.
-    pub octaves: Vec<Octave>,
-    /// The channel as published: stepped thresholds at one half. None without a peak.
-    pub published: Option<Fitted>,
-    /// The channel through interpolated thresholds. None without a peak.
-    pub channel: Option<Fitted>,
-    /// Its 95 % intervals over bootstraps of the images, where there is a peak in most.
-    pub reach: Option<Reach>,
+    /// What noise of each octave does to the answers.
+    #[serde(flatten)]
+    pub tuning: Tuning,
 }
 
 impl Masking {
@@ -122,11 +61,8 @@ impl Masking {
         right: &[Vec<[bool; 5]>],
         seed: u64,
     ) -> Self {
-        /// Resamples of the images.
-        const DRAWS: u64 = 200;
         let (count, first) = octaves(size[0], size[1]);
         let n = right.len() as u64;
-        let chance = 1.0 / outputs as f64;
         let counted = |rows: &mut dyn Iterator<Item = usize>| {
             let mut counts = vec![[0u64; 5]; count];
             for row in rows {
@@ -134,62 +70,16 @@ impl Masking {
                     counts.iter_mut().zip(right).for_each(|(count, right)| *count += u64::from(*right));
                 }
             }
-            counts
+            counts.into_iter().map(|counts| counts.map(|count| Rate::new(count, n))).collect::<Vec<_>>()
         };
-        let shares = |counts: &[[u64; 5]]| -> Vec<[f64; 5]> {
-            counts.iter().map(|c| c.map(|count| count as f64 / n as f64)).collect()
-        };
-        let criterion = |shares: &[[f64; 5]]| (shares[0][0] + chance) / 2.0;
-        let thresholds = |shares: &[[f64; 5]]| -> Vec<f64> {
-            let criterion = criterion(shares);
-            shares.iter().map(|s| super::channel::interpolated(s, criterion)).collect()
-        };
-        let counts = counted(&mut (0..right.len()));
-        let all = shares(&counts);
-        let interpolated = thresholds(&all);
-        let clean = Rate::new(counts[0][0], n);
-        // Without answers above chance there is nothing that noise could take.
-        let above = clean.interval[0] > chance;
-        let stepped: Vec<f64> = all.iter().map(super::channel::stepped).collect();
-        let fitted = |thresholds: &[f64]| super::channel::fit(thresholds).map(|g| Fitted::new(g, first));
-        let drawn = (0..DRAWS).map(|draw| {
+        let resampled = |draw| {
             use rand::Rng;
             let mut rng = crate::seed::rng(seed, "audit/masking/bootstrap", draw);
-            let counts = counted(&mut (0..right.len()).map(|_| rng.random_range(0..right.len())));
-            let drawn = thresholds(&shares(&counts));
-            let channel = fitted(&drawn).map(|fitted| fitted.channel);
-            (drawn, channel)
-        });
-        let drawn: Vec<(Vec<f64>, Option<Channel>)> = drawn.collect();
-        let interval = |values: Vec<f64>| crate::stats::middle95(&values);
-        let peaks: Vec<Channel> = drawn.iter().filter_map(|(_, channel)| *channel).collect();
-        let channel = fitted(&interpolated).filter(|_| above);
-        let peaked = peaks.len() as f64 / DRAWS as f64;
-        let reach = (channel.is_some() && peaked >= 0.9).then(|| Reach {
-            bandwidth: interval(peaks.iter().map(|c| c.bandwidth).collect()),
-            centre: interval(peaks.iter().map(|c| c.centre).collect()),
-            peaked,
-        });
-        let octaves = (0..count).map(|i| Octave {
-            frequency: first * f64::from(1u32 << i),
-            right: counts[i].map(|count| Rate::new(count, n)),
-            stepped: stepped[i],
-            interpolated: above.then_some(interpolated[i]),
-            interval: above.then(|| interval(drawn.iter().map(|(drawn, _)| drawn[i]).collect())),
-        });
-        Self {
-            reference,
-            size,
-            images: n,
-            outside,
-            clean,
-            chance,
-            criterion: criterion(&all),
-            octaves: octaves.collect(),
-            published: fitted(&stepped),
-            channel,
-            reach,
-        }
+            counted(&mut (0..right.len()).map(|_| rng.random_range(0..right.len())))
+        };
+        let rates = counted(&mut (0..right.len()));
+        let tuning = Tuning::new(n, 1.0 / outputs as f64, first, rates, resampled);
+        Self { reference, size, outside, tuning }
     }
 }
 
@@ -351,25 +241,25 @@ mod tests {
     #[test]
     fn thresholds_make_a_channel() {
         let masking = of([4, 3, 0, 3, 4], 20);
-        assert_eq!(masking.octaves.iter().map(|o| o.stepped).collect::<Vec<_>>(), [0.0, 1.0, 4.0, 1.0, 0.0]);
-        assert_eq!(masking.octaves.iter().map(|o| o.frequency).collect::<Vec<_>>(), [1.0, 2.0, 4.0, 8.0, 16.0]);
-        assert!((masking.criterion - 0.55).abs() < 1e-12);
+        assert_eq!(masking.tuning.octaves.iter().map(|o| o.stepped).collect::<Vec<_>>(), [0.0, 1.0, 4.0, 1.0, 0.0]);
+        assert_eq!(masking.tuning.octaves.iter().map(|o| o.frequency).collect::<Vec<_>>(), [1.0, 2.0, 4.0, 8.0, 16.0]);
+        assert!((masking.tuning.criterion - 0.55).abs() < 1e-12);
         // Right up to 3, at 4 never: 0.55 is reached 0.45 of the way.
-        assert!((masking.octaves[1].interpolated.unwrap() - (4.0 - 3.45)).abs() < 1e-12);
-        let channel = masking.published.unwrap().channel;
+        assert!((masking.tuning.octaves[1].interpolated.unwrap() - (4.0 - 3.45)).abs() < 1e-12);
+        let channel = masking.tuning.published.unwrap().channel;
         assert!((channel.centre - 4.0).abs() < 1e-3, "{channel:?}");
         // The same in all images: intervals of no width.
-        let reach = masking.reach.unwrap();
+        let reach = masking.tuning.reach.unwrap();
         assert_eq!((reach.peaked, reach.centre[0]), (1.0, reach.centre[1]));
         let text = serde_json::to_string(&masking).unwrap();
         assert_eq!(serde_json::from_str::<Masking>(&text).unwrap(), masking);
-        let flat = of([4; 5], 3);
+        let flat = of([4; 5], 3).tuning;
         assert_eq!((flat.published, flat.channel, flat.reach), (None, None, None));
         assert!(flat.octaves.iter().all(|o| o.interpolated == Some(0.0)));
         // One right answer of ten is chance: no noise is borne, and none takes anything.
         let mut right = vec![vec![[false; 5]; 5]; 10];
         right[0] = vec![[true; 5]; 5];
-        let chance = Masking::new(Reference::Labels, [32, 32], 10, 0.0, &right, 0);
+        let chance = Masking::new(Reference::Labels, [32, 32], 10, 0.0, &right, 0).tuning;
         assert!(chance.octaves.iter().all(|o| o.interpolated.is_none() && o.interval.is_none()));
         assert_eq!((chance.chance, chance.clean.count, chance.channel), (0.1, 1, None));
     }
@@ -409,11 +299,11 @@ mod tests {
                 let clean = Clean::new(&subject).unwrap();
                 let masking = measure(&subject, &clean, 5).unwrap();
                 assert_eq!(masking, measure(&subject, &clean, 5).unwrap());
-                assert_eq!((masking.clean.share, masking.images), (1.0, 200));
-                let shares: Vec<f64> = masking.octaves.iter().map(|o| o.right[4].share).collect();
+                assert_eq!((masking.tuning.clean.share, masking.tuning.images), (1.0, 200));
+                let shares: Vec<f64> = masking.tuning.octaves.iter().map(|o| o.right[4].share).collect();
                 let worst = (0..5).min_by(|&a, &b| shares[a].total_cmp(&shares[b])).unwrap();
                 assert_eq!(worst, expected, "{shares:?}");
-                assert!(masking.octaves.iter().all(|o| o.right[0] == masking.clean));
+                assert!(masking.tuning.octaves.iter().all(|o| o.right[0] == masking.tuning.clean));
             }
         }
 

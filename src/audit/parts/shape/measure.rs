@@ -221,11 +221,11 @@ impl ShapeBias {
 }
 
 #[cfg(feature = "torch")]
-pub use run::measure;
+pub use run::{decided, measure};
 
 #[cfg(feature = "torch")]
 mod run {
-    use ndarray::s;
+    use ndarray::{ArrayView4, s};
     use tch::Kind;
 
     use super::super::Stimuli;
@@ -246,17 +246,31 @@ mod run {
         stimuli: &Stimuli,
         outputs_are: Option<&[String]>,
     ) -> Result<ShapeBias> {
-        let (count, c, h, w) = stimuli.images.dim();
+        let decision = Decision::new(subject.net.outputs(), outputs_are, &stimuli.names)?;
+        let decisions = decided(subject, stimuli.images.view(), &decision, "cue-conflict images")?;
+        ShapeBias::new(decision.mapping(), &stimuli.shapes, &stimuli.textures, &decisions, &stimuli.names)
+    }
+
+    /// What the network of `subject` decides for on each of `images`, which are called `what`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for images of another size than the network's; [`Error::Device`].
+    pub fn decided(
+        subject: &Subject,
+        images: ArrayView4<f32>,
+        decision: &Decision,
+        what: &str,
+    ) -> Result<Vec<Option<u32>>> {
+        let (count, c, h, w) = images.dim();
         let [ec, eh, ew] = subject.net.shape();
         if [c, h, w] != [ec, eh, ew] {
             let expected = format!("images of {ec}x{eh}x{ew}, as the network was built for");
-            return Err(Error::input("cue-conflict images", expected, format_args!("{c}x{h}x{w}")));
+            return Err(Error::input(what, expected, format_args!("{c}x{h}x{w}")));
         }
-        let decision = Decision::new(subject.net.outputs(), outputs_are, &stimuli.names)?;
         let mut decisions = Vec::with_capacity(count);
-        let progress = Progress::new("cue-conflict images", count as u64);
+        let progress = Progress::new(what, count as u64);
         for at in (0..count).step_by(CHUNK) {
-            let part = stimuli.images.slice(s![at..(at + CHUNK).min(count), .., .., ..]);
+            let part = images.slice(s![at..(at + CHUNK).min(count), .., .., ..]);
             let part = convert::tensor(part, Kind::Float, subject.pixels.device())?;
             let chances = convert::matrix(&subject.logits(&part)?.f_softmax(1, Kind::Double)?)?;
             if chances.iter().any(|p| p.is_nan()) {
@@ -265,6 +279,6 @@ mod run {
             decisions.extend(chances.rows().into_iter().map(|row| decision.decide(row)));
             progress.inc(chances.nrows() as u64);
         }
-        ShapeBias::new(decision.mapping(), &stimuli.shapes, &stimuli.textures, &decisions, &stimuli.names)
+        Ok(decisions)
     }
 }

@@ -41,18 +41,12 @@ impl Part for ShapeBias {
         let Some(dir) = &look.ask.stimuli else {
             return Err(Error::lacking(Lack::Stimuli, "images", "cue-conflict images (--stimuli)", "none"));
         };
-        let ((h, w), channels) = (look.size(), look.set.shape()[0]);
-        let options = crate::data::Options {
-            limit: None,
-            limit_per_class: None,
-            classes: Vec::new(),
-            size: Some((h, w)),
-            shorter: None,
-            grey: channels == 1,
-            ..look.data.clone()
-        };
-        let mut stimuli = Stimuli::read(dir, &options)?;
-        stimuli.images = crate::field::repeated(stimuli.images, channels);
+        if super::critical_band::are_masked(dir)? {
+            let found = "those of critical band masking";
+            return Err(Error::lacking(Lack::Stimuli, "images", "cue-conflict images (--stimuli)", found));
+        }
+        let mut stimuli = Stimuli::read(dir, &look.stimuli_options())?;
+        stimuli.images = crate::field::repeated(stimuli.images, look.set.shape()[0]);
         let decision = Decision::new(look.clean.outputs, look.names, &stimuli.names);
         // Where nothing else is asked for, it is an error.
         let alone = look.named(super::Name::shape);

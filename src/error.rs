@@ -101,7 +101,7 @@ pub enum Lack {
     Classes,
     /// Pixels in [0, 1].
     Range,
-    /// Cue-conflict images.
+    /// The images of `--stimuli` that are needed.
     Stimuli,
     /// Finite numbers: outputs or gradients are none.
     Numbers,

@@ -726,32 +726,53 @@ mod shown {
         }
         std::fs::create_dir(tmp.path().join("masked/train")).unwrap();
         let masked = ["audit", weights.to_str().unwrap(), "--stimuli", "masked", "--outputs", "outputs.txt"];
-        let audit = json(&ok(tmp.path(), &[&masked[..], &flags, &["--out", "m"]].concat()));
+        let of = |side: &'static str| [&masked[..], &["--size", side], &flags[2..]].concat();
+        let audit = json(&ok(tmp.path(), &[&of("64")[..], &["--out", "m"]].concat()));
         let (found, left) = (&audit["critical_band"], &audit["left_out"]);
+        // Of 64 pixels: those in the five lowest octaves, and all without noise.
         assert_eq!(
             (&found["images"], &found["clean"]["of"], &found["chance"]),
-            (&70.into(), &14.into(), &0.5.into())
+            (&54.into(), &14.into(), &0.5.into())
         );
-        assert_eq!(
-            (found["octaves"][6]["frequency"].as_f64(), left.as_array().unwrap().len()),
-            (Some(112.0), 0)
-        );
-        assert_eq!((&found["octaves"][6]["right"][4]["of"], audit["shape"].is_null()), (&2.into(), true));
+        assert_eq!((found["octaves"].as_array().unwrap().len(), left.as_array().unwrap().len()), (5, 0));
+        assert_eq!(found["octaves"][4]["frequency"], 28.0);
+        assert_eq!((&found["octaves"][4]["right"][4]["of"], audit["shape"].is_null()), (&2.into(), true));
         assert!(is_png(&tmp.path().join("m/critical_band.png")));
-        assert_eq!(read(&tmp.path().join("m/critical_band.csv")).lines().count(), 1 + 35);
+        assert!(read(&tmp.path().join("m/report.html")).contains("2 highest octaves"));
+        assert_eq!(read(&tmp.path().join("m/critical_band.csv")).lines().count(), 1 + 25);
+        let small = json(&ok(tmp.path(), &[&of("16")[..], &["--out", "n"]].concat()));
+        assert!(
+            small["left_out"][0]["why"].as_str().unwrap().contains("at least 28x28"),
+            "{}",
+            small["left_out"]
+        );
+        // The other kind of images, where no part can look at them.
+        let wrong = ["--only", "shape", "--out", "s"];
+        fails(
+            tmp.path(),
+            &[&of("64")[..], &wrong].concat(),
+            &["cue-conflict images", "critical band masking"],
+        );
+        let wrong = [&alone[..], &flags, &["--only", "critical_band", "--out", "s"]].concat();
+        fails(tmp.path(), &wrong, &["images of critical band masking", "_cbm_noise"]);
         // Beside other images they are a part among all; a condition without images is said.
         std::fs::remove_file(tmp.path().join("masked/1/4_cbm_noise0.16_freq0_gray_g_cat.JPEG")).unwrap();
         std::fs::remove_file(tmp.path().join("masked/0/39_cbm_noise0.16_freq0_gray_g_dog.JPEG")).unwrap();
         let beside = ["--normalize", "global", "--device", "cpu", "--threads", "1", "--stimuli", "masked"];
         let only = ["--only", "shape,critical_band,swap", "--out", "b", "--json"];
-        let audit = json(&ok(tmp.path(), &[&base[..], &beside, &only].concat()));
+        let audit = json(&ok(tmp.path(), &[&base[..4], &["--size", "32"], &beside, &only].concat()));
         assert!(!audit["swap"].is_null() && audit["critical_band"].is_null());
         let why = audit["left_out"].to_string();
         assert!(
-            why.contains("those of critical band masking") && why.contains("none in level 4 of octave 0"),
+            why.contains("found images of critical band masking")
+                && why.contains("none in level 4 of octave 0"),
             "{why}"
         );
-        fails(tmp.path(), &[&base[..], &["--only", "critical_band", "--out", "s"]].concat(), &["--stimuli"]);
+        fails(
+            tmp.path(),
+            &[&base[..], &["--only", "critical_band", "--out", "s"]].concat(),
+            &["critical band masking", "--stimuli"],
+        );
         std::fs::rename(tmp.path().join("stimuli/cat"), tmp.path().join("stimuli/bird")).unwrap();
         fails(tmp.path(), &[&args[..], &["--only", "shape", "--out", "s"]].concat(), &["stimuli", "bird"]);
     }

@@ -113,35 +113,6 @@ impl Spectra {
     }
 }
 
-/// Seconds that a filter of an image of shape `[c, h, w]` takes, where many are filtered at a time:
-/// the transform back, clipping, and the way to the network on `device`; measured for `least` seconds.
-///
-/// # Errors
-/// [`crate::Error::Device`] when libtorch fails.
-#[cfg(feature = "torch")]
-pub fn seconds(shape: [usize; 3], device: tch::Device, least: f64) -> crate::Result<f64> {
-    use std::time::Instant;
-
-    let ([c, h, w], count) = (shape, super::clean::at_once(shape));
-    let spectra = Spectra::new(Array4::zeros((count, c, h, w)).view());
-    let mask = Mask::new(Grid::new(h, w), |_| true);
-    let filter = || -> crate::Result<f64> {
-        let mut images = spectra.filtered(&mask);
-        outside(&mut images, true);
-        let there = crate::model::convert::tensor(images.view(), tch::Kind::Float, device)?;
-        // Waits for the device.
-        Ok(there.f_max()?.double_value(&[]))
-    };
-    // The first one plans the transform.
-    filter()?;
-    let (start, mut filters) = (Instant::now(), 0);
-    while filters == 0 || start.elapsed().as_secs_f64() < least {
-        filter()?;
-        filters += 1;
-    }
-    Ok(start.elapsed().as_secs_f64() / (filters * count) as f64)
-}
-
 /// Values this far outside [0, 1] are rounding, not clipped.
 const ROUNDING: f64 = 1e-9;
 

@@ -15,6 +15,7 @@ use crate::audit::layers::{self, Layers, Series};
 use crate::audit::parts::{LeftOut, Name, Quick, critical_band};
 use crate::audit::report::{self, Audit, Network, OnImages, SCHEMA, Second};
 use crate::cli::{AuditArgs, SlurmArgs};
+use crate::data::Normalize;
 use crate::disk;
 use crate::error::{Error, shown};
 use crate::page::Page;
@@ -111,13 +112,10 @@ fn left_out(layers: &Layers, stored: &Stored) {
     }
 }
 
-/// Parts that look at the images of `--stimuli`.
-const OF_STIMULI: [Name; 2] = [Name::shape, Name::critical_band];
-
 // Stimuli are images, too: where there are no others, those are shown, and nothing else is asked.
 fn stimuli_alone(args: &AuditArgs) -> Result<Option<AuditArgs>> {
     let Some(dir) = &args.stimuli else { return Ok(None) };
-    let others = args.only.iter().any(|part| !OF_STIMULI.contains(part))
+    let others = args.only.iter().any(|part| part.about().needs.stimuli.is_none())
         || [args.shard.is_some(), args.merge, args.submit.is_some()].contains(&true);
     if is_run(&args.weights[0]) || args.shown.data.data.is_some() || others {
         return Ok(None);
@@ -126,6 +124,11 @@ fn stimuli_alone(args: &AuditArgs) -> Result<Option<AuditArgs>> {
         Some(block) => (Name::critical_band, block),
         None => (Name::shape, dir.clone()),
     };
+    if let Some(normalize @ (Normalize::Global | Normalize::Channel)) = args.shown.data.normalize {
+        say(format_args!(
+            "warning: --normalize {normalize} takes its statistics from the images of --stimuli"
+        ));
+    }
     let mut args = args.clone();
     args.shown.data.data = Some(format!("folder:{}", dir.display()));
     args.no_labels = true;
@@ -146,10 +149,11 @@ fn check(args: &AuditArgs) -> Result<()> {
         let expected = "no time, beside --shard, --merge and --submit: the parts must be of the same map";
         return Err(Error::input("--quick", expected, "one").into());
     }
-    if let Some(part) = args.only.iter().find(|part| OF_STIMULI.contains(part) && args.stimuli.is_none()) {
-        return Err(
-            Error::input(format!("--only {}", part.name()), "images for it (--stimuli DIR)", "none").into()
-        );
+    for part in args.only.iter().filter(|_| args.stimuli.is_none()) {
+        if let Some(which) = part.about().needs.stimuli {
+            let only = format!("--only {}", part.name());
+            return Err(Error::input(only, format_args!("{which} (--stimuli DIR)"), "none").into());
+        }
     }
     if args.submit.is_none() && args.slurm != SlurmArgs::default() {
         return Err(Error::input("--submit", "a number of parts, beside options of SLURM", "none").into());

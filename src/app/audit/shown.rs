@@ -2,17 +2,14 @@
 
 use std::cell::OnceCell;
 
-use tch::{Kind, Tensor};
-
 use super::*;
 use crate::app::network::{Loaded, Sample, Which};
-use crate::audit::filter;
 use crate::audit::net::Net;
 use crate::audit::pair::Pair;
 use crate::audit::parts::heatmap;
 use crate::audit::parts::{Effort, Found, Look, MOST, Plan, QUICK, Sizes, Times, Within, large};
 use crate::audit::report::Images;
-use crate::audit::subject::{Subject, chunk};
+use crate::audit::subject::Subject;
 use crate::audit::{Clean, Fingerprint};
 use crate::data::{Normalize, Outputs};
 use crate::field::{ImageSet, Targets};
@@ -147,9 +144,7 @@ fn time(seconds: f64) -> String {
     if seconds < 1e-3 { format!("{:.0} µs", 1e6 * seconds) } else { format!("{:.1} ms", 1e3 * seconds) }
 }
 
-/// Passes that are timed take so long, and filters a fifth.
-const TIMED: f64 = 0.5;
-/// Share of the time for what is neither: pictures, the report.
+/// Share of the time for what is neither a pass nor a filter: pictures, the report.
 const BESIDE: f64 = 0.15;
 
 impl Opened {
@@ -176,31 +171,8 @@ impl Opened {
 
     /// What an image takes; nothing where that does not matter.
     fn times(&self, args: &AuditArgs) -> Result<Times> {
-        if !matches!(args.quick, Some(Quick::Within(_))) {
-            return Ok(Times::default());
-        }
-        Ok(Times {
-            pass: self.pass()?,
-            filter: filter::seconds(self.net.shape(), self.net.device(), TIMED / 5.0)?,
-        })
-    }
-
-    fn pass(&self) -> Result<f64> {
-        let _no_grad = tch::no_grad_guard();
-        let [c, h, w] = self.net.shape();
-        let count = chunk([c, h, w], self.net.device());
-        let x =
-            Tensor::f_zeros([count as i64, c as i64, h as i64, w as i64], (Kind::Float, self.net.device()));
-        let x = self.net.laid_out(x.map_err(Error::from)?)?;
-        let pass = || self.net.forward(&x).and_then(|z| Ok(f64::try_from(z.f_sum(Kind::Double)?)?));
-        // The first one prepares the kernels.
-        pass()?;
-        let (start, mut passes) = (Instant::now(), 0);
-        while passes == 0 || start.elapsed().as_secs_f64() < TIMED {
-            pass()?;
-            passes += 1;
-        }
-        Ok(start.elapsed().as_secs_f64() / (passes * count) as f64)
+        let within = matches!(args.quick, Some(Quick::Within(_)));
+        Ok(if within { Times::measure(&self.net)? } else { Times::default() })
     }
 
     /// [`Self::times`], and whether its answers are any: to all images or, where there is little time, to some.

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::critical_band::Masked;
-use super::shape::Stimuli;
+use super::shape::{Decision, Stimuli};
 use super::{Ask, CLASSES, KEPT, LeftOut, Name, Part};
 use crate::audit::Fingerprint;
 use crate::audit::clean::Clean;
@@ -58,6 +58,35 @@ impl Look<'_> {
     /// Whether `part` is asked for by its name.
     pub fn named(&self, part: Name) -> bool {
         self.ask.only.contains(&part)
+    }
+
+    /// The folder of `--stimuli`.
+    ///
+    /// # Panics
+    /// Without one; of a part that needs it that is asked before.
+    pub fn stimuli_dir(&self) -> &Path {
+        self.ask.stimuli.as_deref().expect("a part that needs stimuli is asked for with them")
+    }
+
+    /// Where `--stimuli` has other images than `part` needs: an error where that part alone was to
+    /// see them.
+    pub fn not_those(&self, part: Name, found: &str) -> Error {
+        let stimuli = |part: &Name| part.about().needs.stimuli;
+        let which = format!("{} (--stimuli)", stimuli(&part).unwrap_or("none"));
+        if self.named(part) && self.ask.only.iter().all(|other| *other == part || stimuli(other).is_none()) {
+            return Error::input("images", which, found);
+        }
+        Error::lacking(Lack::Stimuli, "images", which, found)
+    }
+
+    /// How the network decides for the classes `names` of the stimuli of `part`.
+    ///
+    /// # Errors
+    /// [`Error::Lacking`] where it cannot; where the part is asked for by its name, [`Error::Input`].
+    pub fn decision(&self, part: Name, names: &[String]) -> Result<Decision> {
+        let which = part.about().needs.stimuli.unwrap_or("images");
+        let decision = Decision::new(which, self.clean.outputs, self.names, names);
+        decision.map_err(|e| if self.named(part) { e } else { Error::lack_of(Lack::Stimuli)(e) })
     }
 
     /// How the images of `--stimuli` are read: all of them, whole, in the size of the others.
@@ -166,6 +195,10 @@ impl Look<'_> {
             && let Some(pixel) = self.set.images.iter().find(|v| !(0.0..=1.0).contains(*v))
         {
             return Err(Error::lacking(Lack::Range, "images", "pixels in [0, 1]", pixel));
+        }
+        if let Some(which) = needs.stimuli.filter(|_| self.ask.stimuli.is_none()) {
+            let expected = format!("{which} (--stimuli)");
+            return Err(Error::lacking(Lack::Stimuli, "images", expected, "none"));
         }
         Ok(())
     }

@@ -9,6 +9,8 @@
 mod effort;
 #[cfg(feature = "torch")]
 mod look;
+#[cfg(feature = "torch")]
+mod times;
 
 use std::path::PathBuf;
 
@@ -148,6 +150,13 @@ pub struct Needs {
     pub labels: bool,
     /// Pixels in [0, 1].
     pub range: bool,
+    /// Images of `--stimuli`, and which.
+    pub stimuli: Option<&'static str>,
+}
+
+impl Needs {
+    /// Nothing beside images.
+    pub const NONE: Self = Self { labels: false, range: false, stimuli: None };
 }
 
 /// A part of an audit, being what it found as it stands in `audit.json`.
@@ -222,7 +231,7 @@ pub struct Ask {
     pub epsilon: Option<f64>,
     /// Whose ADCS.
     pub adcs: adcs::Variant,
-    /// The folder of cue-conflict images.
+    /// The folder of `--stimuli`.
     pub stimuli: Option<PathBuf>,
     /// Whether a heat map of something else is begun anew.
     pub force: bool,

@@ -18,7 +18,7 @@ impl Part for Adcs {
     const ABOUT: About = About {
         title: "ADCS",
         what: "At which frequencies the images of a class have more energy than the others; of the images alone",
-        needs: Needs { labels: true, range: false },
+        needs: Needs { labels: true, ..Needs::NONE },
         table: "adcs.csv",
         figure: Some(("adcs.png", "ADCS of the classes, frequency zero in the middle.")),
         terms: &[(

@@ -78,7 +78,7 @@ impl Part for Bands {
     const ABOUT: About = About {
         title: "Filtered images",
         what: "Answers to low-, high- and band-passed images",
-        needs: Needs { labels: false, range: true },
+        needs: Needs { range: true, ..Needs::NONE },
         table: "bands.csv",
         figure: Some(("bands.png", "Answers to low-, high- and band-passed images.")),
         terms: &[],

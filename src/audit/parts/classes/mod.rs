@@ -35,7 +35,7 @@ impl Part for Dominance {
     const ABOUT: About = About {
         title: "Frequencies that classes need",
         what: "Which frequencies the network needs for each class",
-        needs: Needs { labels: false, range: false },
+        needs: Needs::NONE,
         table: "classes.csv",
         figure: Some((
             "classes.png",

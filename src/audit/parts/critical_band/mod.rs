@@ -6,6 +6,7 @@ mod stimuli;
 pub use measure::*;
 pub use stimuli::{Condition, Masked, are_masked, block, condition};
 
+use super::masking::tuning::PUBLISHED;
 use super::shape::Mapping;
 use super::{About, Needs, Part, Shown, Words};
 use crate::audit::csv::Csv;
@@ -15,11 +16,14 @@ use crate::plot::Block;
 /// What is found.
 pub type Found = CriticalBand;
 
+/// The images that it needs.
+pub const MASKED: &str = "images of critical band masking";
+
 impl Part for CriticalBand {
     const ABOUT: About = About {
         title: "Critical band masking, published images",
         what: "How much noise of each octave the answers bear, on the published images (--stimuli)",
-        needs: Needs { labels: false, range: false },
+        needs: Needs { stimuli: Some(MASKED), ..Needs::NONE },
         table: "critical_band.csv",
         figure: Some((
             "critical_band.png",
@@ -32,32 +36,35 @@ impl Part for CriticalBand {
         )],
     };
 
-    /// Reads the images, in as many channels as the network's.
+    /// Reads the images.
     #[cfg(feature = "torch")]
     fn check(look: &super::Look) -> crate::Result<()> {
         use crate::error::{Error, Lack};
-        let expected = "those of critical band masking (--stimuli)";
-        let Some(dir) = &look.ask.stimuli else {
-            return Err(Error::lacking(Lack::Stimuli, "images", expected, "none"));
-        };
+        let (dir, size) = (look.stimuli_dir(), look.size());
         if !are_masked(dir)? {
-            return Err(Error::lacking(Lack::Stimuli, "images", expected, "others"));
+            let found = "no file `*_cbm_noise*` in it or in a folder of it";
+            return Err(look.not_those(super::Name::critical_band, found));
         }
-        let mut masked = Masked::read(dir, &look.stimuli_options())?;
-        masked.images = crate::field::repeated(masked.images, look.set.shape()[0]);
-        let decision = super::shape::Decision::new(look.clean.outputs, look.names, &masked.names);
-        // Where nothing else is asked for, it is an error.
-        let alone = look.named(super::Name::critical_band);
-        decision.map_err(|e| if alone { e } else { Error::lack_of(Lack::Stimuli)(e) })?;
+        if octaves(size) < LEAST {
+            let expected = format!("at least {SMALLEST}x{SMALLEST}, for four octaves");
+            return Err(Error::lacking(Lack::Size, "images", expected, format_args!("{}x{}", size.0, size.1)));
+        }
+        // They are grey.
+        let options = crate::data::Options { grey: true, ..look.stimuli_options() };
+        let masked = Masked::read(dir, &options)?;
+        crate::progress::say(&masked.source.description);
+        complete(&masked.conditions, octaves(size))?;
+        look.decision(super::Name::critical_band, &masked.names)?;
         // A part is checked once.
         let _ = look.masked.set(masked);
         Ok(())
     }
 
-    // A folder is of these or of cue-conflict images, whose cost is counted.
     #[cfg(feature = "torch")]
-    fn cost(_: &super::Ask, _: &super::Sizes) -> super::Cost {
-        super::Cost::default()
+    fn cost(ask: &super::Ask, _: &super::Sizes) -> super::Cost {
+        // As many as are published; how many there are, the folder says.
+        let there = ask.stimuli.as_ref().is_some_and(|dir| are_masked(dir).is_ok_and(|m| m));
+        super::Cost { fixed: if there { 1050.0 } else { 0.0 }, ..super::Cost::default() }
     }
 
     #[cfg(feature = "torch")]
@@ -83,6 +90,12 @@ impl Part for CriticalBand {
             },
             percent(self.tuning.criterion),
         ));
+        if self.tuning.octaves.len() < PUBLISHED {
+            words.text.push(format!(
+                "Noise of the {} highest octaves of the published images is lost in this size: they are left out.",
+                PUBLISHED - self.tuning.octaves.len()
+            ));
+        }
         words.text.extend(self.tuning.as_published());
         words
     }
@@ -102,6 +115,6 @@ impl Part for CriticalBand {
     }
 
     fn beside(&self, other: &Self) -> Vec<Beside> {
-        self.tuning.beside(&other.tuning)
+        self.tuning.beside(&other.tuning, "Thresholds of noise, published images")
     }
 }

@@ -16,7 +16,7 @@ impl Part for Profile {
     const ABOUT: About = About {
         title: "First layer",
         what: "The first layer on the principal components of image patches",
-        needs: Needs { labels: false, range: false },
+        needs: Needs::NONE,
         table: "first.csv",
         figure: Some(("first.png", "Measured profile, and the fitted one of a linear network.")),
         terms: &[],

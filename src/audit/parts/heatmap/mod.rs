@@ -63,7 +63,7 @@ impl Part for HeatMap {
     const ABOUT: About = About {
         title: "Heat map",
         what: "The Fourier heat map",
-        needs: Needs { labels: false, range: true },
+        needs: Needs { range: true, ..Needs::NONE },
         table: "frequencies.csv",
         figure: Some((
             "heatmap.png",

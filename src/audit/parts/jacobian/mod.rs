@@ -22,7 +22,7 @@ impl Part for SquaredJacobian {
     const ABOUT: About = About {
         title: "Squared Jacobian",
         what: "To which frequencies its outputs react",
-        needs: Needs { labels: false, range: false },
+        needs: Needs::NONE,
         table: "jacobian.csv",
         figure: Some(("jacobian.png", "Energy of the Jacobian by radius.")),
         terms: &[],

@@ -11,6 +11,7 @@
 //!   pyramid of 2 to 4 pixels, seven at most (at 224×224: 1.75 to 112). The lowest holds all that is below, too.
 //! - Every image is shown in every condition, each octave with a noise of its own, scaled to all levels (published: each
 //!   image in one condition, chosen at random, 1,050 images).
+//! - A Gaussian whose middle is more than an octave outside of all is no channel; as published, it is one.
 //! - Neither rounding to bytes nor JPEG, which the published images went through.
 
 use serde::{Deserialize, Serialize};

@@ -23,7 +23,7 @@ impl Part for Masking {
     const ABOUT: About = About {
         title: "Critical band masking",
         what: "How much noise of each octave the answers bear",
-        needs: Needs { labels: false, range: true },
+        needs: Needs { range: true, ..Needs::NONE },
         table: "masking.csv",
         figure: Some(("masking.png", "Answers to faint grey images under noise of one octave, and thresholds.")),
         terms: &[(
@@ -91,6 +91,6 @@ impl Part for Masking {
     }
 
     fn beside(&self, other: &Self) -> Vec<Beside> {
-        self.tuning.beside(&other.tuning)
+        self.tuning.beside(&other.tuning, "Thresholds of noise in octaves")
     }
 }

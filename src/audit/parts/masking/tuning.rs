@@ -76,7 +76,7 @@ pub struct Tuning {
     pub octaves: Vec<Octave>,
     /// The channel as published: stepped thresholds at one half. None without a peak.
     pub published: Option<Fitted>,
-    /// The channel through interpolated thresholds. None without a peak.
+    /// The channel through interpolated thresholds. None without a peak in the octaves or next to them.
     pub channel: Option<Fitted>,
     /// Its 95 % intervals over bootstraps of the images, where there is a peak in most.
     pub reach: Option<Reach>,
@@ -303,11 +303,11 @@ impl Tuning {
     }
 
     /// Thresholds of two networks, where both are of the same octaves.
-    pub fn beside(&self, other: &Self) -> Vec<Beside> {
+    pub fn beside(&self, other: &Self, title: &str) -> Vec<Beside> {
         if self.octaves.len() != other.octaves.len() {
             return Vec::new();
         }
-        let panel = self.panel("Thresholds of noise in octaves");
+        let panel = self.panel(title);
         vec![Beside { panel, points: [self.thresholds(), other.thresholds()] }]
     }
 
@@ -317,5 +317,39 @@ impl Tuning {
             self.channel.as_ref().map(|fitted| Measured { value: value(&fitted.channel), interval })
         };
         [of(|c| c.bandwidth, self.reach.map(|r| r.bandwidth)), of(|c| c.centre, self.reach.map(|r| r.centre))]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peak_beside_the_octaves_is_no_channel() {
+        // Of 8 images, by level of noise; thresholds 2, 1, 0.5, 0.2, 0, 0, 0, of which the peak is 2.6 octaves below.
+        let right = [
+            [8, 8, 4, 0, 0],
+            [8, 8, 8, 4, 0],
+            [8, 8, 8, 8, 0],
+            [8, 8, 8, 8, 3],
+            [8; 5],
+            [8; 5],
+            [8; 5],
+        ];
+        let rates = |right: &[[u64; 5]]| right.iter().map(|r| r.map(|n| Rate::new(n, 8))).collect::<Vec<_>>();
+        let of = |right: &[[u64; 5]]| Tuning::new(8, 0.0, 1.75, rates(right), |_| rates(right));
+        let found = of(&right);
+        let thresholds: Vec<f64> = found.octaves.iter().map(|o| o.interpolated.unwrap()).collect();
+        for (threshold, expected) in thresholds.iter().zip([2.0, 1.0, 0.5, 0.2, 0.0, 0.0, 0.0]) {
+            assert!((threshold - expected).abs() < 1e-12, "{thresholds:?}");
+        }
+        let middle = fit(&thresholds).unwrap().middle;
+        assert!((-2.7..-2.6).contains(&middle), "{middle}");
+        assert_eq!((found.channel, found.reach), (None, None));
+        assert!(found.finding("Noise", "right answers").contains("no channel with a peak"));
+        // Two octaves further up it is one.
+        let higher = of(&[[[8; 5], [8, 8, 8, 4, 0]].as_slice(), &right[..5]].concat());
+        let channel = higher.channel.unwrap();
+        assert!((0.0..4.0).contains(&channel.gaussian[1]) && higher.reach.is_some(), "{channel:?}");
     }
 }

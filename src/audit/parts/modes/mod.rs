@@ -34,7 +34,7 @@ impl Part for ModeUses {
     const ABOUT: About = About {
         title: "Modes",
         what: "What the network makes of the images' modes",
-        needs: Needs { labels: true, range: false },
+        needs: Needs { labels: true, ..Needs::NONE },
         table: "modes.csv",
         figure: Some(("modes.png", "Templates of the modes beside the modes themselves.")),
         terms: &[

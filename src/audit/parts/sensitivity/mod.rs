@@ -29,7 +29,7 @@ impl Part for Sensitivity {
     const ABOUT: About = About {
         title: "Fourier sensitivity",
         what: "At which frequencies a small change of the image changes the loss",
-        needs: Needs { labels: false, range: false },
+        needs: Needs::NONE,
         table: "sensitivity.csv",
         figure: Some(("sensitivity.png", "Energy of the loss's gradient by radius, a mean of shares over images.")),
         terms: &[(

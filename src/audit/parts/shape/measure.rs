@@ -20,7 +20,7 @@
 use ndarray::{Array1, ArrayView1};
 use serde::{Deserialize, Serialize};
 
-use super::CATEGORIES;
+use super::{CATEGORIES, CUES};
 use crate::audit::Rate;
 use crate::error::{Error, Result, listed};
 
@@ -59,13 +59,18 @@ pub struct Decision {
 
 impl Decision {
     /// For a network of `outputs` outputs, named `outputs_are` where that is known,
-    /// and stimuli of the classes `names`. Where all of `names` are among the
+    /// and stimuli of the classes `names`, called `which`. Where all of `names` are among the
     /// outputs', decisions are by name; 16 outputs without names are the 16
     /// categories in alphabetical order; 1,000 outputs are ImageNet's.
     ///
     /// # Errors
     /// [`Error::Input`] where stimuli have classes that the network cannot decide for.
-    pub fn new(outputs: usize, outputs_are: Option<&[String]>, names: &[String]) -> Result<Self> {
+    pub fn new(
+        which: &str,
+        outputs: usize,
+        outputs_are: Option<&[String]>,
+        names: &[String],
+    ) -> Result<Self> {
         let index = |name: &str| names.iter().position(|n| n == name).map(|i| i as u32);
         let categories = || CATEGORIES.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
         let missing = |among: &[String]| names.iter().find(|n| !among.contains(n)).cloned();
@@ -83,7 +88,7 @@ impl Decision {
             return match missing(known) {
                 Some(name) => {
                     let expected = format!("classes of the network ({})", listed(known));
-                    Err(Error::input("cue-conflict images", expected, format_args!("`{name}`")))
+                    Err(Error::input(which, expected, format_args!("`{name}`")))
                 }
                 None => {
                     Ok(Self { mapping: Mapping::Names, classes: known.iter().map(|n| index(n)).collect() })
@@ -94,14 +99,14 @@ impl Decision {
             let expected =
                 "the names of the network's classes, or ImageNet's 1000 outputs, or the 16 categories'";
             return Err(Error::input(
-                "shape bias",
+                which,
                 expected,
                 format_args!("{outputs} outputs without names"),
             ));
         }
         if let Some(name) = missing(&categories()) {
             let expected = format!("the 16 categories ({})", listed(&categories()));
-            return Err(Error::input("cue-conflict images", expected, format_args!("`{name}`")));
+            return Err(Error::input(which, expected, format_args!("`{name}`")));
         }
         let classes = CATEGORIES.iter().map(|(name, _)| index(name)).collect();
         Ok(Self { mapping: Mapping::Imagenet, classes })
@@ -205,7 +210,7 @@ impl ShapeBias {
         let used = sum.iter().sum::<u64>();
         if used == 0 {
             let found = format!("none among {images}");
-            return Err(Error::input("cue-conflict images", "images whose cues are of two classes", found));
+            return Err(Error::input(CUES, "images whose cues are of two classes", found));
         }
         let by_shape = names.iter().zip(&counts).filter(|(_, c)| c.iter().sum::<u64>() > 0);
         let by_shape = by_shape.map(|(name, &c)| ByShape { name: name.clone(), decided: of(c) });
@@ -232,6 +237,7 @@ mod run {
     use super::*;
     use crate::audit::subject::{CHUNK, Subject};
     use crate::model::convert;
+    use crate::field::repeated;
     use crate::progress::Progress;
 
     /// Shape bias of the network of `subject`, whose own images are not looked at;
@@ -246,8 +252,8 @@ mod run {
         stimuli: &Stimuli,
         outputs_are: Option<&[String]>,
     ) -> Result<ShapeBias> {
-        let decision = Decision::new(subject.net.outputs(), outputs_are, &stimuli.names)?;
-        let decisions = decided(subject, stimuli.images.view(), &decision, "cue-conflict images")?;
+        let decision = Decision::new(CUES, subject.net.outputs(), outputs_are, &stimuli.names)?;
+        let decisions = decided(subject, stimuli.images.view(), &decision, CUES)?;
         ShapeBias::new(decision.mapping(), &stimuli.shapes, &stimuli.textures, &decisions, &stimuli.names)
     }
 
@@ -263,7 +269,7 @@ mod run {
     ) -> Result<Vec<Option<u32>>> {
         let (count, c, h, w) = images.dim();
         let [ec, eh, ew] = subject.net.shape();
-        if [c, h, w] != [ec, eh, ew] {
+        if [h, w] != [eh, ew] || ![1, ec].contains(&c) {
             let expected = format!("images of {ec}x{eh}x{ew}, as the network was built for");
             return Err(Error::input(what, expected, format_args!("{c}x{h}x{w}")));
         }
@@ -271,7 +277,9 @@ mod run {
         let progress = Progress::new(what, count as u64);
         for at in (0..count).step_by(CHUNK) {
             let part = images.slice(s![at..(at + CHUNK).min(count), .., .., ..]);
-            let part = convert::tensor(part, Kind::Float, subject.pixels.device())?;
+            // Grey ones are those of all channels alike.
+            let part = repeated(part.to_owned(), ec);
+            let part = convert::tensor(part.view(), Kind::Float, subject.pixels.device())?;
             let chances = convert::matrix(&subject.logits(&part)?.f_softmax(1, Kind::Double)?)?;
             if chances.iter().any(|p| p.is_nan()) {
                 return Err(Error::input("outputs of the network", "numbers", "NaN"));

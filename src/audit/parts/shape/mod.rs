@@ -21,11 +21,14 @@ use crate::plot::{Axis, Block, Key, Layer, Marker, Panel, Sign};
 /// What is found.
 pub type Found = ShapeBias;
 
+/// The images that it needs.
+const CUES: &str = "cue-conflict images";
+
 impl Part for ShapeBias {
     const ABOUT: About = About {
         title: "Shape or texture",
         what: "Shape or texture, on cue-conflict images (--stimuli)",
-        needs: Needs { labels: false, range: false },
+        needs: Needs { stimuli: Some(CUES), ..Needs::NONE },
         table: "shape.csv",
         figure: Some(("shape.png", "Shape bias by class of the shape.")),
         terms: &[(
@@ -34,23 +37,16 @@ impl Part for ShapeBias {
         )],
     };
 
-    /// Reads the cue-conflict images, in as many channels as the network's.
+    /// Reads the cue-conflict images.
     #[cfg(feature = "torch")]
     fn check(look: &super::Look) -> crate::Result<()> {
-        use crate::error::{Error, Lack};
-        let Some(dir) = &look.ask.stimuli else {
-            return Err(Error::lacking(Lack::Stimuli, "images", "cue-conflict images (--stimuli)", "none"));
-        };
+        let dir = look.stimuli_dir();
         if super::critical_band::are_masked(dir)? {
-            let found = "those of critical band masking";
-            return Err(Error::lacking(Lack::Stimuli, "images", "cue-conflict images (--stimuli)", found));
+            return Err(look.not_those(super::Name::shape, super::critical_band::MASKED));
         }
-        let mut stimuli = Stimuli::read(dir, &look.stimuli_options())?;
-        stimuli.images = crate::field::repeated(stimuli.images, look.set.shape()[0]);
-        let decision = Decision::new(look.clean.outputs, look.names, &stimuli.names);
-        // Where nothing else is asked for, it is an error.
-        let alone = look.named(super::Name::shape);
-        decision.map_err(|e| if alone { e } else { Error::lack_of(Lack::Stimuli)(e) })?;
+        let stimuli = Stimuli::read(dir, &look.stimuli_options())?;
+        crate::progress::say(&stimuli.source.description);
+        look.decision(super::Name::shape, &stimuli.names)?;
         // A part is checked once.
         let _ = look.stimuli.set(stimuli);
         Ok(())
@@ -58,8 +54,9 @@ impl Part for ShapeBias {
 
     #[cfg(feature = "torch")]
     fn cost(ask: &super::Ask, _: &super::Sizes) -> super::Cost {
-        // Cue-conflict images as published; how many there are, the folder says.
-        super::Cost { fixed: if ask.stimuli.is_some() { 1280.0 } else { 0.0 }, ..super::Cost::default() }
+        // As many as are published; how many there are, the folder says.
+        let there = ask.stimuli.as_ref().is_some_and(|dir| super::critical_band::are_masked(dir).is_ok_and(|m| !m));
+        super::Cost { fixed: if there { 1280.0 } else { 0.0 }, ..super::Cost::default() }
     }
 
     #[cfg(feature = "torch")]

@@ -94,17 +94,17 @@ fn outputs_find_their_classes() {
     let pick = |decision: &Decision, outputs: usize, best: usize| {
         decision.decide(Array1::from_shape_fn(outputs, |i| if i == best { 0.9 } else { 0.0 }).view())
     };
-    let imagenet = Decision::new(1000, None, &stimuli).unwrap();
+    let imagenet = Decision::new(CUES, 1000, None, &stimuli).unwrap();
     assert_eq!(imagenet.mapping(), Mapping::Imagenet);
     assert_eq!([295, 200, 404].map(|best| pick(&imagenet, 1000, best)), [Some(0), Some(1), None]);
     // Readable names of ImageNet's classes are not those of the categories.
     let readable: Vec<String> = (0..1000).map(|i| format!("class {i}")).collect();
-    assert_eq!(Decision::new(1000, Some(&readable), &stimuli).unwrap(), imagenet);
+    assert_eq!(Decision::new(CUES, 1000, Some(&readable), &stimuli).unwrap(), imagenet);
 
-    let sixteen = Decision::new(16, None, &stimuli).unwrap();
-    assert_eq!(sixteen, Decision::new(16, Some(&categories), &stimuli).unwrap());
+    let sixteen = Decision::new(CUES, 16, None, &stimuli).unwrap();
+    assert_eq!(sixteen, Decision::new(CUES, 16, Some(&categories), &stimuli).unwrap());
     assert_eq!([1, 10, 0].map(|best| pick(&sixteen, 16, best)), [Some(0), Some(1), None]);
-    let own = Decision::new(3, Some(&names(&["dog", "cow", "bear"])), &stimuli).unwrap();
+    let own = Decision::new(CUES, 3, Some(&names(&["dog", "cow", "bear"])), &stimuli).unwrap();
     assert_eq!(
         (own.mapping(), [0, 1, 2].map(|best| pick(&own, 3, best))),
         (Mapping::Names, [Some(1), None, Some(0)])
@@ -112,7 +112,7 @@ fn outputs_find_their_classes() {
 
     let refused = |outputs, known: Option<&[&str]>, stimuli: &[&str]| {
         let known = known.map(names);
-        Decision::new(outputs, known.as_deref(), &names(stimuli)).unwrap_err().to_string()
+        Decision::new(CUES, outputs, known.as_deref(), &names(stimuli)).unwrap_err().to_string()
     };
     assert!(refused(3, None, &["bear"]).contains("3 outputs without names"));
     assert!(refused(2, Some(&["dog", "cow", "bear"]), &["bear"]).contains("network's 2 outputs, found 3"));

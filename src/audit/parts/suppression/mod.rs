@@ -32,7 +32,7 @@ impl Part for Suppression {
     const ABOUT: About = About {
         title: "Cues taken away",
         what: "Answers to images without shape, texture or colour",
-        needs: Needs { labels: false, range: true },
+        needs: Needs { range: true, ..Needs::NONE },
         table: "suppression.csv",
         figure: Some(("suppression.png", "Answers to images with more and more of a cue taken away.")),
         terms: &[(

@@ -18,7 +18,7 @@ impl Part for Swap {
     const ABOUT: About = About {
         title: "Phases against amplitudes",
         what: "Answers to images of mixed phases and amplitudes",
-        needs: Needs { labels: false, range: true },
+        needs: Needs { range: true, ..Needs::NONE },
         table: "swap.csv",
         figure: None,
         terms: &[],

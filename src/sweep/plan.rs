@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -17,6 +18,8 @@ pub const SCHEMA: u32 = 1;
 
 const PLAN: &str = "plan.json";
 const FILE: &str = "sweep.toml";
+/// Configurations that are written at a time.
+const WRITERS: usize = 16;
 
 /// `plan.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -103,14 +106,16 @@ impl Sweep {
         for folder in ["configs", "runs", "logs", "failed"] {
             disk::create_dir(&root.join(folder))?;
         }
-        let mut kept: HashSet<PathBuf> = HashSet::new();
-        for (run, text) in sweep.plan.runs.iter().zip(&texts) {
+        let kept = sweep.plan.runs.iter().map(|run| sweep.config(run)).collect::<HashSet<PathBuf>>();
+        let write = |(run, text): (&Planned, &String)| {
             let path = sweep.config(run);
-            if !fs::read(&path).is_ok_and(|there| there == text.as_bytes()) {
-                disk::write_bytes(&path, text.as_bytes())?;
-            }
-            kept.insert(path);
-        }
+            let there = fs::read(&path).is_ok_and(|there| there == text.as_bytes());
+            if there { Ok(()) } else { disk::write_bytes(&path, text.as_bytes()) }
+        };
+        // Each waits for the disk, which does many at once as fast as one.
+        let writers = rayon::ThreadPoolBuilder::new().num_threads(WRITERS).build();
+        let writers = writers.map_err(|e| Error::io(root, "write")(std::io::Error::other(e)))?;
+        writers.install(|| sweep.plan.runs.par_iter().zip(&texts).try_for_each(write))?;
         disk::write_bytes(&root.join(FILE), &fs::read(file).map_err(Error::io(file, "read"))?)?;
         let text = serde_json::to_string_pretty(&sweep.plan).expect("a plan is JSON");
         disk::write_bytes(&root.join(PLAN), text.as_bytes())?;

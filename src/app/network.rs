@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use clap::ValueEnum;
 
 use crate::blueprint::guess::Guess;
 use crate::blueprint::locate::{Located, locate};
@@ -65,16 +66,25 @@ pub fn read(path: &Path, pick: &Pick) -> Result<(Checkpoint, Result<Guess, Strin
         dict = own;
         origin.outside.extend(outside);
     }
-    let guess = guess.and_then(|guess| match said_beside(path).filter(|said| !is_called(said, guess.kind)) {
-        Some(said) => Err(format!(
-            "config.json beside it says {}, with the names and shapes of {guess}; what has no tensors (anti-aliasing, \
-             activations, strides) may differ (--model {} takes it for that)",
-            shown(&said),
-            guess.kind
-        )),
+    let guess = guess.and_then(|guess| match said_beside(path) {
+        Some(said) => called(&said, guess),
         None => Ok(guess),
     });
     Ok((Checkpoint { dict, origin }, guess))
+}
+
+// The guess, or its twin, whichever `said` is a name of.
+fn called(said: &str, guess: Guess) -> Result<Guess, String> {
+    let alike = ModelKind::value_variants().iter().filter(|kind| kind.twin() == Some(guess.kind));
+    match [guess.kind].iter().chain(alike).find(|kind| is_called(said, **kind)) {
+        Some(&kind) => Ok(Guess { kind, ..guess }),
+        None => Err(format!(
+            "config.json beside it says {}, with the names and shapes of {guess}; what has no tensors (anti-aliasing, \
+             activations, strides) may differ (--model {} takes it for that)",
+            shown(said),
+            guess.kind
+        )),
+    }
 }
 
 /// Weights that a network begins with, and what they are called in errors.
@@ -158,6 +168,11 @@ impl Stored {
         let (Checkpoint { dict, origin }, guess) = read(path, &args.pick.pick())?;
         origin.say(path);
         let said = args.model.filter(|_| !second || guess.is_err());
+        // What was said tells apart what tensors do not.
+        let guess = guess.map(|guess| match said {
+            Some(kind) if kind.twin() == Some(guess.kind) => Guess { kind, ..guess },
+            _ => guess,
+        });
         Ok(Self {
             place: path.to_path_buf(),
             dict,
@@ -199,13 +214,16 @@ impl Stored {
         match &self.from {
             From::Run(run) => (Some(run.config.model.kind.to_string()), "as the run was configured"),
             From::File { said: Some(kind), guess, .. }
-                if guess.as_ref().map_or(true, |g| g.kind != *kind) =>
+                if guess.as_ref().map_or(true, |g| g.kind != *kind || kind.twin().is_some()) =>
             {
                 (Some(kind.to_string()), "as was said (--model)")
             }
             From::File { guess: Ok(guess), .. } => {
-                let how =
-                    "by its names and shapes, in which strides, activations and anti-aliasing do not show";
+                let how = if guess.kind.twin().is_some() {
+                    "by its names and shapes, and the config.json beside it"
+                } else {
+                    "by its names and shapes, in which strides, activations and anti-aliasing do not show"
+                };
                 (Some(guess.to_string()), how)
             }
             From::File { guess: Err(near), .. } => (None, near),
@@ -575,6 +593,28 @@ mod tests {
         for said in ["resnetaa50", "resnetblur50.bt_in1k", "resnet50d", "resnet501", "", "seresnet50"] {
             assert!(!is_called(said, ModelKind::Resnet50), "{said}");
         }
+    }
+
+    #[test]
+    fn twins_are_told_apart_by_what_is_said_of_them() {
+        let guess = Guess {
+            kind: ModelKind::Resnet50,
+            classes: 1000,
+            channels: 3,
+            stem: Some(crate::blueprint::Stem::Imagenet),
+            shortcut: None,
+            norm: true,
+            side: None,
+        };
+        let kind = |said: &str| called(said, guess.clone()).map(|guess| guess.kind);
+        assert_eq!(kind("resnet50.a1_in1k"), Ok(ModelKind::Resnet50));
+        assert_eq!(kind("resnetaa50.a1h_in1k"), Ok(ModelKind::Resnetaa50));
+        assert_eq!(kind("resnetblur50"), Ok(ModelKind::Resnetblur50));
+        let other = kind("resnetaa101").unwrap_err();
+        assert!(other.contains("says resnetaa101") && other.contains("--model resnet50"), "{other}");
+        // Only a network with the same tensors can be meant.
+        let guess = Guess { kind: ModelKind::Resnet34, ..guess };
+        assert!(called("resnetaa50", guess).is_err());
     }
 
     #[test]

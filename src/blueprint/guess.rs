@@ -4,7 +4,8 @@
 //! in their shapes, and no others. Only the head's rows (classes), the first
 //! kernels' channels and the positions of vision transformers (the size of their images) are free; norms'
 //! counters may be missing, as they are in old files, and heads that answer in training alone be there.
-//! What has no tensor cannot be seen: activations, strides, padding, pooling, heads of attention, a norm's ε. A
+//! What has no tensor cannot be seen: activations, strides, padding, pooling, anti-aliasing, heads of attention,
+//! a norm's ε. Of networks that differ in nothing else the plain one is taken. A
 //! ResNet whose first kernels are 3×3 is taken to have the stem for CIFAR, with
 //! stride 1 and no pooling.
 
@@ -149,7 +150,7 @@ const LEAST_ALIKE: f64 = 0.2;
 // All networks that can be told apart, with any number of classes and channels.
 fn candidates() -> impl Iterator<Item = Guess> {
     let kinds = ModelKind::value_variants().iter().copied();
-    let kinds = kinds.filter(|kind| !kind.is_linear() && *kind != ModelKind::Cnn);
+    let kinds = kinds.filter(|kind| !kind.is_linear() && *kind != ModelKind::Cnn && kind.twin().is_none());
     kinds.flat_map(|kind| {
         let side = kind.family().and_then(Family::positions).map(|_| LARGE);
         let usual = Guess { kind, classes: 1000, channels: 3, stem: None, shortcut: None, norm: true, side };

@@ -10,7 +10,7 @@ use super::densenet::Densenet;
 use super::efficientnet::Efficientnet;
 use super::mnasnet::Mnasnet;
 use super::regnet::Regnet;
-use super::resnet::{Cifar, Imagenet};
+use super::resnet::{Cifar, Imagenet, Sampling};
 use super::shufflenet::Shufflenet;
 use super::squeezenet::Squeezenet;
 use super::swin::Swin;
@@ -53,6 +53,11 @@ pub enum ModelKind {
     Resnet101,
     #[allow(missing_docs)]
     Resnet152,
+    /// ResNet-50 with anti-aliasing: means where strides were, and binomial filters (Zhang 2019), as timm builds
+    /// and calls them.
+    Resnetaa50,
+    #[allow(missing_docs)]
+    Resnetblur50,
     /// ResNets with twice the channels inside their blocks (Zagoruyko & Komodakis 2016).
     WideResnet50_2,
     #[allow(missing_docs)]
@@ -229,16 +234,90 @@ impl ModelKind {
             Resnet44 => &Cifar { blocks: 7 },
             Resnet56 => &Cifar { blocks: 9 },
             Resnet110 => &Cifar { blocks: 18 },
-            Resnet18 => &Imagenet { blocks: [2, 2, 2, 2], bottleneck: false, groups: 1, base: 64 },
-            Resnet34 => &Imagenet { blocks: [3, 4, 6, 3], bottleneck: false, groups: 1, base: 64 },
-            Resnet50 => &Imagenet { blocks: [3, 4, 6, 3], bottleneck: true, groups: 1, base: 64 },
-            Resnet101 => &Imagenet { blocks: [3, 4, 23, 3], bottleneck: true, groups: 1, base: 64 },
-            Resnet152 => &Imagenet { blocks: [3, 8, 36, 3], bottleneck: true, groups: 1, base: 64 },
-            WideResnet50_2 => &Imagenet { blocks: [3, 4, 6, 3], bottleneck: true, groups: 1, base: 128 },
-            WideResnet101_2 => &Imagenet { blocks: [3, 4, 23, 3], bottleneck: true, groups: 1, base: 128 },
-            Resnext50_32x4d => &Imagenet { blocks: [3, 4, 6, 3], bottleneck: true, groups: 32, base: 4 },
-            Resnext101_32x8d => &Imagenet { blocks: [3, 4, 23, 3], bottleneck: true, groups: 32, base: 8 },
-            Resnext101_64x4d => &Imagenet { blocks: [3, 4, 23, 3], bottleneck: true, groups: 64, base: 4 },
+            Resnet18 => &Imagenet {
+                blocks: [2, 2, 2, 2],
+                bottleneck: false,
+                groups: 1,
+                base: 64,
+                sampling: Sampling::Stride,
+            },
+            Resnet34 => &Imagenet {
+                blocks: [3, 4, 6, 3],
+                bottleneck: false,
+                groups: 1,
+                base: 64,
+                sampling: Sampling::Stride,
+            },
+            Resnet50 => &Imagenet {
+                blocks: [3, 4, 6, 3],
+                bottleneck: true,
+                groups: 1,
+                base: 64,
+                sampling: Sampling::Stride,
+            },
+            Resnet101 => &Imagenet {
+                blocks: [3, 4, 23, 3],
+                bottleneck: true,
+                groups: 1,
+                base: 64,
+                sampling: Sampling::Stride,
+            },
+            Resnet152 => &Imagenet {
+                blocks: [3, 8, 36, 3],
+                bottleneck: true,
+                groups: 1,
+                base: 64,
+                sampling: Sampling::Stride,
+            },
+            Resnetaa50 => &Imagenet {
+                blocks: [3, 4, 6, 3],
+                bottleneck: true,
+                groups: 1,
+                base: 64,
+                sampling: Sampling::Mean,
+            },
+            Resnetblur50 => &Imagenet {
+                blocks: [3, 4, 6, 3],
+                bottleneck: true,
+                groups: 1,
+                base: 64,
+                sampling: Sampling::Blur,
+            },
+            WideResnet50_2 => &Imagenet {
+                blocks: [3, 4, 6, 3],
+                bottleneck: true,
+                groups: 1,
+                base: 128,
+                sampling: Sampling::Stride,
+            },
+            WideResnet101_2 => &Imagenet {
+                blocks: [3, 4, 23, 3],
+                bottleneck: true,
+                groups: 1,
+                base: 128,
+                sampling: Sampling::Stride,
+            },
+            Resnext50_32x4d => &Imagenet {
+                blocks: [3, 4, 6, 3],
+                bottleneck: true,
+                groups: 32,
+                base: 4,
+                sampling: Sampling::Stride,
+            },
+            Resnext101_32x8d => &Imagenet {
+                blocks: [3, 4, 23, 3],
+                bottleneck: true,
+                groups: 32,
+                base: 8,
+                sampling: Sampling::Stride,
+            },
+            Resnext101_64x4d => &Imagenet {
+                blocks: [3, 4, 23, 3],
+                bottleneck: true,
+                groups: 64,
+                base: 4,
+                sampling: Sampling::Stride,
+            },
             Alexnet => &vgg::Alexnet,
             Vgg11 => &Vgg { convs: [1, 1, 2, 2, 2], norm: false },
             Vgg11Bn => &Vgg { convs: [1, 1, 2, 2, 2], norm: true },
@@ -434,6 +513,11 @@ impl ModelKind {
     /// trained by gradient descent alone.
     pub fn is_linear(self) -> bool {
         self.family().is_none()
+    }
+
+    /// The network that a file of this one is taken for unless it is said: its tensors are the same.
+    pub fn twin(self) -> Option<ModelKind> {
+        self.family().and_then(Family::twin)
     }
 
     /// Whether it has the choice of a [`Shortcut`](super::Shortcut).

@@ -39,7 +39,8 @@ const PAIRS: [(&str, &str); 5] = [
     ("online_encoder.", "target_encoder."),
     ("online_network.", "target_network."),
     ("online.", "target."),
-    ("student.", "teacher."),
+    // Of equal ones the teacher is the average that is evaluated (mean teachers, DINO).
+    ("teacher.", "student."),
 ];
 
 // Prefixes that are tried.

@@ -110,6 +110,12 @@ pub trait Family {
         false
     }
 
+    /// Where it differs from another network in nothing that has tensors: that one, which files are taken for
+    /// unless it is said that they are of this one.
+    fn twin(&self) -> Option<ModelKind> {
+        None
+    }
+
     /// Of a network for images of one size: the tensor `[1, 1 + positions, width]` that says which,
     /// and the side in pixels of the square that is one position.
     fn positions(&self) -> Option<(&'static str, usize)> {
@@ -300,6 +306,8 @@ pub enum Layer {
     Dropout(f64),
     /// Every other pixel, and so many channels of zeros before and after.
     Subsample(usize),
+    /// One pixel more on each side: the one beyond the edge's own, as in a mirror.
+    Mirror,
     /// Layers, beside a shortcut, and the sum of both.
     Sum {
         /// The layers.
@@ -558,6 +566,7 @@ fn walk(layers: &[Layer], n: usize, rows: bool, circular: bool) -> Option<usize>
         Layer::Resize(n) => Some(*n),
         Layer::Mean | Layer::Flatten => Some(1),
         Layer::Subsample(_) | Layer::Fold => Some(n.div_ceil(2)),
+        Layer::Mirror => (n > 1).then_some(n + 2),
         // Whole squares.
         Layer::Embedding(Embedding { patches, .. }) => {
             (n > 0 && n.is_multiple_of(patches.stride)).then_some(n / patches.stride)
@@ -626,6 +635,7 @@ fn list(layers: &[Layer], all: &mut Vec<(String, Vec<usize>)>) {
             | Layer::Flatten
             | Layer::Dropout(_)
             | Layer::Subsample(_)
+            | Layer::Mirror
             | Layer::Channels { .. }
             | Layer::Shuffle(_)
             | Layer::Fold

@@ -1,9 +1,10 @@
 //! Residual networks (He et al., "Deep Residual Learning for Image Recognition",
-//! CVPR 2016), for ImageNet and for CIFAR (section 4.2); wide ones and ResNeXts.
+//! CVPR 2016), for ImageNet and for CIFAR (section 4.2); wide ones and ResNeXts; and those that are
+//! anti-aliased as timm's are.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Architecture, Conv, Family, Layer, Pool, RELU, dense, tap};
+use super::{Architecture, Conv, Family, Layer, ModelKind, Pool, RELU, dense, tap};
 use crate::error::Result;
 
 /// What takes the place of the identity where a CIFAR ResNet's size changes
@@ -27,6 +28,33 @@ pub enum Stem {
     Cifar,
 }
 
+/// How every second row and column is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sampling {
+    /// By convolutions of stride 2, and by max pooling: what is above the new Nyquist frequency is aliased.
+    Stride,
+    /// Convolutions have stride 1 and means of 2×2 pixels follow; they take the place of max pooling, too (timm's
+    /// `resnetaa`).
+    Mean,
+    /// Convolutions and max pooling have stride 1, and binomial filters of 3×3 follow, mirrored about the edges
+    /// (Zhang, "Making Convolutional Networks Shift-Invariant Again", ICML 2019; timm's `resnetblur`).
+    Blur,
+}
+
+impl Sampling {
+    // What follows convolutions and max pooling that would have had stride 2.
+    fn layers(self) -> Vec<Layer> {
+        match self {
+            Self::Stride => vec![],
+            Self::Mean => vec![Layer::Pool(Pool::mean(2, 2, 0))],
+            // Two means over two pixels are the binomial filter (1, 2, 1) / 4.
+            Self::Blur => {
+                vec![Layer::Mirror, Layer::Pool(Pool::mean(2, 1, 0)), Layer::Pool(Pool::mean(2, 2, 0))]
+            }
+        }
+    }
+}
+
 /// A ResNet for ImageNet, a wide one or a ResNeXt.
 pub struct Imagenet {
     /// Blocks per stage.
@@ -37,6 +65,8 @@ pub struct Imagenet {
     pub groups: usize,
     /// Channels of each group where a stage has 64.
     pub base: usize,
+    /// How sides are halved; by the stem as well, and not in shortcuts.
+    pub sampling: Sampling,
 }
 
 impl Family for Imagenet {
@@ -46,6 +76,11 @@ impl Family for Imagenet {
 
     fn has_stem(&self) -> bool {
         true
+    }
+
+    fn twin(&self) -> Option<ModelKind> {
+        // The only ones with weights in public.
+        (self.sampling != Sampling::Stride).then_some(ModelKind::Resnet50)
     }
 }
 
@@ -69,13 +104,19 @@ impl Family for Cifar {
 // end: a pixel must be left after all strides, whose product is the smallest side.
 fn layers(architecture: &Architecture, counts: &[usize], large: Option<&Imagenet>) -> (Vec<Layer>, usize) {
     let (bottleneck, groups, base) = large.map_or((false, 1, 64), |l| (l.bottleneck, l.groups, l.base));
+    let sampling = large.map_or(Sampling::Stride, |l| l.sampling);
     let first = if large.is_some() { 64 } else { 16 };
     let wide_stem = large.is_some() && architecture.stem == Stem::Imagenet;
     let (size, stride) = if wide_stem { (7, 2) } else { (3, 1) };
     let stem = Conv::new("conv1", [first, architecture.shape[0]], size, stride, size / 2).with_norm("bn1");
     let mut layers = vec![Layer::Conv(stem), RELU, tap("conv1")];
     if wide_stem {
-        layers.push(Layer::Pool(Pool::max(3, 2, 1)));
+        match sampling {
+            Sampling::Stride => layers.push(Layer::Pool(Pool::max(3, 2, 1))),
+            Sampling::Mean => {}
+            Sampling::Blur => layers.push(Layer::Pool(Pool::max(3, 1, 1))),
+        }
+        layers.extend(sampling.layers());
     }
     let expansion = if bottleneck { 4 } else { 1 };
     let mut inputs = first;
@@ -90,17 +131,18 @@ fn layers(architecture: &Architecture, counts: &[usize], large: Option<&Imagenet
                 let conv = Conv::new(format!("{name}.conv{i}"), shape, size, stride, size / 2);
                 Layer::Conv(conv.grouped(groups).with_norm(format!("{name}.bn{i}")))
             };
+            let (kept, sampled) = match sampling {
+                Sampling::Mean | Sampling::Blur if stride == 2 => (1, sampling.layers()),
+                _ => (stride, vec![]),
+            };
             let main = if bottleneck {
                 let inner = width * base / 64 * groups;
-                vec![
-                    unit(1, [inner, inputs], 1, 1, 1),
-                    RELU,
-                    unit(2, [inner, inner], 3, stride, groups),
-                    RELU,
-                    unit(3, [outputs, inner], 1, 1, 1),
-                ]
+                let before =
+                    [unit(1, [inner, inputs], 1, 1, 1), RELU, unit(2, [inner, inner], 3, kept, groups), RELU];
+                before.into_iter().chain(sampled).chain([unit(3, [outputs, inner], 1, 1, 1)]).collect()
             } else {
-                vec![unit(1, [width, inputs], 3, stride, 1), RELU, unit(2, [width, width], 3, 1, 1)]
+                let before = [unit(1, [width, inputs], 3, kept, 1), RELU];
+                before.into_iter().chain(sampled).chain([unit(2, [width, width], 3, 1, 1)]).collect()
             };
             let shortcut = if stride == 1 && inputs == outputs {
                 vec![]

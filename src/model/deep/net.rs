@@ -23,6 +23,7 @@ pub enum Step {
     Dense(Dense),
     Dropout(f64),
     Subsample(i64),
+    Mirror,
     Sum { main: Vec<Step>, shortcut: Vec<Step>, scale: Option<Tensor>, drop: f64 },
     Gate { steps: Vec<Step>, hard: bool },
     Channels { start: i64, count: i64 },
@@ -59,6 +60,7 @@ pub fn steps(maker: &mut Maker, layers: &[Layer]) -> Result<Vec<Step>> {
             }
             Layer::Dropout(p) => Step::Dropout(*p),
             Layer::Subsample(zeros) => Step::Subsample(*zeros as i64),
+            Layer::Mirror => Step::Mirror,
             Layer::Sum { main, shortcut, scale, drop, shortcut_first } => {
                 let scale = scale.as_ref().map(|(name, channels)| maker.scale(name, *channels as i64));
                 let scale = scale.transpose()?;
@@ -153,6 +155,17 @@ impl Step {
             Step::Subsample(zeros) => {
                 let every_other = h.f_slice(2, None, None, 2)?.f_slice(3, None, None, 2)?;
                 every_other.f_constant_pad_nd([0, 0, 0, 0, *zeros, *zeros])?
+            }
+            Step::Mirror => {
+                // libtorch's own reflection adds up gradients in no order on CUDA.
+                let mirrored = |h: &Tensor, dim: i64| {
+                    let n = h.size()[dim as usize];
+                    Tensor::f_cat(
+                        &[h.f_narrow(dim, 1, 1)?, h.shallow_clone(), h.f_narrow(dim, n - 2, 1)?],
+                        dim,
+                    )
+                };
+                mirrored(&mirrored(&h, 2)?, 3)?
             }
             Step::Sum { main, shortcut, scale, drop } => {
                 let mut sum = forward(main, &h, pass)?;

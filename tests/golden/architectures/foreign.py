@@ -7,10 +7,11 @@ and FOREIGN-VERSIONS.txt beside it (a minute):
 
 Weights and inputs come from the formula of ../resnet/nets.py, by the names that the library gives.
 
-foreign.json: {"cases": [case]}, and a case is
+foreign.json: {"cases": [case], "variants": [case]}: variants have other layers between the same tensors. A
+case is
 
     of                  whose names they are, as in src/blueprint/names.rs
-    arch                torchvision's name of the network
+    arch                torchvision's name of the network, of variants the library's
     tensors             [[name, shape]] of its state dict, in order
     input [N, 3, H, W]  shape of the tensor "input"
     logits [N, K]       in evaluation, float32; null of a network without a head
@@ -162,8 +163,14 @@ if __name__ == "__main__":
             (96, 96),
         ),
     ]
-    text = ",\n".join(json.dumps(case) for case in cases)
-    (HERE / "foreign.json").write_text('{"cases": [\n' + text + "\n]}\n")
+    # Sides that are odd at each stage where the network takes them.
+    sizes = {"resnetaa50": (64, 96), "resnetblur50": (61, 47)}
+    variants = [
+        case("ResNets in timm", arch, timm.create_model(arch, num_classes=CLASSES), size)
+        for arch, size in sizes.items()
+    ]
+    cases, variants = (",\n".join(json.dumps(case) for case in some) for some in (cases, variants))
+    (HERE / "foreign.json").write_text('{"cases": [\n' + cases + '\n], "variants": [\n' + variants + "\n]}\n")
     (HERE / "FOREIGN-VERSIONS.txt").write_text(
         f"Python {platform.python_version()}\nNumPy {np.__version__}\nPyTorch {torch.__version__}\n"
         f"torchvision {torchvision.__version__}\ntransformers {transformers.__version__}\ntimm {timm.__version__}\n"

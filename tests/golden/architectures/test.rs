@@ -288,10 +288,11 @@ proptest! {
     }
 }
 
-// The same networks under the names of other libraries.
-fn foreign() -> Vec<Value> {
+// The same networks under the names of other libraries ("cases"), or with other layers between the same
+// tensors ("variants").
+fn foreign(which: &str) -> Vec<Value> {
     let mut all: Value = serde_json::from_str(include_str!("foreign.json")).unwrap();
-    let Value::Array(cases) = all["cases"].take() else { panic!("cases") };
+    let Value::Array(cases) = all[which].take() else { panic!("{which}") };
     cases
 }
 
@@ -305,7 +306,7 @@ fn tensors(case: &Value) -> State {
 #[test]
 fn names_of_other_libraries_are_known() {
     let mut schemes = std::collections::HashSet::new();
-    for case in foreign() {
+    for case in foreign("cases") {
         let file = dict(&tensors(&case));
         let found = locate(&file);
         let guess = found.guess.unwrap();
@@ -343,6 +344,24 @@ fn names_of_other_libraries_are_known() {
     });
     schemes.insert(scheme.of);
     assert_eq!(schemes.len(), SCHEMES.len());
+}
+
+#[test]
+fn variants_are_taken_for_the_plain_network() {
+    for case in foreign("variants") {
+        let variant = kind(case["arch"].as_str().unwrap());
+        let guess = guess(&dict(&tensors(&case))).unwrap();
+        assert_eq!((Some(guess.kind), guess.classes), (variant.twin(), 10));
+        assert_ne!(guess.kind, variant);
+        let own = Guess { kind: variant, ..guess.clone() };
+        let plans = [&own, &guess].map(|guess| Plan::new(&guess.architecture((224, 224))).unwrap());
+        assert_eq!(plans[0].tensors(), plans[1].tensors());
+        assert_ne!(plans[0], plans[1]);
+    }
+    // Halves of odd sides are not alike in a block's two ways where the mean leaves the last pixel out.
+    let resnet = Guess { kind: ModelKind::Resnetaa50, ..known().remove(0).0 };
+    let text = Plan::new(&resnet.architecture((75, 75))).unwrap_err().to_string();
+    assert!(text.contains("sides that resnetaa50 can take, such as"), "{text}");
 }
 
 #[cfg(feature = "torch")]
@@ -405,7 +424,7 @@ mod logits {
 
     #[test]
     fn logits_are_those_of_other_libraries() {
-        for case in foreign() {
+        for case in foreign("cases") {
             let weights = formula::state(&tensors(&case), false);
             let found = locate(&weights);
             let own = found.scheme.unwrap().translate(weights);
@@ -419,6 +438,30 @@ mod logits {
             println!("{}, {}: off by {off:.1e}", case["of"], case["arch"]);
             assert!(off < 1e-5, "{}: {off:e}", case["of"]);
         }
+    }
+
+    #[test]
+    fn logits_of_variants_are_those_of_their_library() {
+        let mut apart = Vec::new();
+        for case in foreign("variants") {
+            let weights = formula::state(&tensors(&case), false);
+            let size: Vec<i64> = numbers(&case["input"]).iter().map(|n| *n as i64).collect();
+            let guess = guess(&weights).unwrap();
+            let x = Tensor::from_slice(&formula::signed("input", size.iter().product::<i64>() as usize));
+            let x = x.reshape(&size[..]).to_kind(Kind::Float);
+            let off = |kind| {
+                let architecture =
+                    Guess { kind, ..guess.clone() }.architecture((size[2] as usize, size[3] as usize));
+                // The stem is that of the file, however small the images.
+                let net = Deep::with_weights(architecture, &weights, "it", Kind::Float, Device::Cpu).unwrap();
+                far(&net.forward(&x, &Pass::eval(false)).unwrap(), &case["logits"])
+            };
+            let variant = kind(case["arch"].as_str().unwrap());
+            println!("{variant}: off by {:.1e}", off(variant));
+            assert!(off(variant) < 1e-5, "{variant}: {:e}", off(variant));
+            apart.push(off(guess.kind));
+        }
+        assert!(apart.iter().all(|&off| off > 1e-2), "what tells them apart shows in the logits: {apart:?}");
     }
 
     #[test]

@@ -14,7 +14,7 @@
 //! | `torch.save` of a `state_dict` | read | zip format, of PyTorch 1.6 and later | dtypes.pt older.pt deflated.pt |
 //! | the same, older | read | legacy format | dtypes.th views.th parallel.th |
 //! | tensors that share, cut or permute a storage | read | become arrays of their own | views.pt |
-//! | weights under a key, beside epoch and optimiser | read | under the usual keys, or the only one; `--key` | parallel.pt nested.pt choice.pt scalar_beside.pt decay.pt twice.pt twice_unknown.pt |
+//! | weights under a key, beside epoch and optimiser | read | under the usual keys, or the only one; `--key` | parallel.pt nested.pt choice.pt teacher.pt scalar_beside.pt decay.pt twice.pt twice_unknown.pt |
 //! | weights under several keys that say nothing | refused | `--key` chooses | two.pt |
 //! | wrapped networks: `module.`, `model.`, `_orig_mod.` | read | taken off where all names have it | compiled.pt mixed.pt imagenet_vgg.pt |
 //! | wrapped parts of networks: `_fsdp_wrapped_module.` and the like | read | taken out of all names | fsdp.pt |

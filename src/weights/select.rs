@@ -12,7 +12,7 @@ use crate::error::shown;
 use crate::pickle::{Id, Object, Step, Wrong};
 
 /// Where weights are looked for, the first one wins.
-pub const KEYS: [&str; 10] = [
+pub const KEYS: [&str; 11] = [
     "state_dict",
     "model",
     "model_state_dict",
@@ -23,6 +23,8 @@ pub const KEYS: [&str; 10] = [
     "params",
     "weights",
     "module",
+    // Beside a student, whose average it is (DINO).
+    "teacher",
 ];
 
 // How deep dicts are looked into.

@@ -266,6 +266,9 @@ def keys():
     write("choice.pt",
           {"state_dict_ema": dict(other), "model": tensors, "ema": other, "discriminator": {"w": torch.ones(1)}},
           key="model", others=["ema", "state_dict_ema", "discriminator"])
+    # As DINO saves both.
+    write("teacher.pt", {"student": tensors, "teacher": other, "epoch": 4}, key="teacher", others=["student"],
+          beside=["epoch"])
     # One dict under two keys is no choice.
     write("twice.pt", {"average": tensors, "state_dict": tensors}, key="state_dict", others=["average"])
     write("twice_unknown.pt", {"G": tensors, "D": tensors}, key="G", others=["D"])

@@ -18,7 +18,7 @@ use crate::train::linear::{self, Plan};
 use crate::weights::NamedTensor;
 
 /// At least one of each family, and what is special in the layers of some.
-const NETWORKS: [(ModelKind, Stem, usize); 21] = [
+const NETWORKS: [(ModelKind, Stem, usize); 22] = [
     (ModelKind::Cnn, Stem::Cifar, 32),
     (ModelKind::Resnet20, Stem::Cifar, 32),
     // Max pooling.
@@ -49,6 +49,8 @@ const NETWORKS: [(ModelKind, Stem, usize); 21] = [
     (ModelKind::SwinV2T, Stem::Cifar, 64),
     (ModelKind::MaxvitT, Stem::Cifar, 224),
     (ModelKind::Resnet50, Stem::Imagenet, 224),
+    // Pixels mirrored about the edges, and binomial filters.
+    (ModelKind::Resnetblur50, Stem::Imagenet, 64),
 ];
 
 const BATCH: usize = 16;

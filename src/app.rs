@@ -109,13 +109,17 @@ fn use_threads(threads: usize) -> Result<usize> {
 
 /// Reads and prepares the data of `config`.
 fn samples(config: &DataConfig) -> Result<Samples> {
-    prepared(data::load(&config.spec, &config.options())?, config)
+    prepared(load(&config.spec, &config.options())?, config)
+}
+
+/// Reads or makes the images of `spec`, and says what is to be known of them.
+fn load(spec: &data::Spec, options: &data::Options) -> crate::error::Result<ImageSet> {
+    let set = data::load(spec, options)?;
+    set.source.told().iter().for_each(|told| say(format_args!("{spec}: {told}")));
+    Ok(set)
 }
 
 /// Prepares `set` as `config` says.
 fn prepared(set: ImageSet, config: &DataConfig) -> Result<Samples> {
-    if set.source.skipped > 0 {
-        say(format_args!("{} images did not decode and were left out (--skip-bad)", set.source.skipped));
-    }
     Ok(data::prepare(set, config.normalize(), config.center())?)
 }

@@ -7,8 +7,9 @@ use clap::{Args, Parser, Subcommand};
 use crate::audit::parts::adcs::Variant;
 use crate::audit::parts::heatmap::Shard;
 use crate::audit::parts::{Ask, Name, Plan, Quick};
-use crate::data::{Interpolation, Normalize};
+use crate::data::{AxisOrder, Exif, Interpolation, Normalize};
 use crate::error::Result;
+use crate::progress::say;
 use crate::run::RunConfig;
 use crate::run::config::{
     DataConfig, Dtype, InitKind, Kernel, LossKind, ModelKind, OptimKind, ScheduleKind, Shortcut, Size,
@@ -89,6 +90,19 @@ pub struct DataArgs {
     /// How images are resized [default: bilinear]
     #[arg(long)]
     pub interpolation: Option<Interpolation>,
+    /// Photos whose camera was turned (EXIF): turned upright, or left as they are stored [default: apply]
+    #[arg(long)]
+    pub exif: Option<Exif>,
+    /// Order of the axes of arrays with four: images, channels, rows, columns, or the channels last
+    /// [default: as their lengths say]
+    #[arg(long)]
+    pub layout: Option<AxisOrder>,
+    /// Divide the numbers of arrays by S [default: 255 and 65535 for whole numbers of one and two bytes, else 1]
+    #[arg(long, value_name = "S")]
+    pub divide_by: Option<f64>,
+    /// Where the labels are: a column (parquet), an array (npz), a file (idx) [default: by their usual names]
+    #[arg(long, value_name = "NAME")]
+    pub labels: Option<String>,
     /// Keep these classes only, by name or index, comma-separated
     #[arg(long, value_delimiter = ',', value_name = "A,B,…")]
     pub classes: Vec<String>,
@@ -115,6 +129,10 @@ impl DataArgs {
             || self.size.is_some()
             || self.shorter.is_some()
             || self.interpolation.is_some()
+            || self.exif.is_some()
+            || self.layout.is_some()
+            || self.divide_by.is_some()
+            || self.labels.is_some()
             || self.center.is_some()
             || self.data_seed.is_some()
             || self.limit_per_class.is_some()
@@ -127,7 +145,14 @@ impl DataArgs {
     /// [`crate::Error::Input`] for an unknown source.
     pub fn apply(&self, config: &mut DataConfig) -> Result<()> {
         if let Some(text) = &self.data {
-            config.spec = text.parse()?;
+            config.spec = match text.parse() {
+                Ok(spec) => spec,
+                Err(unknown) => {
+                    let spec = crate::data::spec::at(text).ok_or(unknown)?;
+                    say(format_args!("--data {text} is read as {spec}"));
+                    spec
+                }
+            };
         }
         set(&mut config.split, &self.split);
         set(&mut config.seed, &self.data_seed);
@@ -136,6 +161,12 @@ impl DataArgs {
         config.size = self.size.or(config.size);
         config.shorter = self.shorter.or(config.shorter);
         set(&mut config.interpolation, &self.interpolation);
+        set(&mut config.exif, &self.exif);
+        config.layout = self.layout.or(config.layout);
+        config.divide_by = self.divide_by.or(config.divide_by);
+        if self.labels.is_some() {
+            config.labels.clone_from(&self.labels);
+        }
         config.normalize = self.normalize.or(config.normalize);
         config.center = self.center.or(config.center);
         config.grey |= self.grey;

@@ -1,5 +1,7 @@
 //! `[N, C, H, W]` arrays of images and their targets.
 
+use std::collections::BTreeMap;
+
 use ndarray::{Array2, Array4, Axis};
 
 /// A labelled image set: the one type every source of data becomes.
@@ -37,6 +39,13 @@ pub struct Provenance {
     pub decoder: Option<String>,
     /// Images left out because they did not decode (`--skip-bad`).
     pub skipped: usize,
+    /// Names of all classes that were stored, in their order, where some have no samples and are no classes
+    /// of this set.
+    pub stored: Vec<String>,
+    /// What else was found where the images were, by kind: how many files of it were left aside.
+    pub aside: BTreeMap<String, usize>,
+    /// What was decided about the set, where it could have been meant otherwise: sentences for its user.
+    pub notes: Vec<String>,
     /// The part that was read; None of a set that is stored in one piece, whichever
     /// part was asked for.
     pub split: Option<String>,
@@ -45,7 +54,37 @@ pub struct Provenance {
     pub reduced: Option<(usize, usize)>,
 }
 
+impl Provenance {
+    /// What a user has to know of the set: images left out, files left aside, what was decided.
+    pub fn told(&self) -> Vec<String> {
+        let mut told = Vec::new();
+        if self.skipped > 0 {
+            told.push(format!("{} images did not decode and were left out (--skip-bad)", self.skipped));
+        }
+        if !self.aside.is_empty() {
+            let counted: Vec<_> = self.aside.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+            told.push(format!("left aside: {}", counted.join(", ")));
+        }
+        told.extend(self.notes.iter().cloned());
+        told
+    }
+}
+
 impl ImageSet {
+    /// The images with the classes `names`, in which all of theirs are, by name: what is stored of a part of
+    /// a set may lack some. None where there are others.
+    pub fn among(mut self, names: &[String]) -> Option<Self> {
+        if let Targets::Classes { labels, names: own } = &mut self.targets
+            && own.as_slice() != names
+        {
+            let place = |name: &String| names.iter().position(|other| other == name);
+            let places = own.iter().map(place).collect::<Option<Vec<_>>>()?;
+            labels.iter_mut().for_each(|label| *label = places[*label as usize] as u32);
+            *own = names.to_vec();
+        }
+        Some(self)
+    }
+
     /// Number of images.
     pub fn len(&self) -> usize {
         self.images.dim().0
@@ -162,6 +201,19 @@ mod tests {
         assert!(numbered().thinned(0).is_empty());
         let real = ImageSet { targets: Targets::Real(Array2::zeros((10, 0))), ..numbered() };
         assert_eq!(real.thinned(3).targets.len(), 3);
+    }
+
+    #[test]
+    fn parts_take_the_classes_of_the_whole_by_name() {
+        let classes = |set: &ImageSet| match &set.targets {
+            Targets::Classes { labels, names } => (labels[..3].to_vec(), names.join(" ")),
+            Targets::Real(_) => panic!("classes"),
+        };
+        let among =
+            |names: &[&str]| numbered().among(&names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>());
+        assert_eq!(classes(&among(&["x", "b", "a"]).unwrap()), (vec![2, 1, 2], "x b a".to_owned()));
+        assert_eq!(classes(&among(&["a", "b"]).unwrap()), (vec![0, 1, 0], "a b".to_owned()));
+        assert!(among(&["a", "x"]).is_none());
     }
 
     #[test]

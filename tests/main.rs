@@ -1,4 +1,4 @@
-//! The binary as a user meets it. Index: `audit` (reports), `inspect` (numbers, JSON, pictures), `shortcuts` (cues of a data set), `sweep`,
+//! The binary as a user meets it. Index: `audit` (reports), `inspect` (numbers, JSON, pictures), `images` (what is read of image sets as people have them), `shortcuts` (cues of a data set), `sweep`,
 //! `slurm` and `export` (many runs, here, on a cluster, and by others' means), `containers`, `predict` (forecasts), `bad_input` (one clear error each), `train` (run
 //! directories of linear networks), `resnet` (those of deep ones) and `figures`
 //! (these need feature `torch`), `gpu` (the CPU's half of `gpu-check`), `readme` (its commands
@@ -44,6 +44,7 @@ mod golden_stimuli;
 mod golden_weights;
 #[cfg(feature = "torch")]
 mod gpu;
+mod images;
 mod inspect;
 #[cfg(feature = "torch")]
 mod kill;

@@ -1,6 +1,8 @@
 //! `domfreq evaluate`: loss and accuracy of a deep network, from a run or a file
 //! of weights.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use ndarray::Axis;
 use serde::Serialize;
@@ -31,6 +33,12 @@ struct Report {
     /// How pixels were normalised.
     normalize: Normalize,
     samples: usize,
+    /// Images that did not decode (--skip-bad).
+    skipped: usize,
+    /// Files that were left aside, by kind.
+    aside: BTreeMap<String, usize>,
+    /// What was decided about the images.
+    notes: Vec<String>,
     /// Mean loss per image.
     loss: f64,
     /// Share of images that are right; null without classes.
@@ -88,6 +96,9 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         split: set.source.split.clone(),
         normalize: config.data.normalize(),
         samples: count,
+        skipped: set.source.skipped,
+        aside: set.source.aside.clone(),
+        notes: set.source.notes.clone(),
         loss,
         accuracy,
         interval: accuracy.map(|a| Rate::new((a * count as f64).round() as u64, count as u64).interval),

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::prepared;
+use super::{load, prepared};
 use crate::data::{self, Outputs, Samples, Spec};
 use crate::error::Error;
 use crate::field::{ImageSet, Targets};
@@ -11,7 +11,7 @@ use crate::train::deep::Pixels;
 
 /// The prepared training samples, and the images as they were stored.
 pub fn training_set<I, T>(config: &Config<I, T>) -> Result<(Samples, Pixels)> {
-    let set = data::load(&config.data.spec, &config.data.options())?;
+    let set = load(&config.data.spec, &config.data.options())?;
     let pixels = Pixels::new(set.images.view());
     Ok((prepared(set, &config.data)?, pixels))
 }
@@ -43,7 +43,7 @@ pub fn named_split<I, T>(
 ) -> Result<ImageSet> {
     let mut options = data::Options { sample, ..config.data.options() };
     (options.split, options.limit, options.limit_per_class) = (split.to_owned(), config.eval.limit, None);
-    let set = data::load(&config.data.spec, &options)?;
+    let set = load(&config.data.spec, &options)?;
     if set.source.split.is_none() && split != config.data.split {
         let expected = format!("a set with a split '{split}'");
         let train = &config.data.split;
@@ -56,12 +56,14 @@ pub fn named_split<I, T>(
         Targets::Classes { names, .. } => names.clone(),
         Targets::Real(y) => (0..y.ncols()).map(|i| i.to_string()).collect(),
     };
-    if set.shape() != samples.shape || names != samples.names {
+    let shape = set.shape();
+    let among = if shape == samples.shape { set.among(&samples.names) } else { None };
+    let Some(set) = among.filter(|set| set.targets.outputs() == samples.names.len()) else {
         let of =
             |[c, h, w]: [usize; 3], names: &[String]| format!("{c}x{h}x{w} images of {}", names.join(", "));
         let expected = format!("{}, as in training", of(samples.shape, &samples.names));
-        return Err(Error::input(format_args!("{key}, {split}"), expected, of(set.shape(), &names)).into());
-    }
+        return Err(Error::input(format_args!("{key}, {split}"), expected, of(shape, &names)).into());
+    };
     Ok(set)
 }
 
@@ -79,6 +81,10 @@ pub fn for_outputs(
         outputs.check(count)?;
         return Ok(outputs.matched(set)?);
     }
+    // Of classes without samples it counts how many there are, as of the network's outputs.
+    let stored = set.source.stored.clone();
+    let set =
+        if stored.len() == count { set.among(&stored).expect("some of these are its names") } else { set };
     if let Targets::Classes { names, .. } = &set.targets
         && names.len() != count
     {

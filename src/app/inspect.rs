@@ -1,5 +1,6 @@
 //! `domfreq inspect`: the modes of a data set, without any training.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -31,6 +32,8 @@ struct Report<'a> {
     scale: &'a [f64],
     decoder: Option<&'a str>,
     skipped: usize,
+    aside: &'a BTreeMap<String, usize>,
+    notes: &'a [String],
     modes: Vec<ModeReport>,
 }
 
@@ -76,6 +79,8 @@ pub fn run(args: &InspectArgs) -> Result<()> {
         scale: &samples.scale,
         decoder: samples.source.decoder.as_deref(),
         skipped: samples.source.skipped,
+        aside: &samples.source.aside,
+        notes: &samples.source.notes,
         modes: (0..modes.len()).map(|i| mode_report(&modes, i)).collect(),
     };
     if let Some(dir) = &args.out {

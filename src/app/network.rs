@@ -280,7 +280,7 @@ mod loading {
 
     use super::*;
     use crate::app::images::{for_outputs, named_split, training_set};
-    use crate::app::{prepared, transform};
+    use crate::app::{load, prepared, transform};
     use crate::audit::net::Net;
     use crate::audit::parts::large;
     use crate::blueprint::{Architecture, Size};
@@ -390,7 +390,7 @@ mod loading {
             let (limit, sample) = which.drawn(args.data.limit, args.data.limit, config.data.size);
             config.data.limit = limit;
             let options = data::Options { labels: which.labels, sample, ..config.data.options() };
-            let set = which.fewer(data::load(&config.data.spec, &options)?, args);
+            let set = which.fewer(load(&config.data.spec, &options)?, args);
             Ok(match self.dict.channels() {
                 Some(channels) if !self.is_program() => set.repeated(channels),
                 _ => set,

@@ -117,6 +117,11 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
     Ok(set)
 }
 
+/// Whether there is a version of the set in the directory `dir`.
+pub(super) fn is_there(dir: &Path) -> bool {
+    find(dir).is_ok()
+}
+
 fn find(dir: &Path) -> Result<(PathBuf, Version)> {
     if !dir.is_dir() {
         return Err(Error::input(dir.display(), "a directory with CIFAR-10 or CIFAR-100", "none"));
@@ -316,15 +321,20 @@ mod tests {
         fs::write(ten.join("batches.meta"), names_pickle("label_names", 10)).unwrap();
         let set = load(dir.path().join("ten").to_str().unwrap(), &Options::default()).unwrap();
         let (labels, names) = labels_and_names(&set);
-        assert_eq!((labels, names[9].as_str()), (&[0, 9, 1, 9, 2, 9, 3, 9, 4, 9][..], "c9"));
+        // Classes without samples are none, and the others keep their names.
+        assert_eq!(
+            (labels, names.join(" ")),
+            (&[0, 5, 1, 5, 2, 5, 3, 5, 4, 5][..], "c0 c1 c2 c3 c4 c9".into())
+        );
+        assert!(set.source.notes[0].starts_with("4 of 10 classes without samples: c5, c6, c7, c8"));
+        assert_eq!(set.source.stored.len(), 10);
         check_pixels(&set, 7, 103);
 
         let hundred = dir.path().join("hundred");
         fs::create_dir_all(&hundred).unwrap();
         fs::write(hundred.join("train"), python2("fine_labels", &[99, 0], &[5, 6])).unwrap();
         let set = load(hundred.to_str().unwrap(), &Options::default()).unwrap();
-        assert_eq!(labels_and_names(&set).0, [99, 0]);
-        assert_eq!(labels_and_names(&set).1.len(), 100);
+        assert_eq!(labels_and_names(&set), (&[1, 0][..], &["0".to_owned(), "99".to_owned()][..]));
         check_pixels(&set, 1, 6);
         fs::write(hundred.join("meta"), names_pickle("fine_label_names", 99)).unwrap();
         assert!(refusal(&hundred, &Options::default()).contains("100 names"));
@@ -341,7 +351,7 @@ mod tests {
             [40usize, 99].iter().flat_map(|&i| [vec![7, i as u8], pixels(i)].concat()).collect();
         fs::write(dir.path().join("train.bin"), &bytes).unwrap();
         let set = load(dir.path().to_str().unwrap(), &Options::default()).unwrap();
-        assert_eq!(labels_and_names(&set).0, [40, 99]);
+        assert_eq!(labels_and_names(&set), (&[0, 1][..], &["40".to_owned(), "99".to_owned()][..]));
         check_pixels(&set, 1, 99);
         assert!(
             refusal(dir.path(), &Options { split: "test".into(), ..Options::default() }).contains("test.bin")

@@ -1,70 +1,81 @@
-//! `folder:DIR`: one directory per class, JPEG and PNG files in it.
+//! `folder:DIR`: one directory per class, images in it.
 //!
 //! The classes are the sorted names of the directories. The stored order goes
 //! round them: the first file of each class, then the second of each, and so
 //! on (by sorted file name), so that `--limit` keeps all classes.
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::decode::{Item, Payload, decode_all, magic};
+use super::decode::{self, Item, Payload, decode_all};
 use super::select::select;
-use super::{Options, spec};
+use super::{Options, spec, split};
 use crate::error::{Error, Result, listed};
 use crate::field::ImageSet;
-
-const SPLITS: [&str; 4] = ["train", "test", "val", "validation"];
 
 /// In the registry of sources.
 pub const KIND: spec::Kind = spec::Kind::read("folder", "DIR", load);
 
 /// Reads the images in `DIR/<split>/<class>/` or, without a directory of that
-/// name, in `DIR/<class>/`. What counts is how a file begins, not how its name
-/// ends: files that are no JPEG or PNG are left aside and counted in the
-/// description, directories below a class as well. Hidden ones do not exist.
+/// name or of one that means the same ([`super::split`]), in `DIR/<class>/`, and in the directories below
+/// them. A directory without images is no class. A file is an image where it begins like one (JPEG, PNG, WebP, TIFF, BMP, GIF), or
+/// has the name of one: then it is a bad one. Others are left aside and counted by kind. Hidden ones do not
+/// exist.
 ///
 /// Without `options.labels` there need be no directories: images of `DIR` itself are
 /// read as well, those of each directory taking their turn, and a directory may have
 /// none.
 ///
 /// # Errors
-/// No directories, a class without images, directories of other splits only;
+/// No directories, fewer than two with images, directories of other splits only;
 /// and those of [`decode_all`].
 pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
-    let (root, split) = split_root(Path::new(arg), options)?;
+    let Part { root, split, mut notes } = split_root(Path::new(arg), options)?;
     let (mut classes, own) = entries(&root)?;
-    let mut names: Vec<String> = classes.iter().map(|dir| name(dir)).collect();
     if options.labels && classes.is_empty() {
-        let found = if pictures(own)?.0.is_empty() { "none" } else { "images alone, which have no labels" };
+        let found =
+            if pictures(own)?.images.is_empty() { "none" } else { "images alone, which have no labels" };
         return Err(Error::input(root.display(), "one directory per class", found));
     }
     if !options.labels {
         classes.push(root.clone());
-        names.push(".".to_owned());
     }
-    let mut ignored = 0;
-    let mut images = Vec::with_capacity(classes.len());
+    // What stands beside the directories of classes belongs to none of them.
+    let mut aside = if options.labels { pictures(own)?.all_aside() } else { BTreeMap::new() };
+    let (mut images, mut names, mut empty, mut below) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for dir in &classes {
-        let (directories, files) = entries(dir)?;
-        let directories = if *dir == root { 0 } else { directories.len() };
-        let (pictures, others) = pictures(files)?;
-        if pictures.is_empty() && options.labels {
-            let found = format!("none among {} entries", directories + others);
-            return Err(Error::input(dir.display(), "JPEG or PNG files", found));
+        let mut files = Vec::new();
+        if *dir == root {
+            files = entries(dir)?.1;
+        } else {
+            below += files_below(dir, DEEPEST, &mut files)?;
         }
-        ignored += directories + others;
-        images.push(pictures);
+        let pictures = pictures(files)?;
+        add(&mut aside, &pictures.aside);
+        if pictures.images.is_empty() && options.labels {
+            empty.push(format!("{} has {}", name(dir), pictures.found()));
+            continue;
+        }
+        names.push(if *dir == root { ".".to_owned() } else { name(dir) });
+        images.push(pictures.images);
+    }
+    if !empty.is_empty() {
+        if images.len() < 2 {
+            let found = format!("{} ({})", images.len(), listed(&empty));
+            return Err(Error::input(root.display(), "images of at least 2 classes", found));
+        }
+        notes.push(format!("directories without images are no classes: {}", listed(&empty)));
+    }
+    if below > 0 && options.labels {
+        notes.push(format!("images in {below} directories below those of classes are of these classes"));
     }
     let count: usize = images.iter().map(Vec::len).sum();
     if count == 0 {
-        return Err(Error::input(
-            root.display(),
-            "JPEG or PNG files",
-            format!("none among {ignored} entries"),
-        ));
+        let found = Pictures { images: Vec::new(), aside }.found();
+        return Err(Error::input(root.display(), "images", found));
     }
 
     let longest = images.iter().map(Vec::len).max().unwrap_or(0);
@@ -84,35 +95,84 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
     if options.labels {
         description += &format!(" of {} classes", names.len());
     }
+    let ignored: usize = aside.values().sum();
     if ignored > 0 {
         description += &format!(", {ignored} other entries left aside");
     }
-    let mut set = decode_all(&items, selection.names, description, place, options)?;
+    let mut set = decode_all(&items, selection.names.clone(), description, place, options)?;
+    selection.tell(&mut set.source);
     set.source.split = split;
+    set.source.aside = aside;
+    set.source.notes.extend(notes);
     Ok(set)
 }
 
-// Where the images are, and which split that is, if there are any.
-fn split_root(dir: &Path, options: &Options) -> Result<(PathBuf, Option<String>)> {
-    let split = &options.split;
-    let inner = dir.join(split);
-    // A class may have the name of a split; a split holds directories, a class images.
-    if inner.is_dir() && (!options.labels || !entries(&inner)?.0.is_empty()) {
-        return Ok((inner, Some(split.to_owned())));
+// Directories in one another, below one of a class.
+const DEEPEST: usize = 8;
+
+// The files in `dir` and below it, sorted by path; how many directories with files are below it.
+fn files_below(dir: &Path, deepest: usize, files: &mut Vec<PathBuf>) -> Result<usize> {
+    let (directories, own) = entries(dir)?;
+    files.extend(own);
+    let mut below = 0;
+    for directory in directories.iter().filter(|_| deepest > 0) {
+        below += usize::from(!entries(directory)?.1.is_empty());
+        below += files_below(directory, deepest - 1, files)?;
     }
+    Ok(below)
+}
+
+// Where the images are.
+struct Part {
+    root: PathBuf,
+    // Which split that is, if there are any.
+    split: Option<String>,
+    notes: Vec<String>,
+}
+
+fn split_root(dir: &Path, options: &Options) -> Result<Part> {
+    let wanted = &options.split;
+    // A class may have the name of a split; a split holds directories, a class images.
+    let holds = |inner: &Path| -> Result<bool> { Ok(!options.labels || !entries(inner)?.0.is_empty()) };
     let (directories, _) = entries(dir)?;
+    let mut found = Vec::new();
+    for directory in directories.iter().filter(|d| split::is(&name(d), wanted)) {
+        if holds(directory)? {
+            found.push(directory);
+        }
+    }
+    let exact = found.iter().find(|d| name(d) == *wanted).copied();
+    if exact.is_none() && found.len() > 1 {
+        let found: Vec<_> = found.iter().map(|d| name(d)).collect();
+        return Err(Error::input(
+            dir.display(),
+            format!("one directory of the split '{wanted}'"),
+            listed(&found),
+        ));
+    }
+    if let Some(inner) = exact.or(found.first().copied()) {
+        let mut notes = Vec::new();
+        if exact.is_none() {
+            notes.push(format!("the split '{wanted}' is the directory {}", name(inner)));
+        }
+        // Archives that unpack into a directory of their own name.
+        let again = inner.join(name(inner));
+        let (inside, _) = entries(inner)?;
+        let root = if inside == [again.clone()] && holds(&again)? { again } else { inner.clone() };
+        return Ok(Part { root, split: Some(wanted.to_owned()), notes });
+    }
     // Directories of directories with the names of splits hold no class; where there need
     // be no classes, none of these names does.
     let mut others = Vec::new();
-    for directory in directories.iter().filter(|d| SPLITS.contains(&name(d).as_str())) {
-        if !options.labels || !entries(directory)?.0.is_empty() {
+    for directory in directories.iter().filter(|d| split::part_in(&name(d)).is_some()) {
+        if holds(directory)? {
             others.push(name(directory));
         }
     }
     if others.is_empty() {
-        return Ok((dir.to_path_buf(), None));
+        return Ok(Part { root: dir.to_path_buf(), split: None, notes: Vec::new() });
     }
-    Err(Error::input(dir.display(), format!("a directory of the split '{split}'"), listed(&others)))
+    Err(Error::input(dir.display(), format!("a directory of the split '{wanted}'"), listed(&others)))
 }
 
 pub(crate) fn name(path: &Path) -> String {
@@ -132,23 +192,62 @@ pub(crate) fn entries(dir: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     Ok(paths.into_iter().partition(|path| path.is_dir()))
 }
 
-// The images among files, and how many others there are.
-pub(crate) fn pictures(files: Vec<PathBuf>) -> Result<(Vec<PathBuf>, usize)> {
-    let all = files.len();
-    let found = files
-        .into_par_iter()
-        .map(|file| Ok(is_image(&file)?.then_some(file)))
-        .collect::<Result<Vec<Option<PathBuf>>>>()?;
-    let found: Vec<PathBuf> = found.into_iter().flatten().collect();
-    let others = all - found.len();
-    Ok((found, others))
+/// The images among files, and what the others are: how many of each kind.
+pub(crate) struct Pictures {
+    pub images: Vec<PathBuf>,
+    pub aside: BTreeMap<String, usize>,
 }
 
-fn is_image(path: &Path) -> Result<bool> {
-    let mut start = Vec::new();
-    let file = File::open(path).map_err(Error::io(path, "open"))?;
-    file.take(8).read_to_end(&mut start).map_err(Error::io(path, "read"))?;
-    Ok(magic(&start).is_some())
+impl Pictures {
+    /// What there is in place of images, for errors.
+    pub fn found(&self) -> String {
+        let counted: Vec<_> = self.aside.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        if counted.is_empty() { "none".to_owned() } else { format!("none, but {}", counted.join(", ")) }
+    }
+
+    /// Counts directories in which nothing is looked for.
+    pub fn count_directories(&mut self, directories: &[PathBuf]) {
+        if !directories.is_empty() {
+            *self.aside.entry("directories".to_owned()).or_default() += directories.len();
+        }
+    }
+
+    // All of it where no images are looked for.
+    fn all_aside(mut self) -> BTreeMap<String, usize> {
+        if !self.images.is_empty() {
+            *self.aside.entry("images in no class".to_owned()).or_default() += self.images.len();
+        }
+        self.aside
+    }
+}
+
+/// Adds up how many there are of each kind.
+pub(crate) fn add(to: &mut BTreeMap<String, usize>, more: &BTreeMap<String, usize>) {
+    more.iter().for_each(|(kind, count)| *to.entry(kind.clone()).or_default() += count);
+}
+
+pub(crate) fn pictures(files: Vec<PathBuf>) -> Result<Pictures> {
+    let looked_at = files
+        .into_par_iter()
+        .map(|file| {
+            let start = match File::open(&file) {
+                Ok(open) => decode::start(open).map_err(Error::io(&file, "read"))?,
+                // A link to nothing is a bad image where it is called one.
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+                Err(e) => return Err(Error::io(&file, "open")(e)),
+            };
+            let other = (!decode::is_meant(&file, &start)).then(|| decode::other(&file, &start));
+            Ok((file, other))
+        })
+        .collect::<Result<Vec<(PathBuf, Option<String>)>>>()?;
+    let mut pictures = Pictures { images: Vec::with_capacity(looked_at.len()), aside: BTreeMap::new() };
+    for (file, other) in looked_at {
+        match other {
+            None => pictures.images.push(file),
+            Some(kind) => *pictures.aside.entry(kind).or_default() += 1,
+        }
+    }
+    Ok(pictures)
 }
 
 #[cfg(test)]
@@ -173,8 +272,10 @@ mod tests {
             put(dir.path(), file, &png(2, 3, value));
         }
         put(dir.path(), "a/notes.txt", b"not a picture");
+        put(dir.path(), "c/photo.HEIC", b"\0\0\0\x18ftypheic");
+        put(dir.path(), "loose.png", &png(2, 3, 1));
         put(dir.path(), "a/.hidden", b"");
-        put(dir.path(), "readme.md", b"");
+        put(dir.path(), "readme.md", b"x");
         let path = dir.path().to_str().unwrap();
         let set = load(path, &Options::default()).unwrap();
         assert_eq!(set.images.dim(), (6, 1, 2, 3));
@@ -182,7 +283,8 @@ mod tests {
         assert_eq!(values, [30.0, 10.0, 50.0, 20.0, 60.0, 40.0]);
         let Targets::Classes { labels, names } = &set.targets else { panic!("classes") };
         assert_eq!((labels.as_slice(), names.join("")), (&[0, 1, 2, 1, 2, 1][..], "abc".to_owned()));
-        assert!(set.source.description.contains("1 other"), "{}", set.source.description);
+        assert!(set.source.description.contains("4 other"), "{}", set.source.description);
+        assert_eq!(set.source.told(), ["left aside: 1 .md, 1 .txt, 1 HEIC, 1 images in no class"]);
 
         let three = load(path, &Options { limit: Some(3), ..Options::default() }).unwrap();
         let Targets::Classes { labels, .. } = &three.targets else { panic!("classes") };
@@ -246,7 +348,96 @@ mod tests {
         let empty = tempfile::tempdir().unwrap();
         put(empty.path(), "a/text", b"text");
         let text = refusal(empty.path(), &bare);
-        assert!(text.contains("JPEG or PNG files") && text.contains("none among 1"), "{text}");
+        assert!(text.contains("expected images") && text.contains("none, but 1 other files"), "{text}");
+    }
+
+    #[test]
+    fn splits_have_several_names_and_archives_a_folder_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        for (file, value) in [
+            ("seg_train/seg_train/a/1", 1),
+            ("seg_train/seg_train/b/1", 2),
+            ("Testing/a/1", 3),
+            ("Testing/b/1", 4),
+            ("valid/a/1", 5),
+            ("valid/b/1", 6),
+        ] {
+            put(dir.path(), file, &png(2, 3, value));
+        }
+        let of = |split: &str| {
+            load(dir.path().to_str().unwrap(), &Options { split: split.into(), ..Options::default() })
+        };
+        for (split, value, said) in
+            [("train", 1.0, "seg_train"), ("test", 3.0, "Testing"), ("validation", 5.0, "valid")]
+        {
+            let set = of(split).unwrap();
+            assert_eq!((set.len(), set.images[[0, 0, 0, 0]] * 255.0), (2, value), "{split}");
+            assert_eq!(set.source.split.as_deref(), Some(split));
+            assert_eq!(set.source.notes, [format!("the split '{split}' is the directory {said}")]);
+        }
+        assert!(of("extra").unwrap_err().to_string().contains("seg_train, valid"));
+        // The word itself comes first, and of others there must be one.
+        put(dir.path(), "val/a/1", &png(2, 3, 7));
+        put(dir.path(), "val/b/1", &png(2, 3, 8));
+        assert_eq!(of("val").unwrap().images[[0, 0, 0, 0]] * 255.0, 7.0);
+        assert!(of("validation").unwrap_err().to_string().contains("val, valid"));
+    }
+
+    #[test]
+    fn directories_below_a_class_are_of_it_and_those_without_images_are_none() {
+        let dir = tempfile::tempdir().unwrap();
+        for (file, value) in [("a/x/1.png", 1), ("a/2.png", 2), ("b/y/z/1.png", 3), ("c/1.png", 4)] {
+            put(dir.path(), file, &png(2, 3, value));
+        }
+        put(dir.path(), "__MACOSX/._a", b"x");
+        put(dir.path(), "notes/readme.txt", b"x");
+        let set = load(dir.path().to_str().unwrap(), &Options::default()).unwrap();
+        let Targets::Classes { labels, names } = &set.targets else { panic!("classes") };
+        assert_eq!((labels.as_slice(), names.join(" ")), (&[0, 1, 2, 0][..], "a b c".to_owned()));
+        let values: Vec<f32> = set.images.slice(ndarray::s![.., 0, 0, 0]).iter().map(|v| v * 255.0).collect();
+        assert_eq!(values, [2.0, 3.0, 4.0, 1.0]);
+        let notes = set.source.notes.join("; ");
+        assert!(notes.contains("no classes: __MACOSX has none, notes has none, but 1 .txt"), "{notes}");
+        assert!(notes.contains("images in 2 directories below"), "{notes}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn broken_links_are_bad_images() {
+        let dir = tempfile::tempdir().unwrap();
+        for file in ["a/1.png", "b/1.png"] {
+            put(dir.path(), file, &png(2, 3, 1));
+        }
+        std::os::unix::fs::symlink("/absent/photo.jpg", dir.path().join("a/2.jpg")).unwrap();
+        assert!(refusal(dir.path(), &Options::default()).contains("a/2.jpg"));
+        let skip = Options { skip_bad: true, ..Options::default() };
+        let set = load(dir.path().to_str().unwrap(), &skip).unwrap();
+        assert_eq!((set.len(), set.source.skipped), (2, 1));
+    }
+
+    #[test]
+    fn files_called_images_that_are_none_are_bad_ones() {
+        let dir = tempfile::tempdir().unwrap();
+        for (file, value) in [("a/1.png", 1), ("a/2.png", 2), ("b/1.png", 3)] {
+            put(dir.path(), file, &png(2, 3, value));
+        }
+        for (file, bytes, what) in [
+            ("b/x.jpg", &b"<!DOCTYPE html><html>"[..], "a web page"),
+            ("b/x.WEBP", b"", "an empty file"),
+            ("b/x.jpeg", b"version https://git-lfs.github.com/spec/v1", "a pointer of Git LFS"),
+        ] {
+            put(dir.path(), file, bytes);
+            let text = refusal(dir.path(), &Options::default());
+            assert!(text.contains(file) && text.contains(what) && text.contains("--skip-bad"), "{text}");
+            let skip = Options { skip_bad: true, ..Options::default() };
+            let set = load(dir.path().to_str().unwrap(), &skip).unwrap();
+            assert_eq!((set.len(), set.source.skipped), (3, 1));
+            std::fs::remove_file(dir.path().join(file)).unwrap();
+        }
+        // Sensor data begin like a TIFF, with a thumbnail.
+        put(dir.path(), "b/photo.NEF", b"II*\0\x08\0\0\0");
+        let set = load(dir.path().to_str().unwrap(), &Options::default()).unwrap();
+        assert_eq!((set.len(), set.source.aside), (3, [(".nef".to_owned(), 1)].into()));
     }
 
     #[test]
@@ -258,7 +449,10 @@ mod tests {
         assert!(refusal(dir.path(), &Options::default()).contains("at least 2 classes"));
         put(dir.path(), "b/text", b"text");
         let text = refusal(dir.path(), &Options::default());
-        assert!(text.contains("/b:") && text.contains("none among 1"), "{text}");
+        assert!(
+            text.contains("at least 2 classes") && text.contains("b has none, but 1 other files"),
+            "{text}"
+        );
         put(dir.path(), "b/1", &png(2, 3, 9));
         let text = refusal(dir.path(), &Options::default());
         assert!(text.contains("/a/1") && text.contains("/b/1") && text.contains("--size"), "{text}");

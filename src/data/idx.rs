@@ -3,7 +3,7 @@
 //!
 //! IDX: two zero bytes, the type (8 for unsigned bytes), the number of
 //! dimensions, then each of them as a big-endian u32, then the values in row
-//! order. Images are `[N, H, W]` or `[N, C, H, W]`, labels `[N]`. Pixels are
+//! order. Images are `[N, H, W]`, `[N, C, H, W]` or `[N, H, W, C]` ([`super::axes`]), labels `[N]`. Pixels are
 //! taken as stored (EMNIST stores its letters transposed).
 
 use std::io::Read;
@@ -13,7 +13,7 @@ use flate2::read::MultiGzDecoder;
 
 use super::decode::from_bytes;
 use super::select::numbered;
-use super::{Options, spec};
+use super::{Options, axes, spec};
 use crate::disk::extent::DEFLATE_RATIO;
 use crate::error::{Error, Result};
 use crate::field::ImageSet;
@@ -28,7 +28,7 @@ pub const KIND: spec::Kind = spec::Kind::read("idx", "IMAGES", load);
 
 /// Reads the images in the file `arg` and the labels in the file beside it:
 /// `train-images-idx3-ubyte.gz` goes with `train-labels-idx1-ubyte`, `.gz` or
-/// not, and with a dot or a dash before `idx1`. The split is in the file's
+/// not, and with a dot or a dash before `idx1`; `options.labels_at` names another. The split is in the file's
 /// name, so `options.split` has no say here. Classes are named "0", "1", …
 ///
 /// # Errors
@@ -39,17 +39,13 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
     let path = Path::new(arg);
     let images = read(path, &[3, 4])?;
     let labels = if options.reads_labels() {
-        let beside = labels_beside(path)?;
+        let beside =
+            options.labels_at.as_ref().map_or_else(|| labels_beside(path), |file| Ok(file.into()))?;
         Some((read(&beside, &[1])?.data, beside))
     } else {
         None
     };
-    let shape = match *images.shape.as_slice() {
-        [_, c, h, w] => [c, h, w],
-        [_, h, w] => [1, h, w],
-        // `read` lets no other number of dimensions through
-        _ => return Err(Error::input(arg, "3 or 4 dimensions", images.shape.len())),
-    };
+    let axes = axes::of(arg, &images.shape, true, options.layout)?;
     let labels: Vec<u32> = match labels {
         Some((labels, path)) if labels.len() != images.shape[0] => {
             let expected = format!("{} labels, one for each image", images.shape[0]);
@@ -58,10 +54,27 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
         Some((labels, _)) => labels.into_iter().map(u32::from).collect(),
         None => vec![0; images.shape[0]],
     };
-    let size: usize = shape.iter().product();
+    let size: usize = images.shape[1..].iter().product();
     let description = format!("idx, {}", path.file_name().unwrap_or_default().to_string_lossy());
-    let record = |i: usize| &images.data[i * size..(i + 1) * size];
-    from_bytes(&labels, &numbered(&labels), shape, record, description, options)
+    let (channels, rows, columns) = axes.places;
+    let shape = [axes.channels, images.shape[rows], images.shape[columns]];
+    let planar = if channels == Some(3) { planar(&images, shape, size) } else { images.data };
+    let size = if channels == Some(3) { shape.iter().product() } else { size };
+    let record = |i: usize| &planar[i * size..][..shape.iter().product()];
+    let mut set = from_bytes(&labels, &numbered(&labels), shape, record, description, options)?;
+    set.source.notes.extend(axes.notes);
+    Ok(set)
+}
+
+// The first channels of images whose channels come last, planar.
+fn planar(images: &Idx, [channels, rows, columns]: [usize; 3], size: usize) -> Vec<u8> {
+    let stride = images.shape[3];
+    let image = |image: &[u8]| -> Vec<u8> {
+        (0..channels).flat_map(|c| image.iter().skip(c).step_by(stride)).copied().collect()
+    };
+    let planar: Vec<u8> = images.data.chunks_exact(size.max(1)).flat_map(image).collect();
+    debug_assert_eq!(planar.len(), images.shape[0] * channels * rows * columns);
+    planar
 }
 
 fn labels_beside(images: &Path) -> Result<PathBuf> {
@@ -282,6 +295,33 @@ mod tests {
         }
         assert!(refuse("pictures").contains("'images'"));
         assert!(load("/absent/images", &Options::default()).unwrap_err().to_string().contains("cannot read"));
+    }
+
+    #[test]
+    fn channels_are_found_and_labels_may_be_anywhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let data: Vec<u8> = (0..2 * 5 * 6 * 4).map(|i| i as u8).collect();
+        let labels = idx(&[2], &[1, 0]);
+        let path =
+            write(dir.path(), ("my-images-idx4-ubyte", &idx(&[2, 5, 6, 4], &data)), ("kinds", &labels));
+        assert!(load(&path, &Options::default()).unwrap_err().to_string().contains("labels beside it"));
+        let at = dir.path().join("kinds").display().to_string();
+        let options = Options { labels_at: Some(at), ..Options::default() };
+        let set = load(&path, &options).unwrap();
+        assert_eq!(set.images.dim(), (2, 3, 5, 6));
+        // Row 4, column 1, channel 2 of the second image.
+        assert_eq!(set.images[[1, 2, 4, 1]], f32::from(data[(5 + 4) * 24 + 4 + 2]) / 255.0);
+        assert!(set.source.notes[0].contains("alpha"));
+        let Targets::Classes { labels, .. } = &set.targets else { panic!("classes") };
+        assert_eq!(labels, &[1, 0]);
+
+        let volume =
+            write(dir.path(), ("v-images-idx4-ubyte", &idx(&[2, 5, 6, 7], &[0; 420])), ("l", &labels_file()));
+        assert!(load(&volume, &options).unwrap_err().to_string().contains("--layout"));
+    }
+
+    fn labels_file() -> Vec<u8> {
+        idx(&[2], &[0, 1])
     }
 
     proptest! {

@@ -7,6 +7,7 @@
 //! A new source is a module with a `KIND` and a line in the registry in [`spec`].
 
 pub mod args;
+pub mod axes;
 mod blur;
 pub mod cifar;
 pub mod conflict;
@@ -15,6 +16,7 @@ pub mod decode;
 pub mod filtered;
 pub mod folder;
 pub mod idx;
+pub mod label_column;
 pub mod leaves;
 pub mod npz;
 pub mod outputs;
@@ -26,12 +28,14 @@ pub mod select;
 pub mod shapes;
 pub mod shortcut;
 pub mod spec;
+pub mod split;
 pub mod spread;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod textures;
 
-pub use decode::Interpolation;
+pub use axes::AxisOrder;
+pub use decode::{Exif, Interpolation};
 pub use outputs::Outputs;
 pub use prepare::{Normalize, Samples, prepare};
 pub use reduce::Reduce;
@@ -61,6 +65,15 @@ pub struct Options {
     pub shorter: Option<usize>,
     /// How pixels between pixels are found.
     pub interpolation: Interpolation,
+    /// What is done with photos whose camera was turned.
+    pub exif: Exif,
+    /// The order of axes of arrays; as their lengths say without.
+    pub layout: Option<AxisOrder>,
+    /// What the numbers of arrays are divided by; without it 255 and 65535 for whole numbers of one and of two
+    /// bytes, and 1 for others.
+    pub divide_by: Option<f64>,
+    /// Where the labels are, for sources that have more than one place for them: a column, an array, a file.
+    pub labels_at: Option<String>,
     /// Where there is no `size`: to a moderate one, and images of different sizes to one.
     pub reduce: Option<Reduce>,
     /// Keep only these classes (by name or index), relabelled in this order.
@@ -84,6 +97,10 @@ impl Default for Options {
             size: None,
             shorter: None,
             interpolation: Interpolation::default(),
+            exif: Exif::default(),
+            layout: None,
+            divide_by: None,
+            labels_at: None,
             reduce: None,
             classes: Vec::new(),
             skip_bad: false,

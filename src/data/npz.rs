@@ -1,29 +1,30 @@
 //! `npz:FILE`: images and targets as numpy arrays.
 //!
-//! Images: `X`, `x`, `images` or `data`; targets: `y`, `Y`, `labels` or
-//! `targets`. Sets stored in parts have `x_train` and `y_train`, `X_train` and
+//! Images: `X`, `x`, `images`, `data` or `arr_0`; targets: `y`, `Y`, `labels`, `targets`, `target` or `arr_1`.
+//! Sets stored in parts have `x_train` and `y_train`, `X_train` and
 //! `y_train`, `train_images` and `train_labels`, `images_train` and
-//! `labels_train`, with the name of the split; those are looked for first.
+//! `labels_train`, with a name of the split ([`super::split`]); those are looked for first.
 //!
-//! Images are `(N, H, W)`, `(N, C, H, W)` or `(N, H, W, C)`; the last is meant
-//! where the last axis is 1 or 3 and the second one is neither. Bytes become
-//! value/255, u2 value/65535, f4 and f8 are taken as they are. Targets are
-//! class indices, integers `(N)` or `(N, 1)`, or real numbers `(N, K)`.
+//! Images are `(N, H, W)`, `(N, C, H, W)` or `(N, H, W, C)`, as their lengths say ([`super::axes`]) or
+//! `--layout` does; `(N, d)` where d is a square, or three. Bytes become value/255, u2 value/65535, other
+//! integers value/255 where all are bytes, floating-point numbers and truth values are taken as they are;
+//! `--divide-by` is another divisor. Targets are class indices, whole numbers or truth values `(N)` or `(N, 1)`,
+//! or one-hot `(N, K)`, or real numbers `(N, K)`.
 
 use std::path::Path;
 
-use ndarray::Array2;
+use ndarray::{Array2, Array4};
 
 use super::decode::{check_sides, render};
 use super::select::{label, numbered, select, select_real};
-use super::{Options, spec};
+use super::{Options, axes, spec, split};
 use crate::disk::input::Input;
 use crate::disk::npy::{self, Npy};
 use crate::disk::zip::Archive;
 use crate::error::{Error, Result, listed, shown};
 use crate::field::{ImageSet, Provenance, Targets};
 
-const WHOLE: [(&str, &str); 8] = [
+const WHOLE: [(&str, &str); 12] = [
     ("X", "y"),
     ("x", "y"),
     ("X", "Y"),
@@ -32,6 +33,10 @@ const WHOLE: [(&str, &str); 8] = [
     ("images", "targets"),
     ("data", "labels"),
     ("data", "targets"),
+    ("images", "target"),
+    ("data", "target"),
+    ("data", "y"),
+    ("arr_0", "arr_1"),
 ];
 // {} stands for the split.
 const IN_PARTS: [(&str, &str); 4] =
@@ -67,32 +72,53 @@ fn read(mut input: Input, options: &Options) -> Result<ImageSet> {
     }
     let archive = Archive::read(&mut input)?;
     let keys: Vec<&str> = archive.names().map(|name| name.strip_suffix(".npy").unwrap_or(name)).collect();
-    let (x, y, in_parts) = choose(&keys, &options.split, options.reads_labels()).ok_or_else(|| {
-        let split = &options.split;
-        let expected = format!("arrays X and y, or x_{split} and y_{split}, or images and labels");
+    let listed = || {
         let keys: Vec<String> = keys.iter().map(|key| shown(key)).collect();
-        input.wrong(expected, if keys.is_empty() { "none".to_owned() } else { listed(&keys) })
-    })?;
+        if keys.is_empty() { "none".to_owned() } else { listed(&keys) }
+    };
+    let said = options.labels_at.as_deref().filter(|_| options.reads_labels());
+    if let Some(key) = said.filter(|key| !keys.contains(key)) {
+        return Err(input.wrong(format!("an array {} (--labels)", shown(key)), listed()));
+    }
+    let (x, y, in_parts) = choose(&keys, &options.split, options.reads_labels() && said.is_none())
+        .ok_or_else(|| {
+            let split = &options.split;
+            let expected = format!("arrays X and y, or x_{split} and y_{split}, or images and labels");
+            input.wrong(expected, listed())
+        })?;
+    let y = said.map(str::to_owned).or(y);
     let images = npy::read(&archive, &mut input, &x)?;
     let stored = y.as_ref().map(|y| npy::read(&archive, &mut input, y)).transpose()?;
 
-    let scale = match (images.dtype.kind, images.dtype.size) {
-        (b'u', 1) => 255.0,
-        (b'u', 2) => 65535.0,
-        (b'f', 4 | 8) => 1.0,
-        _ => return Err(Error::input(&images.place, "dtype u1, u2, f4 or f8", images.dtype)),
-    };
-    let strides = images.strides();
-    // (length, stride) of channels, rows and columns
-    let axes = match (images.shape.as_slice(), strides.as_slice()) {
-        (&[_, h, w], &[_, sh, sw]) => [(1, 0), (h, sh), (w, sw)],
-        (&[_, h, w, c @ (1 | 3)], &[_, sh, sw, sc]) if !matches!(h, 1 | 3) => [(c, sc), (h, sh), (w, sw)],
-        (&[_, c, h, w], &[_, sc, sh, sw]) => [(c, sc), (h, sh), (w, sw)],
-        _ => {
-            let expected = "shape (N, H, W), (N, C, H, W) or (N, H, W, C)";
-            return Err(Error::input(&images.place, expected, format!("{:?}", images.shape)));
+    if let Some(divisor) = options.divide_by.filter(|s| !(s.is_finite() && *s > 0.0)) {
+        return Err(Error::input("--divide-by", "a number above 0", divisor));
+    }
+    let mut notes = Vec::new();
+    let whole = matches!(images.dtype.kind, b'u' | b'i');
+    let scale = match (options.divide_by, images.dtype.kind, images.dtype.size) {
+        (Some(scale), ..) => scale as f32,
+        (None, b'u', 1) => 255.0,
+        (None, b'u', 2) => 65535.0,
+        (None, b'u' | b'i', _) => {
+            let (low, high) = range(&images);
+            if low < 0.0 || high > 255.0 {
+                let expected =
+                    "bytes, 0 to 255, in whole numbers of another type (--divide-by S divides others)";
+                let found = format!("{low} to {high} in {}", images.dtype);
+                return Err(Error::input(&images.place, expected, found));
+            }
+            notes.push(format!("{} holds bytes as {}; they are divided by 255", images.place, images.dtype));
+            255.0
         }
+        _ => 1.0,
     };
+    let (strides, shape) = unflattened(&images, &mut notes);
+    let read = axes::of(&images.place, &shape, whole, options.layout)?;
+    notes.extend(read.notes);
+    // (length, stride) of channels, rows and columns
+    let of = |axis: usize| (shape[axis], strides[axis]);
+    let (channels, rows, columns) = read.places;
+    let axes = [(read.channels, channels.map_or(0, |axis| strides[axis])), of(rows), of(columns)];
     check_sides(axes.map(|(length, _)| length))?;
     if let Some(targets) = &stored
         && targets.shape.first() != Some(&images.shape[0])
@@ -105,9 +131,11 @@ fn read(mut input: Input, options: &Options) -> Result<ImageSet> {
         Some(array) => targets(array)?,
         None => Targets::Real(Array2::zeros((images.shape[0], 0))),
     };
+    let mut source = Provenance { notes, ..Provenance::default() };
     let (rows, targets) = match targets {
         Targets::Classes { labels, names } => {
             let selection = select(&labels, &names, options)?;
+            selection.tell(&mut source);
             (selection.rows, Targets::Classes { labels: selection.labels, names: selection.names })
         }
         Targets::Real(y) => {
@@ -138,13 +166,54 @@ fn read(mut input: Input, options: &Options) -> Result<ImageSet> {
     if let Some(y) = y {
         description += &format!(" and {y}");
     }
-    let split = in_parts.then(|| options.split.clone());
-    let reduced = options.reduced_to(axes.map(|(length, _)| length), &pixels);
-    Ok(ImageSet {
-        images: pixels,
-        targets,
-        source: Provenance { description, split, reduced, ..Provenance::default() },
-    })
+    if !whole && options.divide_by.is_none() {
+        source.notes.extend(beyond(&images.place, &pixels));
+    }
+    source.description = description;
+    source.split = in_parts.then(|| options.split.clone());
+    source.reduced = options.reduced_to(axes.map(|(length, _)| length), &pixels);
+    Ok(ImageSet { images: pixels, targets, source })
+}
+
+// The least and the largest number, 0 among them.
+fn range(array: &Npy) -> (f64, f64) {
+    let count = array.data.len() / array.dtype.size;
+    let numbers = (0..count).map(|at| array.number(at));
+    numbers.fold((0.0, 0.0), |(low, high), v| (f64::min(low, v), f64::max(high, v)))
+}
+
+// Strides and lengths of the axes, those of a row of pixels being the sides of a square and, where there are three
+// times as many, channels one after the other.
+fn unflattened(array: &Npy, notes: &mut Vec<String>) -> (Vec<usize>, Vec<usize>) {
+    let (strides, shape) = (array.strides(), array.shape.clone());
+    let &[count, length] = shape.as_slice() else { return (strides, shape) };
+    let side = |length: usize| Some(length.isqrt()).filter(|side| *side > 0 && side * side == length);
+    let (channels, side) = match (side(length), side(length / 3)) {
+        (Some(side), _) => (1, side),
+        (None, Some(side)) if length.is_multiple_of(3) => (3, side),
+        _ => return (strides, shape),
+    };
+    notes.push(format!(
+        "rows of {length} numbers in {} are read as {} of {side}×{side} pixels",
+        array.place,
+        if channels == 1 { "images" } else { "three channels, one after the other," }
+    ));
+    let [row, step] = [strides[0], strides[1]];
+    (vec![row, side * side * step, side * step, step], vec![count, channels, side, side])
+}
+
+// What is to be known of pixels that are not those of image files.
+fn beyond(place: &str, pixels: &Array4<f32>) -> Option<String> {
+    let (low, high) = pixels.iter().fold((0f32, 0f32), |(low, high), &v| (low.min(v), high.max(v)));
+    if low >= 0.0 && high <= 1.0 {
+        return None;
+    }
+    let way = if low >= 0.0 && high <= 255.0 && high > 2.0 {
+        "--divide-by 255 brings them there"
+    } else {
+        "--divide-by S divides them"
+    };
+    Some(format!("pixels of {place} are in {low} to {high}; those of image files are in 0 to 1 ({way})"))
 }
 
 // Names of images and, where they are to be read, targets, and whether the archive has
@@ -154,25 +223,65 @@ fn choose(keys: &[&str], split: &str, labels: bool) -> Option<(String, Option<St
         let y = (labels && keys.contains(&y.as_str())).then_some(y);
         (keys.contains(&x.as_str()) && y.is_some() == labels).then_some((x, y, parts))
     };
-    let in_parts = IN_PARTS.iter().map(|(x, y)| (x.replace("{}", split), y.replace("{}", split), true));
+    let words = split::words(split);
+    let in_parts = words
+        .iter()
+        .flat_map(|word| IN_PARTS.map(|(x, y)| (x.replace("{}", word), y.replace("{}", word), true)));
     let whole = WHOLE.iter().map(|&(x, y)| (x.to_owned(), y.to_owned(), false));
     in_parts.chain(whole).find_map(there)
 }
 
 fn targets(array: &Npy) -> Result<Targets> {
+    let classes = |labels: Vec<u32>| {
+        let names = numbered(&labels);
+        Ok(Targets::Classes { labels, names })
+    };
     match (array.dtype.kind, array.shape.as_slice()) {
-        (b'i' | b'u', &[count] | &[count, 1]) => {
-            let labels = (0..count)
-                .map(|i| {
-                    let value = array.integer(i);
-                    let place = || format!("{}: index {i}", array.place);
-                    label(value, None).map_err(|expected| Error::input(place(), expected, value))
-                })
-                .collect::<Result<Vec<u32>>>()?;
-            let names = numbered(&labels);
-            Ok(Targets::Classes { labels, names })
+        (b'i' | b'u' | b'b', &[count] | &[count, 1]) => {
+            let labels = (0..count).map(|i| {
+                let value = array.integer(i);
+                let place = || format!("{}: index {i}", array.place);
+                label(value, None).map_err(|expected| Error::input(place(), expected, value))
+            });
+            classes(labels.collect::<Result<Vec<u32>>>()?)
         }
-        (b'f', &[count, outputs]) if matches!(array.dtype.size, 4 | 8) => {
+        (b'f', &[count]) => {
+            let labels = (0..count).map(|i| {
+                let value = array.number(i);
+                let whole = (value.fract() == 0.0).then_some(value as i64).and_then(|v| label(v, None).ok());
+                let expected = "a class index, a whole number of at least 0 (real targets are (N, K))";
+                whole.ok_or_else(|| Error::input(format!("{}: index {i}", array.place), expected, value))
+            });
+            classes(labels.collect::<Result<Vec<u32>>>()?)
+        }
+        (b'i' | b'u' | b'b', &[count, outputs]) => {
+            let strides = array.strides();
+            let value = |i: usize, k: usize| array.integer(i * strides[0] + k * strides[1]);
+            let one = |i: usize| {
+                let mut ones = (0..outputs).filter(|&k| value(i, k) == 1);
+                let rest = (0..outputs).filter(|&k| value(i, k) == 0).count();
+                ones.next().filter(|_| ones.next().is_none() && rest + 1 == outputs).map(|k| k as u32)
+            };
+            match (0..count).map(one).collect::<Option<Vec<u32>>>() {
+                // Each class has its output, whichever have samples.
+                Some(labels) => {
+                    let names = (0..outputs).map(|k| k.to_string()).collect();
+                    Ok(Targets::Classes { labels, names })
+                }
+                None if (0..count).all(|i| (0..outputs).all(|k| matches!(value(i, k), 0 | 1))) => {
+                    Ok(Targets::Real(Array2::from_shape_fn((count, outputs), |(i, k)| value(i, k) as f32)))
+                }
+                None => {
+                    let expected = "a one in each row, or ones and zeros, or one class index for each image";
+                    Err(Error::input(
+                        &array.place,
+                        expected,
+                        format!("other numbers of shape {:?}", array.shape),
+                    ))
+                }
+            }
+        }
+        (b'f', &[count, outputs]) => {
             let strides = array.strides();
             let mut values = Array2::zeros((count, outputs));
             for ((i, k), out) in values.indexed_iter_mut() {
@@ -185,7 +294,7 @@ fn targets(array: &Npy) -> Result<Targets> {
             Ok(Targets::Real(values))
         }
         _ => {
-            let expected = "integer class indices (N) or real targets (N, K) of dtype f4 or f8";
+            let expected = "class indices (N), one-hot (N, K) or real targets (N, K)";
             let found = format!("dtype {} and shape {:?}", array.dtype, array.shape);
             Err(Error::input(&array.place, expected, found))
         }
@@ -201,6 +310,8 @@ mod tests {
     use std::fs::File;
     use std::io::Cursor;
     use std::path::Path;
+
+    use crate::data::AxisOrder;
 
     const LAYOUTS: &[u8] = include_bytes!("testdata/layouts.npz");
 
@@ -292,8 +403,162 @@ mod tests {
         assert_eq!(first(Archive::new().with("images", Array3::<u16>::from_elem(shape, 65535))), 1.0);
         assert_eq!(first(Archive::new().with("images", Array3::<f32>::from_elem(shape, -2.5))), -2.5);
         assert_eq!(first(Archive::new().with("images", Array3::<f64>::from_elem(shape.f(), 7.0))), 7.0);
-        let wrong = Archive::new().with("X", Array3::<i32>::zeros(shape)).with("y", labels(&[0, 1]));
-        assert!(wrong.refusal().contains("i4"));
+        // Bytes in wider types are bytes, and other numbers in them are none.
+        assert_eq!(first(Archive::new().with("data", Array3::<i64>::from_elem(shape, 51))), 0.2);
+        assert_eq!(first(Archive::new().with("images", Array3::<i8>::from_elem(shape, 51))), 0.2);
+        assert_eq!(first(Archive::new().with("images", Array3::<bool>::from_elem(shape, true))), 1.0);
+        for wide in [-1i32, 256] {
+            let wrong = Archive::new().with("X", Array3::from_elem(shape, wide)).with("y", labels(&[0, 1]));
+            let text = wrong.refusal();
+            assert!(text.contains("i4") && text.contains("--divide-by"), "{text}");
+        }
+        let half = stored(LAYOUTS, "half").unwrap();
+        assert_eq!((half.dtype.to_string().as_str(), half.number(47)), ("f2", 47.0));
+    }
+
+    #[test]
+    fn rows_of_pixels_are_squares() {
+        let load = |length: usize| {
+            let x = counted(&[2, length]);
+            Archive::new().with("data", x).with("target", labels(&[0, 1])).load(&Options::default())
+        };
+        let set = load(16).unwrap();
+        assert_eq!((set.shape(), set.images[[1, 0, 2, 1]]), ([1, 4, 4], 25.0 / 255.0));
+        assert!(set.source.notes[0].contains("rows of 16 numbers") && set.source.notes[0].contains("4×4"));
+        let set = load(27).unwrap();
+        assert_eq!((set.shape(), set.images[[0, 2, 1, 1]]), ([3, 3, 3], 22.0 / 255.0));
+        assert!(set.source.notes[0].contains("three channels"));
+        for length in [15, 6, 2] {
+            assert!(load(length).unwrap_err().to_string().contains("(N, H, W)"), "{length}");
+        }
+    }
+
+    #[test]
+    fn targets_of_any_type_are_classes_where_they_can_be() {
+        fn of<A: WritableElement, D: ndarray::Dimension>(y: Array<A, D>) -> Result<Targets> {
+            let archive = Archive::new().with("arr_0", counted(&[3, 2, 2])).with("arr_1", y);
+            archive.load(&Options::default()).map(|set| set.targets)
+        }
+        let classes = |targets: Targets| match targets {
+            Targets::Classes { labels, names } => (labels, names.join(" ")),
+            Targets::Real(_) => panic!("classes"),
+        };
+        assert_eq!(classes(of(ndarray::arr1(&[true, false, true])).unwrap()), (vec![1, 0, 1], "0 1".into()));
+        assert_eq!(classes(of(ndarray::arr1(&[1f32, 3.0, 1.0])).unwrap()), (vec![0, 1, 0], "1 3".into()));
+        let text = of(ndarray::arr1(&[1f64, 2.5, 0.0])).unwrap_err().to_string();
+        assert!(text.contains("index 1") && text.contains("2.5"), "{text}");
+        // One-hot, in integers.
+        let one_hot = of(ndarray::arr2(&[[0u8, 1, 0], [0, 0, 1], [0, 1, 0]])).unwrap();
+        assert_eq!(classes(one_hot), (vec![0, 1, 0], "1 2".into()));
+        // Several labels for an image.
+        let Targets::Real(y) = of(ndarray::arr2(&[[1i64, 1], [0, 0], [0, 1]])).unwrap() else {
+            panic!("real")
+        };
+        assert_eq!((y[[0, 1]], y[[1, 1]]), (1.0, 0.0));
+        assert!(of(ndarray::arr2(&[[1i64, 2], [0, 1], [0, 1]])).is_err());
+    }
+
+    #[test]
+    fn parts_are_found_under_names_that_mean_the_same() {
+        let archive = || {
+            Archive::new()
+                .with("train_images", counted(&[2, 2, 2]))
+                .with("train_labels", labels(&[0, 1]))
+                .with("val_images", counted(&[3, 2, 2]))
+                .with("val_labels", labels(&[0, 1, 1]))
+        };
+        for split in ["val", "validation", "valid"] {
+            let set = archive().load(&Options { split: split.into(), ..Options::default() }).unwrap();
+            assert_eq!((set.len(), set.source.split.as_deref()), (3, Some(split)));
+        }
+        assert!(archive().load(&Options { split: "test".into(), ..Options::default() }).is_err());
+    }
+
+    #[test]
+    fn pixels_beyond_those_of_files_are_said_and_divided_where_asked() {
+        let load = |value: f32, options: &Options| {
+            let x = Array3::from_elem((2, 2, 3), value);
+            Archive::new().with("X", x).with("y", labels(&[0, 1])).load(options).unwrap()
+        };
+        for (value, said) in
+            [(0.5, None), (1.0, None), (200.0, Some("--divide-by 255")), (-1.5, Some("--divide-by S"))]
+        {
+            let notes = load(value, &Options::default()).source.notes;
+            assert_eq!(notes.len(), usize::from(said.is_some()), "{notes:?}");
+            assert!(
+                said.is_none_or(|said| notes[0].contains(said) && notes[0].contains("0 to 1")),
+                "{notes:?}"
+            );
+        }
+        let divided = load(51.0, &Options { divide_by: Some(255.0), ..Options::default() });
+        assert_eq!((divided.images[[0, 0, 1, 1]], divided.source.notes.len()), (0.2, 0));
+        // Whole numbers have a divisor of their own, unless another is said.
+        let bytes = |options: &Options| {
+            let x = Array3::<u8>::from_elem((2, 2, 3), 10);
+            Archive::new().with("X", x).with("y", labels(&[0, 1])).load(options).unwrap().images[[0, 0, 0, 0]]
+        };
+        assert_eq!(bytes(&Options::default()), 10.0 / 255.0);
+        assert_eq!(bytes(&Options { divide_by: Some(10.0), ..Options::default() }), 1.0);
+        for wrong in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let x = Archive::new().with("X", counted(&[2, 2, 2])).with("y", labels(&[0, 1]));
+            let text =
+                x.load(&Options { divide_by: Some(wrong), ..Options::default() }).unwrap_err().to_string();
+            assert!(text.starts_with("--divide-by"), "{text}");
+        }
+    }
+
+    #[test]
+    fn volumes_are_refused_and_alpha_is_left_out() {
+        let of = |shape: &[usize], layout: Option<AxisOrder>| {
+            let archive = Archive::new().with("X", counted(shape)).with("y", labels(&[1, 0]));
+            archive.load(&Options { layout, ..Options::default() })
+        };
+        let text = of(&[2, 6, 7, 8], None).unwrap_err().to_string();
+        assert!(text.contains("--layout") && text.contains("[2, 6, 7, 8]"), "{text}");
+        assert_eq!(of(&[2, 6, 7, 8], Some(AxisOrder::Nchw)).unwrap().shape(), [6, 7, 8]);
+        assert_eq!(of(&[2, 6, 7, 8], Some(AxisOrder::Nhwc)).unwrap().shape(), [8, 6, 7]);
+        let both = of(&[2, 3, 5, 3], None).unwrap();
+        assert!(both.source.notes[0].contains("[2, 3, 5, 3] is read as images, channels, rows, columns"));
+        let rgba = of(&[2, 5, 6, 4], None).unwrap();
+        assert_eq!((rgba.shape(), rgba.images[[0, 2, 0, 1]]), ([3, 5, 6], 6.0 / 255.0));
+        assert!(rgba.source.notes[0].contains("alpha"), "{:?}", rgba.source.notes);
+    }
+
+    #[test]
+    fn labels_counted_from_one_make_no_empty_class() {
+        let archive = || Archive::new().with("X", counted(&[4, 2, 2])).with("y", labels(&[1, 2, 4, 1]));
+        let set = archive().load(&Options::default()).unwrap();
+        let Targets::Classes { labels: found, names } = &set.targets else { panic!("classes") };
+        assert_eq!((found.as_slice(), names.join(" ")), (&[0, 1, 2, 0][..], "1 2 4".to_owned()));
+        assert!(
+            set.source.notes[0].starts_with("2 of 5 classes without samples: 0, 3"),
+            "{:?}",
+            set.source.notes
+        );
+        // A limit leaves classes without samples, too: they are classes of the set.
+        let set = archive().load(&Options { limit: Some(2), ..Options::default() }).unwrap();
+        assert_eq!((set.len(), set.targets.outputs()), (2, 3));
+        // Chosen by name as they are stored.
+        let pick = Options { classes: vec!["4".into(), "1".into()], ..Options::default() };
+        let set = archive().load(&pick).unwrap();
+        let Targets::Classes { labels: found, names } = &set.targets else { panic!("classes") };
+        assert_eq!((found.as_slice(), names.join(" ")), (&[1, 0, 1][..], "4 1".to_owned()));
+    }
+
+    #[test]
+    fn another_array_of_labels_is_said_by_name() {
+        let archive = || {
+            Archive::new()
+                .with("X", counted(&[2, 2, 2]))
+                .with("y", labels(&[0, 1]))
+                .with("kind", labels(&[1, 0]))
+        };
+        let load =
+            |name: &str| archive().load(&Options { labels_at: Some(name.into()), ..Options::default() });
+        let Targets::Classes { labels: found, .. } = load("kind").unwrap().targets else { panic!("classes") };
+        assert_eq!(found, [1, 0]);
+        let text = load("kid").unwrap_err().to_string();
+        assert!(text.contains("an array kid (--labels)") && text.contains("X, y, kind"), "{text}");
     }
 
     #[test]
@@ -356,11 +621,11 @@ mod tests {
         assert!(text.contains("y: index 1") && text.contains("found -1"), "{text}");
         assert!(x().with("y", labels(&[0, 1 << 40])).refusal().contains("index 1"));
         assert!(x().with("y", labels(&[0, 0])).refusal().contains("at least 2 classes"));
-        assert!(x().with("y", ndarray::arr1(&[0.0f32, 1.0])).refusal().contains("integer class indices"));
+        assert!(x().with("y", ndarray::arr1(&[0.0f32, 1.5])).refusal().contains("a class index"));
         assert!(x().with("y", ndarray::arr2(&[[0.0f32], [f32::NAN]])).refusal().contains("(1, 0)"));
         assert!(
             Archive::new()
-                .with("X", counted(&[2, 2]))
+                .with("X", counted(&[2, 5]))
                 .with("y", labels(&[0, 1]))
                 .refusal()
                 .contains("(N, H, W)")

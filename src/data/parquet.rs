@@ -1,10 +1,10 @@
 //! `parquet:PATH`: images in Parquet files, one file or a folder of shards as
 //! Hugging Face lays them out.
 //!
-//! The columns are found by their types. Images: the `bytes` of a group, else a
-//! column of bytes that begin like a JPEG or PNG. Labels: an integer column,
-//! the one with a usual name if there are several. Class names come from the
-//! `huggingface` metadata where it is there, else they are "0", "1", ….
+//! Images: the `bytes` of a group, else a column of bytes that begin like an image. Labels: the column
+//! that `--labels` names or that has a usual name ([`super::label_column`]), of whole numbers (integers,
+//! truth values, floating-point numbers) or of texts, whose sorted names are the classes. Class names of
+//! numbers come from the `huggingface` metadata where it is there, else they are "0", "1", ….
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,17 +17,16 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 use rayon::prelude::*;
+use serde_json::Value;
 
 use super::decode::{Item, Payload, decode_all, magic};
+use super::label_column::{self, Choice, Holds, Stored};
 use super::select::{label, numbered, select};
-use super::{Options, spec};
+use super::{Options, spec, split};
 use crate::error::{Error, Result, listed};
 use crate::field::ImageSet;
 
-// In order of preference, where a file has several integer columns.
-const LABEL_NAMES: [&str; 7] = ["label", "labels", "fine_label", "class", "target", "y", "coarse_label"];
 const IMAGE_NAMES: [&str; 4] = ["image", "img", "images", "picture"];
-const SPLITS: [&str; 8] = ["train", "training", "test", "testing", "validation", "valid", "val", "dev"];
 const MAX_DEPTH: usize = 3;
 const BATCH: usize = 4096;
 
@@ -47,10 +46,7 @@ pub const KIND: spec::Kind = spec::Kind::read("parquet", "PATH", load);
 /// from, nulls, labels out of range, damaged files: with file and row.
 pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
     let (files, in_parts) = find_shards(Path::new(arg), &options.split)?;
-    let shards = files
-        .into_iter()
-        .map(|path| Shard::open(path, options.reads_labels()))
-        .collect::<Result<Vec<Shard>>>()?;
+    let shards = files.into_iter().map(|path| Shard::open(path, options)).collect::<Result<Vec<Shard>>>()?;
     let mut names: Option<Vec<String>> = None;
     for (i, shard) in shards.iter().enumerate() {
         if i > 0 && shard.names != names {
@@ -61,10 +57,23 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
     }
 
     // Sample k is row `starts[s] + row` over all shards.
-    let (mut labels, mut starts) = (Vec::new(), Vec::new());
+    let (mut labels, mut texts, mut starts) = (Vec::new(), Vec::new(), Vec::new());
     for shard in &shards {
-        starts.push(labels.len());
-        shard.guarded(|| shard.read_labels(&mut labels))?;
+        starts.push(labels.len() + texts.len());
+        match shard.guarded(|| shard.read_labels())? {
+            Labels::Classes(more) => labels.extend(more),
+            Labels::Texts(more) => texts.extend(more),
+        }
+    }
+    let mut notes: Vec<String> = shards[0].note.iter().cloned().collect();
+    if !texts.is_empty() {
+        if !labels.is_empty() {
+            let found = "numbers in some of its files and texts in others";
+            return Err(Error::input(arg, "labels of one type", found));
+        }
+        let (of_texts, sorted) = label_column::of_texts(&texts);
+        notes.push(format!("labels are texts; the classes are their sorted names: {}", listed(&sorted)));
+        (labels, names) = (of_texts, Some(sorted));
     }
     let selection = select(&labels, &names.unwrap_or_else(|| numbered(&labels)), options)?;
 
@@ -87,13 +96,15 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
         shards[s].row(row - starts[s])
     };
     let files = if shards.len() == 1 { "1 file".to_owned() } else { format!("{} files", shards.len()) };
-    let mut set = decode_all(&items, selection.names, format!("parquet, {files}"), place, options)?;
+    let mut set = decode_all(&items, selection.names.clone(), format!("parquet, {files}"), place, options)?;
+    selection.tell(&mut set.source);
+    set.source.notes.extend(notes);
     set.source.split = in_parts.then(|| options.split.clone());
     Ok(set)
 }
 
 // The files, and whether they are one part of several.
-fn find_shards(path: &Path, split: &str) -> Result<(Vec<PathBuf>, bool)> {
+fn find_shards(path: &Path, wanted: &str) -> Result<(Vec<PathBuf>, bool)> {
     if path.is_file() {
         return Ok((vec![path.to_path_buf()], false));
     }
@@ -103,24 +114,43 @@ fn find_shards(path: &Path, split: &str) -> Result<(Vec<PathBuf>, bool)> {
     if files.is_empty() {
         return Err(Error::input(path.display(), "a Parquet file or a folder of them", "none"));
     }
-    let splits: Vec<Option<String>> = files.iter().map(|file| split_of(file, split)).collect();
+    let splits: Vec<Option<String>> = files.iter().map(|file| split_of(file, wanted)).collect();
     let in_parts = splits.iter().any(Option::is_some);
     let chosen: Vec<&PathBuf> = if !in_parts {
         files.iter().collect()
     } else {
-        files.iter().zip(&splits).filter(|(_, s)| s.as_deref() == Some(split)).map(|(file, _)| file).collect()
+        // The word itself before others that mean the same, of which there must be one.
+        let there = |word: &&str| splits.iter().flatten().any(|split| split == word);
+        let alike: Vec<&str> = split::words(wanted).into_iter().filter(there).collect();
+        if alike.len() > 1 && alike[0] != wanted {
+            let expected = format!("files of the split '{wanted}', under one name");
+            return Err(Error::input(path.display(), expected, listed(&alike)));
+        }
+        let chosen = alike.first().copied();
+        files
+            .iter()
+            .zip(&splits)
+            .filter(|(_, split)| chosen.is_some() && split.as_deref() == chosen)
+            .map(|(file, _)| file)
+            .collect()
     };
     let Some(first) = chosen.first() else {
         let mut found: Vec<&String> = splits.iter().flatten().collect();
         found.sort();
         found.dedup();
-        return Err(Error::input(path.display(), format!("files of the split '{split}'"), listed(&found)));
+        return Err(Error::input(path.display(), format!("files of the split '{wanted}'"), listed(&found)));
     };
     if let Some(other) = chosen.iter().find(|file| file.parent() != first.parent()) {
         let found = format!("{} and {}", first.display(), other.display());
         return Err(Error::input(path.display(), "the shards of one set in one folder (name it)", found));
     }
     Ok((chosen.into_iter().map(|file| path.join(file)).collect(), in_parts))
+}
+
+/// Whether there are Parquet files in the folder `root`, or not far below it.
+pub(super) fn is_there(root: &Path) -> bool {
+    let mut files = Vec::new();
+    walk(root, Path::new(""), MAX_DEPTH, &mut files).is_ok() && !files.is_empty()
 }
 
 // Paths of the Parquet files, relative to `root`.
@@ -147,7 +177,8 @@ fn walk(root: &Path, below: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Re
 // The split that a path speaks of: a word of the file's name, else a folder.
 fn split_of(file: &Path, wanted: &str) -> Option<String> {
     let stem = file.file_stem()?.to_string_lossy().into_owned();
-    let known = |word: &&str| *word == wanted || SPLITS.contains(word);
+    let known = |word: &&str| *word == wanted || split::part(word).is_some();
+    let plain = |word: &str| if word == wanted { word.to_owned() } else { word.to_lowercase() };
     // NAME-00000-of-00002
     let sharded = stem.rsplit_once("-of-").and_then(|(head, count)| {
         let (name, index) = head.rsplit_once('-')?;
@@ -155,10 +186,15 @@ fn split_of(file: &Path, wanted: &str) -> Option<String> {
         (number(index) && number(count)).then_some(name)
     });
     let name = sharded.unwrap_or(&stem);
-    let word = std::iter::once(name).chain(name.split(['-', '_', '.'])).find(known).map(str::to_owned);
+    let word = std::iter::once(name).chain(name.split(['-', '_', '.'])).find(known).map(plain);
     word.or_else(|| {
         let folders = file.parent()?.components().map(|c| c.as_os_str().to_string_lossy().into_owned());
-        folders.collect::<Vec<_>>().into_iter().rev().find(|folder| known(&folder.as_str()))
+        folders
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+            .find(|folder| known(&folder.as_str()))
+            .map(|f| plain(&f))
     })
     .or_else(|| sharded.map(str::to_owned))
 }
@@ -169,11 +205,19 @@ struct Shard {
     image: usize,
     // None where it is not read
     label: Option<usize>,
+    // Whether its numbers must look like those of classes
+    guessed: bool,
+    note: Option<String>,
     names: Option<Vec<String>>,
 }
 
+enum Labels {
+    Classes(Vec<u32>),
+    Texts(Vec<String>),
+}
+
 impl Shard {
-    fn open(path: PathBuf, labels: bool) -> Result<Self> {
+    fn open(path: PathBuf, options: &Options) -> Result<Self> {
         let place = path.display().to_string();
         let file = File::open(&path).map_err(Error::io(&path, "open"))?;
         let len = file.metadata().map_err(Error::io(&path, "read"))?.len();
@@ -182,11 +226,17 @@ impl Shard {
             check_ranges(reader.metadata(), len, &place)?;
             let columns = reader.metadata().file_metadata().schema_descr().columns();
             let columns: Vec<&ColumnDescriptor> = columns.iter().map(AsRef::as_ref).collect();
-            let label = if labels { Some(find_label(&columns, &place)?) } else { None };
+            let features = features(reader.metadata());
+            let label = options
+                .reads_labels()
+                .then(|| find_label(&columns, features.as_ref(), &place, options.labels_at.as_deref()));
+            let (label, guessed, note) = match label.transpose()? {
+                Some(Choice { place, guessed, note }) => (Some(place), guessed, note),
+                None => (None, false, None),
+            };
             let image = find_image(&reader, &columns, &place)?;
-            let names =
-                label.and_then(|i| class_names(reader.metadata(), &columns[i].path().parts()[0].clone()));
-            Ok(Self { path: path.clone(), image, label, names, reader })
+            let names = label.and_then(|i| class_names(features.as_ref()?, &columns[i].path().parts()[0]));
+            Ok(Self { path: path.clone(), image, label, guessed, note, names, reader })
         })
     }
 
@@ -202,34 +252,54 @@ impl Shard {
         guarded(&self.place(), read)
     }
 
-    fn read_labels(&self, labels: &mut Vec<u32>) -> Result<()> {
-        let classes = self.names.as_ref().map(Vec::len);
+    fn read_labels(&self) -> Result<Labels> {
+        let Some(label_column) = self.label else {
+            let rows: usize =
+                (0..self.reader.num_row_groups()).map(|g| self.rows_of(g)).sum::<Result<_>>()?;
+            return Ok(Labels::Classes(vec![0; rows]));
+        };
+        match self.stored(label_column)? {
+            Stored::Texts(texts) => Ok(Labels::Texts(texts)),
+            stored @ Stored::Integers(_) if self.guessed && !stored.look_like_classes() => {
+                let column = self.reader.metadata().file_metadata().schema_descr().column(label_column);
+                let found = format!("{}, whose numbers do not repeat as those of classes do", column.name());
+                let expected = "a column of labels, called label (--labels says which it is)";
+                Err(Error::input(self.place(), expected, found))
+            }
+            Stored::Integers(values) => {
+                let classes = self.names.as_ref().map(Vec::len);
+                let checked = values.into_iter().enumerate().map(|(row, value)| {
+                    label(value, classes).map_err(|expected| Error::input(self.row(row), expected, value))
+                });
+                Ok(Labels::Classes(checked.collect::<Result<_>>()?))
+            }
+        }
+    }
+
+    // What the column of the labels holds.
+    fn stored(&self, label_column: usize) -> Result<Stored> {
+        let (mut integers, mut texts) = (Vec::new(), Vec::new());
         let mut row = 0;
         for group in 0..self.reader.num_row_groups() {
-            let Some(label_column) = self.label else {
-                labels.resize(labels.len() + self.rows_of(group)?, 0);
-                continue;
-            };
             let (mut column, rows) = self.column(group, label_column)?;
             let mut left = rows;
             while left > 0 {
-                let (values, valid) = self.integers(label_column, &mut column, left.min(BATCH))?;
+                let (values, valid) = self.values(label_column, &mut column, left.min(BATCH), row)?;
                 if valid.is_empty() {
                     return Err(self.short(group, rows, rows - left));
                 }
+                if let Some(null) = valid.iter().position(|valid| !valid) {
+                    return Err(Error::input(self.row(row + null), "a label", "null"));
+                }
                 left -= valid.len();
-                let mut values = values.into_iter();
-                for valid in valid {
-                    let Some(value) = valid.then(|| values.next()).flatten() else {
-                        return Err(Error::input(self.row(row), "a label", "null"));
-                    };
-                    let checked = label(value, classes);
-                    labels.push(checked.map_err(|expected| Error::input(self.row(row), expected, value))?);
-                    row += 1;
+                row += valid.len();
+                match values {
+                    Stored::Integers(more) => integers.extend(more),
+                    Stored::Texts(more) => texts.extend(more),
                 }
             }
         }
-        Ok(())
+        Ok(if texts.is_empty() { Stored::Integers(integers) } else { Stored::Texts(texts) })
     }
 
     // Images of `rows` (ascending, counted from the start of the file).
@@ -274,28 +344,71 @@ impl Shard {
         Ok((reader.map_err(|e| damaged(&self.place(), &e))?, rows))
     }
 
-    // Values that are there, and which of the rows have one.
-    fn integers(
+    // Values that are there, and which of the rows have one. `row` is the first one's, for errors.
+    fn values(
         &self,
         index: usize,
         column: &mut ColumnReader,
         count: usize,
-    ) -> Result<(Vec<i64>, Vec<bool>)> {
-        let (mut levels, mut wide) = (Vec::new(), Vec::new());
-        let read = match column {
+        row: usize,
+    ) -> Result<(Stored, Vec<bool>)> {
+        let mut levels = Vec::new();
+        // The values of a reader of any type.
+        macro_rules! read {
+            ($reader:expr) => {{
+                let mut values = Vec::new();
+                let read = $reader.read_records(count, Some(&mut levels), None, &mut values);
+                let (records, ..) = read.map_err(|e| damaged(&self.place(), &e))?;
+                (values, self.valid(index, &levels, records))
+            }};
+        }
+        let place = |valid: &[bool], at: usize| {
+            let there = valid.iter().enumerate().filter(|(_, valid)| **valid);
+            self.row(row + there.map(|(row, _)| row).nth(at).unwrap_or(0))
+        };
+        let whole = |values: Vec<f64>, valid: &[bool]| -> Result<Vec<i64>> {
+            let whole = |(at, value): (usize, f64)| {
+                let small = value.fract() == 0.0 && value.abs() < f64::from(1u32 << 31);
+                small
+                    .then_some(value as i64)
+                    .ok_or_else(|| Error::input(place(valid, at), "a label, a whole number", value))
+            };
+            values.into_iter().enumerate().map(whole).collect()
+        };
+        let (values, valid) = match column {
             ColumnReader::Int64ColumnReader(reader) => {
-                reader.read_records(count, Some(&mut levels), None, &mut wide)
+                let (values, valid) = read!(reader);
+                (Stored::Integers(values), valid)
             }
             ColumnReader::Int32ColumnReader(reader) => {
-                let mut narrow = Vec::new();
-                let read = reader.read_records(count, Some(&mut levels), None, &mut narrow);
-                wide.extend(narrow.into_iter().map(i64::from));
-                read
+                let (values, valid) = read!(reader);
+                (Stored::Integers(values.into_iter().map(i64::from).collect()), valid)
             }
-            _ => return Err(Error::input(self.place(), "integers", "another type")),
+            ColumnReader::BoolColumnReader(reader) => {
+                let (values, valid) = read!(reader);
+                (Stored::Texts(values.into_iter().map(|value: bool| value.to_string()).collect()), valid)
+            }
+            ColumnReader::FloatColumnReader(reader) => {
+                let (values, valid) = read!(reader);
+                let wide = values.into_iter().map(|value: f32| f64::from(value)).collect();
+                (Stored::Integers(whole(wide, &valid)?), valid)
+            }
+            ColumnReader::DoubleColumnReader(reader) => {
+                let (values, valid) = read!(reader);
+                (Stored::Integers(whole(values, &valid)?), valid)
+            }
+            ColumnReader::ByteArrayColumnReader(reader) => {
+                let (values, valid) = read!(reader);
+                let text = |(at, value): (usize, &ByteArray)| match std::str::from_utf8(value.data()) {
+                    Ok(text) => Ok(text.to_owned()),
+                    Err(_) => Err(Error::input(place(&valid, at), "a label, text in UTF-8", "other bytes")),
+                };
+                let texts = values.iter().enumerate().map(text).collect::<Result<Vec<String>>>()?;
+                (Stored::Texts(texts), valid)
+            }
+            _ => return Err(Error::input(self.place(), "labels, whole numbers or texts", "another type")),
         };
-        let (records, ..) = read.map_err(|e| damaged(&self.place(), &e))?;
-        Ok((wide, self.valid(index, &levels, records)))
+        Ok((values, valid))
     }
 
     // The next `count` values after `skip` of them; fewer at the end. `row` is
@@ -367,15 +480,34 @@ fn damaged(place: &str, error: &parquet::errors::ParquetError) -> Error {
     Error::input(place, "a complete Parquet file", error)
 }
 
-fn find_label(columns: &[&ColumnDescriptor], place: &str) -> Result<usize> {
-    let integer = |column: &ColumnDescriptor| {
-        matches!(column.physical_type(), Type::INT32 | Type::INT64)
-            && matches!(column.logical_type_ref(), None | Some(LogicalType::Integer(_)))
-            && column.path().parts().len() == 1
-            && column.max_rep_level() == 0
+fn find_label(
+    columns: &[&ColumnDescriptor],
+    features: Option<&Value>,
+    place: &str,
+    said: Option<&str>,
+) -> Result<Choice> {
+    let column = |column: &&ColumnDescriptor| {
+        let name = column.path().string();
+        let flat = column.path().parts().len() == 1 && column.max_rep_level() == 0;
+        let logical = column.logical_type_ref();
+        let converted = column.converted_type();
+        let text = matches!(logical, Some(LogicalType::String | LogicalType::Enum))
+            || matches!(converted, ConvertedType::UTF8 | ConvertedType::ENUM);
+        let holds = match column.physical_type() {
+            _ if !flat => Holds::Else,
+            Type::INT32 | Type::INT64 if matches!(logical, None | Some(LogicalType::Integer(_))) => {
+                Holds::Integers
+            }
+            Type::BOOLEAN => Holds::Integers,
+            Type::FLOAT | Type::DOUBLE => Holds::Numbers,
+            Type::BYTE_ARRAY if text => Holds::Texts,
+            _ => Holds::Else,
+        };
+        let classes = features.is_some_and(|features| class_names(features, &name).is_some());
+        label_column::Column { name, holds, classes }
     };
-    let found: Vec<usize> = (0..columns.len()).filter(|&i| integer(columns[i])).collect();
-    choose(columns, &found, &LABEL_NAMES, "integer column with the labels", place)
+    let columns: Vec<_> = columns.iter().map(column).collect();
+    label_column::choose(place, &columns, said)
 }
 
 fn find_image(
@@ -443,11 +575,16 @@ fn choose(
     Err(Error::input(place, expected, listed(&several)))
 }
 
-fn class_names(metadata: &ParquetMetaData, column: &str) -> Option<Vec<String>> {
+// What Hugging Face's datasets say of the columns.
+fn features(metadata: &ParquetMetaData) -> Option<Value> {
     let pairs = metadata.file_metadata().key_value_metadata()?;
     let text = pairs.iter().find(|pair| pair.key == "huggingface")?.value.as_ref()?;
-    let json: serde_json::Value = serde_json::from_str(text).ok()?;
-    let names = json.get("info")?.get("features")?.get(column)?.get("names")?.as_array()?;
+    let mut json: Value = serde_json::from_str(text).ok()?;
+    Some(json.get_mut("info")?.get_mut("features")?.take())
+}
+
+fn class_names(features: &Value, column: &str) -> Option<Vec<String>> {
+    let names = features.get(column)?.get("names")?.as_array()?;
     names.iter().map(|name| name.as_str().map(str::to_owned)).collect()
 }
 
@@ -455,7 +592,7 @@ fn class_names(metadata: &ParquetMetaData, column: &str) -> Option<Vec<String>> 
 mod tests {
     use super::*;
     use crate::field::Targets;
-    use parquet::data_type::{ByteArrayType, Int64Type};
+    use parquet::data_type::{BoolType, ByteArrayType, DoubleType, Int64Type};
     use parquet::file::properties::WriterProperties;
     use parquet::file::writer::SerializedFileWriter;
     use parquet::schema::parser::parse_message_type;
@@ -474,12 +611,18 @@ mod tests {
         // Values, and the definition levels of columns that may be null.
         Bytes(Vec<Vec<u8>>, Option<Vec<i16>>),
         Integers(Vec<i64>, Option<Vec<i16>>),
+        Truths(Vec<bool>),
+        Numbers(Vec<f64>),
     }
 
     fn write(path: &Path, schema: &str, groups: Vec<Vec<Column>>) {
+        write_as(path, schema, groups, parquet::basic::Compression::UNCOMPRESSED);
+    }
+
+    fn write_as(path: &Path, schema: &str, groups: Vec<Vec<Column>>, as_: parquet::basic::Compression) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         let schema = Arc::new(parse_message_type(schema).unwrap());
-        let properties = Arc::new(WriterProperties::builder().build());
+        let properties = Arc::new(WriterProperties::builder().set_compression(as_).build());
         let mut writer = SerializedFileWriter::new(File::create(path).unwrap(), schema, properties).unwrap();
         for columns in groups {
             let mut group = writer.next_row_group().unwrap();
@@ -489,6 +632,12 @@ mod tests {
                     Column::Bytes(values, levels) => {
                         let values: Vec<ByteArray> = values.into_iter().map(ByteArray::from).collect();
                         out.typed::<ByteArrayType>().write_batch(&values, levels.as_deref(), None).unwrap();
+                    }
+                    Column::Truths(values) => {
+                        out.typed::<BoolType>().write_batch(&values, None, None).unwrap();
+                    }
+                    Column::Numbers(values) => {
+                        out.typed::<DoubleType>().write_batch(&values, None, None).unwrap();
                     }
                     Column::Integers(values, levels) => {
                         out.typed::<Int64Type>().write_batch(&values, levels.as_deref(), None).unwrap();
@@ -624,6 +773,46 @@ mod tests {
     }
 
     #[test]
+    fn every_compression_is_read() {
+        use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
+
+        for compression in [
+            Compression::SNAPPY,
+            Compression::GZIP(GzipLevel::default()),
+            Compression::BROTLI(BrotliLevel::default()),
+            Compression::LZ4,
+            Compression::LZ4_RAW,
+            Compression::ZSTD(ZstdLevel::default()),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("a.parquet");
+            write_as(&path, PLAIN, vec![plain_group(0, 5)], compression);
+            assert_eq!(
+                values(&try_load(&path, &Options::default()).unwrap()),
+                [0, 1, 2, 3, 4],
+                "{compression}"
+            );
+        }
+    }
+
+    #[test]
+    fn splits_that_mean_the_same_are_found_unless_there_are_several() {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |name: &str, first: u8| write(&dir.path().join(name), PLAIN, vec![plain_group(first, 3)]);
+        put("train.parquet", 0);
+        put("Valid.parquet", 3);
+        put("extra.parquet", 6);
+        let of = |split: &str| try_load(dir.path(), &Options { split: split.into(), ..Options::default() });
+        assert_eq!(values(&of("validation").unwrap()), [3, 4, 5]);
+        assert_eq!(values(&of("val").unwrap()), [3, 4, 5]);
+        assert!(of("test").is_err());
+        put("dev.parquet", 9);
+        assert_eq!(values(&of("dev").unwrap()), [9, 10, 11]);
+        let text = of("validation").unwrap_err().to_string();
+        assert!(text.contains("under one name") && text.contains("valid, dev"), "{text}");
+    }
+
+    #[test]
     fn splits_in_names() {
         for (file, split) in [
             ("train-00000-of-00002.parquet", Some("train")),
@@ -667,17 +856,59 @@ mod tests {
             "message m { required binary a; required int64 b; required int64 c; }",
             vec![two(), ints(), ints()],
         );
-        assert!(found.contains("integer column") && found.contains("b (INT64), c (INT64)"), "{found}");
+        assert!(found.contains("one column of labels") && found.contains("found b, c"), "{found}");
         let found = text(
             "message m { required binary a; required binary b; required int64 c; }",
             vec![two(), two(), ints()],
         );
         assert!(found.contains("one image column"), "{found}");
-        let notes = Column::Bytes(vec![b"x".to_vec(), b"y".to_vec()], None);
-        let found = text("message m { required binary a; required int64 c; }", vec![notes, ints()]);
+        let notes = || Column::Bytes(vec![b"x".to_vec(), b"y".to_vec()], None);
+        let found = text("message m { required binary a; required int64 c; }", vec![notes(), ints()]);
         assert!(found.contains("an image column") && found.contains("a (BYTE_ARRAY), c (INT64)"), "{found}");
         let found = text("message m { required binary a; }", vec![two()]);
-        assert!(found.contains("integer column with the labels"), "{found}");
+        assert!(found.contains("a column of labels") && found.contains("--labels"), "{found}");
+    }
+
+    #[test]
+    fn labels_are_those_of_their_column_whatever_it_holds() {
+        let of = |schema: &str, labels: Column, said: Option<&str>| {
+            let images = Column::Bytes((0..4).map(png).collect(), None);
+            // Numbers of images: never labels, whatever the labels are.
+            let numbers = Column::Integers(vec![10, 11, 12, 13], None);
+            let schema = format!("message m {{ required binary image; required int64 image_id; {schema} }}");
+            let (_dir, path) = one_file(&schema, vec![vec![images, numbers, labels]]);
+            let options = Options { labels_at: said.map(str::to_owned), ..Options::default() };
+            try_load(&path, &options).map(|set| {
+                let Targets::Classes { labels, names } = set.targets else { panic!("classes") };
+                (labels, names.join(" "), set.source.notes)
+            })
+        };
+        let texts = || Column::Bytes(["dog", "cat", "dog", "ox"].map(|t| t.into()).to_vec(), None);
+        let (labels, names, notes) = of("required binary label (UTF8);", texts(), None).unwrap();
+        assert_eq!((labels, names.as_str()), (vec![1, 0, 1, 2], "cat dog ox"));
+        assert!(notes[0].contains("sorted names: cat, dog, ox"), "{notes:?}");
+        let (labels, names, _) =
+            of("required boolean label;", Column::Truths(vec![true, false, true, true]), None).unwrap();
+        assert_eq!((labels, names.as_str()), (vec![1, 0, 1, 1], "false true"));
+        let (labels, names, notes) =
+            of("required double label;", Column::Numbers(vec![1.0, 2.0, 1.0, 2.0]), None).unwrap();
+        assert_eq!((labels, names.as_str()), (vec![0, 1, 0, 1], "1 2"));
+        assert!(notes[0].contains("1 of 3 classes without samples: 0"), "{notes:?}");
+        let text = of("required double label;", Column::Numbers(vec![1.0, 2.5, 1.0, 2.0]), None).unwrap_err();
+        assert!(text.to_string().contains("row 1: expected a label, a whole number, found 2.5"), "{text}");
+
+        // Another name: said, or the only one of whole numbers that repeat.
+        let kinds = || Column::Integers(vec![0, 1, 0, 1], None);
+        assert_eq!(of("required int64 kind;", kinds(), Some("kind")).unwrap().0, [0, 1, 0, 1]);
+        let text = of("required int64 kind;", kinds(), None).unwrap_err().to_string();
+        assert!(text.contains("found image_id, kind"), "{text}");
+        let text = of("required binary caption (UTF8);", texts(), None).unwrap_err().to_string();
+        assert!(text.contains("image_id, whose numbers do not repeat"), "{text}");
+        assert_eq!(of("required binary caption (UTF8);", texts(), Some("caption")).unwrap().1, "cat dog ox");
+        let text = of("required int64 kind;", kinds(), Some("kin")).unwrap_err().to_string();
+        assert!(text.contains("a column kin (--labels)") && text.contains("image_id"), "{text}");
+        let text = of("required int64 kind;", kinds(), Some("image")).unwrap_err().to_string();
+        assert!(text.contains("neither"), "{text}");
     }
 
     #[test]

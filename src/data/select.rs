@@ -5,6 +5,7 @@ use rand::seq::index::sample;
 
 use super::Options;
 use crate::error::{Error, Result, listed};
+use crate::field::Provenance;
 use crate::seed;
 
 /// Label sets larger than this are taken for damage, not for classes.
@@ -19,6 +20,25 @@ pub struct Selection {
     pub labels: Vec<u32>,
     /// Names of the kept classes.
     pub names: Vec<String>,
+    /// Names of all classes, in their stored order, where some had no samples and are no classes here.
+    pub stored: Vec<String>,
+}
+
+impl Selection {
+    /// Says in `source` which classes had no samples.
+    pub(crate) fn tell(&self, source: &mut Provenance) {
+        if self.stored.is_empty() {
+            return;
+        }
+        let absent: Vec<_> = self.stored.iter().filter(|name| !self.names.contains(name)).collect();
+        source.notes.push(format!(
+            "{} of {} classes without samples: {} (they are no classes here; the others keep their names)",
+            absent.len(),
+            self.stored.len(),
+            listed(&absent)
+        ));
+        source.stored.clone_from(&self.stored);
+    }
 }
 
 /// Applies `classes`, then `limit_per_class`, then `limit` (the first, or drawn with the
@@ -30,8 +50,27 @@ pub struct Selection {
 /// An unknown or repeated class, a chosen class without samples, a limit of
 /// zero, a label without a name, and fewer than two classes among the samples
 /// that are left, where labels count.
+///
+/// Where none are chosen, a class without samples is none: it would be a mode of singular value 0, and labels
+/// that are counted from 1 have one.
 pub fn select(labels: &[u32], names: &[String], options: &Options) -> Result<Selection> {
-    select_least(labels, names, options, least(options))
+    let least = least(options);
+    let mut place = vec![None; names.len()];
+    for &label in labels {
+        match place.get_mut(label as usize) {
+            Some(place) => *place = Some(0),
+            None => return select_least(labels, names, options, least),
+        }
+    }
+    let there: Vec<usize> = (0..names.len()).filter(|&class| place[class].is_some()).collect();
+    if !options.labels || !options.classes.is_empty() || labels.is_empty() || there.len() == names.len() {
+        return select_least(labels, names, options, least);
+    }
+    there.iter().enumerate().for_each(|(new, &old)| place[old] = Some(new as u32));
+    let labels: Vec<u32> = labels.iter().filter_map(|&label| place[label as usize]).collect();
+    let there: Vec<String> = there.into_iter().map(|class| names[class].clone()).collect();
+    let selection = select_least(&labels, &there, options, least)?;
+    Ok(Selection { stored: names.to_vec(), ..selection })
 }
 
 /// [`select`], which must leave at least `least` classes.
@@ -106,7 +145,7 @@ pub(crate) fn select_least(
     }
     let place = if options.limit.is_some() { "--limit" } else { "data set" };
     at_least(least, taken.iter().filter(|&&n| n > 0).count(), place)?;
-    Ok(Selection { rows, labels: new_labels, names: kept_names })
+    Ok(Selection { rows, labels: new_labels, names: kept_names, stored: Vec::new() })
 }
 
 /// How many of `count` samples with real targets to keep: the first ones.
@@ -197,6 +236,24 @@ mod tests {
     }
 
     const LABELS: [u32; 8] = [2, 0, 0, 1, 2, 1, 0, 2];
+
+    #[test]
+    fn classes_without_samples_are_none() {
+        let all = names(&["a", "b", "c", "d"]);
+        let found = select(&[1, 3, 1], &all, &Options::default()).unwrap();
+        assert_eq!(
+            (found.labels, found.names, found.rows),
+            (vec![0, 1, 0], names(&["b", "d"]), vec![0, 1, 2])
+        );
+        assert_eq!(found.stored, all);
+        // Where all have some, where classes are chosen and where labels do not count, nothing changes.
+        assert!(select(&LABELS, &all[..3], &Options::default()).unwrap().stored.is_empty());
+        let bare = Options { labels: false, ..Options::default() };
+        assert_eq!(select(&[1, 3], &all, &bare).unwrap().names, all);
+        assert_eq!(select(&[1, 3], &all, &chosen(&["d", "1"])).unwrap().names, names(&["d", "b"]));
+        assert!(message(select(&[1, 4], &all, &Options::default())).contains("a label below 4"));
+        assert!(message(select(&[1, 1], &all, &Options::default())).contains("at least 2 classes"));
+    }
 
     #[test]
     fn everything_is_kept_unless_told_otherwise() {

@@ -1,6 +1,7 @@
 //! Names of image sources, `kind[:argument]`, and how each is loaded.
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use ndarray::{Array2, Axis};
@@ -137,7 +138,8 @@ impl Spec {
     /// # Errors
     /// As there.
     pub fn load(&self, options: &Options) -> Result<ImageSet> {
-        let set = (self.kind.load)(&self.argument, options)?;
+        let home = if self.kind.generated { None } else { at_home(&self.argument) };
+        let set = (self.kind.load)(home.as_deref().unwrap_or(&self.argument), options)?;
         let mut set = if self.kind.generated { finish(set, options)? } else { set };
         self.complete(&mut set, options)?;
         Ok(set)
@@ -150,6 +152,39 @@ impl Spec {
         }
         check(set, self, options.labels)
     }
+}
+
+// A path below `~`, which shells leave as it is behind a colon.
+fn at_home(path: &str) -> Option<String> {
+    let rest = path.strip_prefix("~/")?;
+    let home = std::env::var("HOME").ok().filter(|home| !home.is_empty())?;
+    Some(format!("{}/{rest}", home.trim_end_matches('/')))
+}
+
+/// The source that reads what is at `path`, by what is there; None where nothing is, or nothing that
+/// is known.
+pub fn at(path: &str) -> Option<Spec> {
+    let home = at_home(path);
+    let place = Path::new(home.as_deref().unwrap_or(path));
+    let name = place.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let kind = if place.is_dir() {
+        match () {
+            () if parquet::is_there(place) => &parquet::KIND,
+            () if cifar::is_there(place) => &cifar::KIND,
+            () => &folder::KIND,
+        }
+    } else if !place.is_file() {
+        return None;
+    } else if name.ends_with(".parquet") {
+        &parquet::KIND
+    } else if name.ends_with(".npz") {
+        &npz::KIND
+    } else if name.contains("images") && (name.contains("idx3") || name.contains("idx4")) {
+        &idx::KIND
+    } else {
+        return None;
+    };
+    Some(Spec { kind, argument: path.to_owned() })
 }
 
 impl FromStr for Spec {
@@ -380,6 +415,38 @@ mod tests {
         let mut y = Array2::zeros((2, 2));
         y[[1, 0]] = f32::INFINITY;
         assert!(text(&made(Targets::Real(y))).contains("target 0 of sample 1"));
+    }
+
+    #[test]
+    fn what_is_at_a_path_tells_the_source() {
+        let tmp = tempfile::tempdir().unwrap();
+        for file in [
+            "p/data/train/0.parquet",
+            "c/test_batch.bin",
+            "f/a/1.png",
+            "x.npz",
+            "t-images-idx3-ubyte.gz",
+            "q.parquet",
+            "z.bin",
+        ] {
+            crate::data::testing::put(tmp.path(), file, b"");
+        }
+        let found = |path: &str| at(tmp.path().join(path).to_str().unwrap()).map(|spec| spec.kind.name);
+        for (path, kind) in [
+            ("p", Some("parquet")),
+            ("c", Some("cifar")),
+            ("f", Some("folder")),
+            ("x.npz", Some("npz")),
+            ("t-images-idx3-ubyte.gz", Some("idx")),
+            ("q.parquet", Some("parquet")),
+            ("z.bin", None),
+            ("absent", None),
+        ] {
+            assert_eq!(found(path), kind, "{path}");
+        }
+        assert_eq!(at_home("a/~/b"), None);
+        let home = std::env::var("HOME").unwrap_or_default();
+        assert_eq!(at_home("~/b"), (!home.is_empty()).then(|| format!("{}/b", home.trim_end_matches('/'))));
     }
 
     #[test]

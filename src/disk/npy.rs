@@ -16,7 +16,7 @@ const MAX_AXES: usize = 64;
 /// What an item is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dtype {
-    /// `i`, `u` or `f`.
+    /// `i`, `u`, `f`, or `b` for truth values.
     pub kind: u8,
     /// Bytes.
     pub size: usize,
@@ -60,13 +60,15 @@ impl Npy {
         strides
     }
 
-    /// Item `at` of an array of unsigned integers, f4 or f8.
+    /// Item `at` of an array.
     pub fn number(&self, at: usize) -> f64 {
         let size = self.dtype.size;
         let bits = self.bits(at);
         match (self.dtype.kind, size) {
+            (b'f', 2) => half::f16::from_bits(bits as u16).to_f64(),
             (b'f', 4) => f64::from(f32::from_bits(bits as u32)),
             (b'f', _) => f64::from_bits(bits),
+            (b'i', _) => self.integer(at) as f64,
             _ => bits as f64,
         }
     }
@@ -178,10 +180,12 @@ fn parse_header(text: &str, place: &str) -> Result<(Dtype, bool, Vec<usize>)> {
         Some(
             [
                 order @ (b'<' | b'>' | b'|' | b'='),
-                kind @ (b'i' | b'u' | b'f'),
+                kind @ (b'i' | b'u' | b'f' | b'b'),
                 digit @ (b'1' | b'2' | b'4' | b'8'),
             ],
-        ) => Dtype { kind: *kind, size: usize::from(digit - b'0'), big: *order == b'>' },
+        ) if (*kind, *digit) != (b'f', b'1') && (*kind != b'b' || *digit == b'1') => {
+            Dtype { kind: *kind, size: usize::from(digit - b'0'), big: *order == b'>' }
+        }
         _ => return Err(wrong("an array of integers or floats (no objects, no records)")),
     };
     let order = after("fortran_order").ok_or_else(|| wrong("a header with 'fortran_order'"))?;

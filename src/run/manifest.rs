@@ -88,6 +88,12 @@ pub struct DataRecord {
     pub decoder: Option<String>,
     /// Images left out because they did not decode.
     pub skipped: usize,
+    /// Files left aside, by kind.
+    #[serde(default)]
+    pub aside: BTreeMap<String, usize>,
+    /// What was decided about the images.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 impl Manifest {

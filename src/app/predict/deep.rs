@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::study::{self, Like};
 use crate::app::expected::{self, Expected, Kernel};
-use crate::app::{notes, prepared, print};
+use crate::app::{load, notes, prepared, print};
 use crate::cli::PredictArgs;
-use crate::data::{self, Samples};
+use crate::data::Samples;
 use crate::error::Error;
 use crate::figure::expected::{self as figure, Expected as Shown};
 use crate::readers::{FORECAST, Reader, ridge};
@@ -114,7 +114,7 @@ fn expect(config: &DeepConfig) -> Result<(Samples, Modes, Expected, Like)> {
         let found = "`kernel` in a domfreq that was built without libtorch (feature `torch`)";
         return Err(Error::input("measure.theory", "`reader`", found).into());
     }
-    let set = data::load(&config.data.spec, &config.data.options())?;
+    let set = load(&config.data.spec, &config.data.options())?;
     // The network reads the images themselves.
     #[cfg(feature = "torch")]
     let pixels = kernel.then(|| crate::train::deep::Pixels::new(set.images.view()));

@@ -3,17 +3,17 @@
 mod page;
 mod words;
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use serde::Serialize;
 
-use super::{print, print_json, use_threads};
+use super::{load, print, print_json, use_threads};
 use crate::cli::{DataArgs, ShortcutsArgs};
-use crate::data::{self, Options, Reduce, Spec};
+use crate::data::{Options, Reduce, Spec};
 use crate::disk;
 use crate::error::Error;
-use crate::field::ImageSet;
 use crate::figure::cues;
-use crate::progress::say;
 use crate::run::config::DataConfig;
 use crate::shortcuts::{self, Report};
 
@@ -30,6 +30,8 @@ struct Whole<'a> {
     description: &'a str,
     decoder: Option<&'a str>,
     skipped: usize,
+    aside: &'a BTreeMap<String, usize>,
+    notes: &'a [String],
     /// The test set, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     test: Option<Test<'a>>,
@@ -44,6 +46,8 @@ struct Test<'a> {
     split: &'a str,
     description: &'a str,
     skipped: usize,
+    aside: &'a BTreeMap<String, usize>,
+    notes: &'a [String],
 }
 
 pub fn run(args: &ShortcutsArgs) -> Result<()> {
@@ -83,11 +87,15 @@ pub fn run(args: &ShortcutsArgs) -> Result<()> {
         description: &set.source.description,
         decoder: set.source.decoder.as_deref(),
         skipped: set.source.skipped,
+        aside: &set.source.aside,
+        notes: &set.source.notes,
         test: test.as_ref().zip(test_spec.as_ref()).map(|(set, data)| Test {
             data,
             split: &options.split,
             description: &set.source.description,
             skipped: set.source.skipped,
+            aside: &set.source.aside,
+            notes: &set.source.notes,
         }),
         seed: args.seed,
         report: &report,
@@ -113,12 +121,4 @@ pub(super) fn as_they_are(data: &DataArgs) -> crate::error::Result<()> {
         }
     }
     Ok(())
-}
-
-fn load(spec: &Spec, options: &Options) -> crate::error::Result<ImageSet> {
-    let set = data::load(spec, options)?;
-    if set.source.skipped > 0 {
-        say(format_args!("{} images did not decode and were left out (--skip-bad)", set.source.skipped));
-    }
-    Ok(set)
 }

@@ -74,6 +74,8 @@ impl Machine {
             scale: samples.scale.clone(),
             decoder: samples.source.decoder.clone(),
             skipped: samples.source.skipped,
+            aside: samples.source.aside.clone(),
+            notes: samples.source.notes.clone(),
         };
         Manifest::begin(version, self.described.clone(), self.threads, config.run.seed, data)
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image
+from PIL import Image, ImageOps
 
 here = Path(__file__).parent
 y, x = np.mgrid[0:8, 0:16]
@@ -51,3 +51,48 @@ np.savez_compressed(
     c=a, f=np.asfortranarray(a), big=a.astype(">f4"), u16=a.astype("<u2"), u8=a.astype(np.uint8),
     half=a.astype(np.float16), objects=np.array([{}, []], dtype=object), y=np.array([0, 1]),
 )
+
+# The same picture in other formats, and turned by EXIF: what Pillow reads back is in formats.json, in RGB or, of
+# images of one channel, as grey values; (height, width, values).
+formats = here / "formats"
+formats.mkdir(exist_ok=True)
+grey = Image.fromarray(picture[:, :, 0])
+rgba = rgb.copy()
+rgba.putalpha(Image.fromarray((x * 15).astype(np.uint8)))
+deep = Image.fromarray(picture[:, :, 0].astype(np.uint16) * 257)
+rgb.save(formats / "lossless.webp", lossless=True)
+rgb.save(formats / "lossy.webp", quality=90)
+rgba.save(formats / "alpha.webp", lossless=True, exact=True)
+rgb.save(formats / "two.webp", save_all=True, append_images=[rgb.rotate(180)], lossless=True)
+for name, image, options in [
+    ("raw", rgb, {}), ("lzw", rgb, {"compression": "tiff_lzw"}), ("deflate", rgb, {"compression": "tiff_deflate"}),
+    ("jpeg", rgb, {"compression": "jpeg", "quality": 95}), ("grey", grey, {}), ("deep", deep, {}), ("palette", rgb.quantize(64), {}),
+    ("bits", rgb.convert("1"), {"compression": "group4"}), ("alpha", rgba, {}),
+]:
+    image.save(formats / f"{name}.tif", **options)
+rgb.save(formats / "plain.bmp")
+grey.save(formats / "grey.bmp")
+rgb.quantize(64).save(formats / "palette.bmp")
+rgb.quantize(64).save(formats / "palette.gif")
+rgb.quantize(64).save(formats / "two.gif", save_all=True, append_images=[rgb.rotate(180).quantize(64)])
+turned = {}
+for orientation in range(1, 9):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for end, options in [("png", {}), ("webp", {"lossless": True}), ("tif", {}), ("jpg", {"quality": 100, "subsampling": 0})]:
+        if end == "png" or orientation in (1, 6):
+            rgb.save(formats / f"turned{orientation}.{end}", exif=exif, **options)
+expected = {}
+for path in sorted(formats.glob("*.*")):
+    image = Image.open(path)
+    image = ImageOps.exif_transpose(image)
+    if image.mode in ("I;16", "I;16B", "I"):
+        array = np.asarray(image).astype(np.float64) / 257
+    else:
+        array = np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
+    if path.suffix != ".json":
+        expected[path.name] = [*array.shape[:2], array.reshape(-1).round(3).tolist()]
+(here / "formats.json").write_text("{\n" + ",\n".join(f'"{k}": {json.dumps(v)}' for k, v in expected.items()) + "\n}\n")
+# A photo with a video behind its end marker, whose bytes hold end markers of their own.
+video = np.random.default_rng(1).integers(0, 256, 5000, dtype=np.uint8).tobytes() + b"\xff\xd9\xff\xda"
+(here / "motion.jpg").write_bytes(jpg + b"\0\0\0\x18ftypmp42" + video)

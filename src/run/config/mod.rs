@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::blueprint::Architecture;
 use crate::blueprint::guess::Guess;
-use crate::data::{Interpolation, Normalize, Options, Spec};
+use crate::data::{AxisOrder, Exif, Interpolation, Normalize, Options, Spec};
 use crate::error::{Error, Result, nearest};
 use crate::theory::linear::{Layout, Padding};
 
@@ -77,6 +77,17 @@ pub struct DataConfig {
     pub shorter: Option<usize>,
     /// How images are resized.
     pub interpolation: Interpolation,
+    /// What is done with photos whose camera was turned.
+    pub exif: Exif,
+    /// The order of axes of arrays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<AxisOrder>,
+    /// What the numbers of arrays are divided by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub divide_by: Option<f64>,
+    /// Column, array or file of the labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<String>,
     /// Classes kept, all where empty.
     pub classes: Vec<String>,
     /// What x is divided by; without it the source's own default.
@@ -103,6 +114,10 @@ impl Default for DataConfig {
             size: None,
             shorter: None,
             interpolation: o.interpolation,
+            exif: o.exif,
+            layout: None,
+            divide_by: None,
+            labels: None,
             classes: Vec::new(),
             normalize: None,
             center: None,
@@ -124,6 +139,10 @@ impl DataConfig {
             size: self.size.map(|s| (s.h, s.w)),
             shorter: self.shorter,
             interpolation: self.interpolation,
+            exif: self.exif,
+            layout: self.layout,
+            divide_by: self.divide_by,
+            labels_at: self.labels.clone(),
             reduce: None,
             classes: self.classes.clone(),
             skip_bad: self.skip_bad,
@@ -684,6 +703,7 @@ mod tests {
     const ALL: &str = r#"
         data.spec=leaves:size=8 data.split=test data.limit=3 data.limit_per_class=4 data.grey=true
         data.size=24x32 data.shorter=40 data.interpolation=bicubic data.classes=["a","b"] data.normalize=channel data.center=false
+        data.exif=ignore data.layout=nhwc data.divide_by=255 data.labels=kind
         data.skip_bad=true data.seed=5 model.kind=resnet20 model.hidden=6 model.channels=7 model.layers=2
         model.kernel=5x3 model.padding=zero model.nonlinear=false model.norm=false model.shortcut=b
         model.stem=cifar init.kind=kaiming init.weights=/a/b.pt init.scale=0.5 init.start=0.25

@@ -4,6 +4,7 @@
 //! `stimuli/CBMSplit`: faint grey images, each in one of five levels of noise in one of seven octaves. The block
 //! `train` is of other images, for people to learn the task with, and is left aside.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ndarray::Array4;
@@ -12,7 +13,7 @@ use crate::audit::parts::masking::channel::LEVELS;
 use crate::audit::parts::masking::tuning::PUBLISHED;
 use crate::data::Options;
 use crate::data::decode::{Item, Payload, decode_all};
-use crate::data::folder::{entries, name, pictures};
+use crate::data::folder::{add, entries, name, pictures};
 use crate::error::{Error, Result};
 use crate::field::{Provenance, Targets};
 
@@ -98,17 +99,20 @@ pub fn are_masked(dir: &Path) -> Result<bool> {
 
 impl Masked {
     /// Reads `DIR`. Of `options` count `size`, `grey` and `skip_bad`. Images of another size are resized as a
-    /// whole. Files that are no JPEG or PNG are left aside and counted; hidden ones do not exist.
+    /// whole. Files that are no images are left aside and counted; hidden ones do not exist.
     ///
     /// # Errors
     /// A file name of another form; no images; those of [`decode_all`].
     pub fn read(dir: &Path, options: &Options) -> Result<Self> {
-        let (mut stored, mut ignored) = (Vec::new(), 0);
+        let (mut stored, mut aside) = (Vec::new(), BTreeMap::new());
         for block in blocks(dir)? {
             let (inner, files) = entries(&block)?;
-            let (images, others) = pictures(files)?;
-            ignored += others + if block == dir { 0 } else { inner.len() };
-            for path in images {
+            let mut pictures = pictures(files)?;
+            if block != dir {
+                pictures.count_directories(&inner);
+            }
+            add(&mut aside, &pictures.aside);
+            for path in pictures.images {
                 let file = name(&path);
                 let (condition, category) = condition(&file)
                     .map_err(|expected| Error::input(path.display(), expected, format_args!("`{file}`")))?;
@@ -116,7 +120,7 @@ impl Masked {
             }
         }
         if stored.is_empty() {
-            return Err(Error::input(dir.display(), "JPEG or PNG files", "none"));
+            return Err(Error::input(dir.display(), "images", "none"));
         }
         let mut names: Vec<String> = stored.iter().map(|(_, category, _)| category.clone()).collect();
         names.sort();
@@ -130,10 +134,12 @@ impl Masked {
         let place = |i: usize| stored[i].2.display().to_string();
         let files = (0..stored.len()).map(place).collect();
         let mut description = format!("critical band masking, {} images", stored.len());
+        let ignored: usize = aside.values().sum();
         if ignored > 0 {
             description += &format!(", {ignored} other entries left aside");
         }
-        let set = decode_all(&items, files, description, place, options)?;
+        let mut set = decode_all(&items, files, description, place, options)?;
+        set.source.aside = aside;
         let Targets::Classes { labels, .. } = set.targets else { unreachable!("images have labels") };
         let kept = || labels.iter().map(|i| &stored[*i as usize]);
         let class = |name: &String| names.binary_search(name).expect("every name is listed") as u32;

@@ -5,13 +5,14 @@
 //! (2019), rgeirhos/texture-vs-shape: `airplane/airplane1-bicycle2.png`. Before the shape may be a tag that ends in `_`,
 //! as in those of bethgelab/model-vs-human.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ndarray::Array4;
 
 use crate::data::Options;
 use crate::data::decode::{Item, Payload, decode_all};
-use crate::data::folder::{entries, name, pictures};
+use crate::data::folder::{add, entries, name, pictures};
 use crate::data::select::select;
 use crate::error::{Error, Result};
 use crate::field::{Provenance, Targets};
@@ -58,7 +59,7 @@ impl Stimuli {
     /// Reads `DIR`. Of `options` count `size`, `grey`, `skip_bad`, `classes` (of
     /// shapes), and the limits; there are no splits. Images of another size are
     /// resized as a whole, never cropped. The order goes round the shapes, so that a
-    /// limit keeps all of them. Files that are no JPEG or PNG are left aside and
+    /// limit keeps all of them. Files that are no images are left aside and
     /// counted; hidden ones do not exist.
     ///
     /// # Errors
@@ -70,18 +71,17 @@ impl Stimuli {
             return Err(Error::input(dir.display(), "one directory per shape", "none"));
         }
         let mut found = Vec::new();
-        let mut ignored = 0;
+        let mut aside = BTreeMap::new();
         for directory in &directories {
             let shape = name(directory);
             let (inner, files) = entries(directory)?;
-            let (images, others) = pictures(files)?;
-            let others = others + inner.len();
-            if images.is_empty() {
-                let found = format!("none among {others} entries");
-                return Err(Error::input(directory.display(), "JPEG or PNG files", found));
+            let mut pictures = pictures(files)?;
+            pictures.count_directories(&inner);
+            if pictures.images.is_empty() {
+                return Err(Error::input(directory.display(), "images", pictures.found()));
             }
-            ignored += others;
-            let images = images.into_iter().map(|path| {
+            add(&mut aside, &pictures.aside);
+            let images = pictures.images.into_iter().map(|path| {
                 let file = name(&path);
                 match texture(&file, &shape) {
                     Ok(texture) => Ok((path, texture.to_owned())),
@@ -117,10 +117,12 @@ impl Stimuli {
         let place = |i: usize| kept[i].2.display().to_string();
         let files = (0..kept.len()).map(place).collect();
         let mut description = format!("cue conflict, {} images of {} shapes", stored.len(), found.len());
+        let ignored: usize = aside.values().sum();
         if ignored > 0 {
             description += &format!(", {ignored} other entries left aside");
         }
-        let set = decode_all(&items, files, description, place, options)?;
+        let mut set = decode_all(&items, files, description, place, options)?;
+        set.source.aside = aside;
         let Targets::Classes { labels, .. } = set.targets else { unreachable!("images have labels") };
         let kept: Vec<_> = labels.into_iter().map(|i| kept[i as usize]).collect();
         Ok(Self {

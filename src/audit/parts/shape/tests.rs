@@ -213,7 +213,7 @@ fn damage_is_named() {
     assert_eq!(stimuli.textures, [2, 0, 1, 1]);
 
     put(dir.path(), "car/none", b"text");
-    assert!(refused(dir.path(), &Options::default()).contains("none among 1"));
+    assert!(refused(dir.path(), &Options::default()).contains("none, but 1 other files"));
 }
 
 #[cfg(feature = "torch")]

@@ -1,0 +1,130 @@
+//! Which axes of an array of images are channels, rows and columns.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// The order of the axes of arrays with four.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum AxisOrder {
+    /// Images, channels, rows, columns.
+    Nchw,
+    /// Images, rows, columns, channels.
+    Nhwc,
+}
+
+/// What was decided about an array.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Axes {
+    /// Which axis holds the channels, where one does; the rows; the columns.
+    pub places: (Option<usize>, usize, usize),
+    /// Channels that are read.
+    pub channels: usize,
+    /// What was decided, where it could have been meant otherwise.
+    pub notes: Vec<String>,
+}
+
+/// More are taken for rows, columns or slices.
+const MOST_CHANNELS: usize = 4;
+
+/// The axes of an array of this shape, from (N, H, W), (N, C, H, W) or (N, H, W, C). `said` is what its user
+/// says; without it, the axis that can be one of channels is (1 and 3 before 2 and 4, the second axis
+/// before the last). A fourth channel of `whole` numbers is alpha, and left out.
+///
+/// # Errors
+/// For other numbers of axes, and for four where neither or none can be channels; `place` names the array.
+pub fn of(place: &str, shape: &[usize], whole: bool, said: Option<AxisOrder>) -> Result<Axes> {
+    let wrong = |expected: &str| Err(Error::input(place, expected, format!("{shape:?}")));
+    let &[_, second, third, last] = shape else {
+        return match shape {
+            [_, _, _] if said.is_none() => Ok(Axes { places: (None, 1, 2), channels: 1, notes: Vec::new() }),
+            _ if said.is_some() => wrong("four axes, as --layout says"),
+            _ => wrong("shape (N, H, W), (N, C, H, W) or (N, H, W, C)"),
+        };
+    };
+    // How well a length suits channels.
+    let suits = |length: usize| match length {
+        1 | 3 => 2,
+        2 | MOST_CHANNELS => 1,
+        _ => 0,
+    };
+    let mut notes = Vec::new();
+    let layout = match (said, suits(second), suits(last)) {
+        (Some(said), ..) => said,
+        (None, 0, 0) => {
+            return wrong(
+                "1 to 4 channels, on the second or the last of four axes (--layout nchw or nhwc for more)",
+            );
+        }
+        (None, first, second) => {
+            let taken = if first >= second { AxisOrder::Nchw } else { AxisOrder::Nhwc };
+            if first > 0 && second > 0 {
+                let (read, other) = match taken {
+                    AxisOrder::Nchw => ("channels, rows, columns", "--layout nhwc"),
+                    AxisOrder::Nhwc => ("rows, columns, channels", "--layout nchw"),
+                };
+                notes.push(format!(
+                    "{place} {shape:?} is read as images, {read} ({other} reads it the other way)"
+                ));
+            }
+            taken
+        }
+    };
+    let (places, channels, sides) = match layout {
+        AxisOrder::Nchw => ((Some(1), 2, 3), second, [third, last]),
+        AxisOrder::Nhwc => ((Some(3), 1, 2), last, [second, third]),
+    };
+    let alpha = whole && channels == MOST_CHANNELS;
+    if alpha {
+        let [h, w] = sides;
+        notes.push(format!("the fourth channel of {place} ({h}×{w}) is taken for alpha, and left out"));
+    }
+    Ok(Axes { places, channels: if alpha { 3 } else { channels }, notes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_are_found_by_their_number() {
+        let read =
+            |shape: &[usize]| of("X", shape, false, None).map(|a| (a.places, a.channels, a.notes.len()));
+        let (first, last) = ((Some(1), 2, 3), (Some(3), 1, 2));
+        for (shape, places, channels, notes) in [
+            (&[9, 28, 28][..], (None, 1, 2), 1, 0),
+            (&[9, 3, 20, 20], first, 3, 0),
+            (&[9, 20, 20, 3], last, 3, 0),
+            (&[9, 1, 20, 20], first, 1, 0),
+            (&[9, 20, 20, 4], last, 4, 0),
+            (&[9, 2, 20, 20], first, 2, 0),
+            // Both could be: 1 and 3 before 2 and 4, the second before the last.
+            (&[9, 2, 20, 3], last, 3, 1),
+            (&[9, 3, 20, 3], first, 3, 1),
+            (&[9, 3, 3, 3], first, 3, 1),
+            (&[9, 4, 5, 2], first, 4, 1),
+        ] {
+            assert_eq!(read(shape).unwrap(), (places, channels, notes), "{shape:?}");
+        }
+        for shape in [&[9, 28, 28, 28][..], &[9, 5, 20, 20], &[9, 0, 20, 20]] {
+            let text = read(shape).unwrap_err().to_string();
+            assert!(text.contains("--layout") && text.contains(&format!("{shape:?}")), "{text}");
+        }
+        for shape in [&[9, 28][..], &[9, 1, 2, 3, 4], &[9], &[]] {
+            assert!(read(shape).unwrap_err().to_string().contains("(N, H, W)"), "{shape:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_counts_and_fourth_channels_of_whole_numbers_are_alpha() {
+        let said = |shape: &[usize], layout| of("X", shape, true, Some(layout));
+        let volume = said(&[9, 28, 28, 28], AxisOrder::Nchw).unwrap();
+        assert_eq!((volume.places, volume.channels, volume.notes.len()), ((Some(1), 2, 3), 28, 0));
+        assert_eq!(said(&[9, 3, 20, 3], AxisOrder::Nhwc).unwrap().places, (Some(3), 1, 2));
+        assert!(said(&[9, 28, 28], AxisOrder::Nhwc).unwrap_err().to_string().contains("--layout"));
+        let rgba = of("X", &[9, 20, 20, 4], true, None).unwrap();
+        assert_eq!((rgba.channels, rgba.notes.len()), (3, 1));
+        assert!(rgba.notes[0].contains("alpha"));
+    }
+}

@@ -97,7 +97,7 @@ pub struct DataArgs {
     /// [default: as their lengths say]
     #[arg(long)]
     pub layout: Option<AxisOrder>,
-    /// Divide the numbers of arrays by S [default: 255 and 65535 for whole numbers of one and two bytes, else 1]
+    /// Divide the numbers of arrays by S [default: 255 for bytes, in whole numbers of any type; 65535 for u2; else 1]
     #[arg(long, value_name = "S")]
     pub divide_by: Option<f64>,
     /// Where the labels are: a column (parquet), an array (npz), a file (idx) [default: by their usual names]

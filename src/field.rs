@@ -1,6 +1,6 @@
 //! `[N, C, H, W]` arrays of images and their targets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use ndarray::{Array2, Array4, Axis};
 
@@ -39,9 +39,8 @@ pub struct Provenance {
     pub decoder: Option<String>,
     /// Images left out because they did not decode (`--skip-bad`).
     pub skipped: usize,
-    /// Names of all classes that were stored, in their order, where some have no samples and are no classes
-    /// of this set.
-    pub stored: Vec<String>,
+    /// The classes as they were stored, where some have no samples and are no classes of this set.
+    pub stored: Option<Stored>,
     /// What else was found where the images were, by kind: how many files of it were left aside.
     pub aside: BTreeMap<String, usize>,
     /// What was decided about the set, where it could have been meant otherwise: sentences for its user.
@@ -52,6 +51,15 @@ pub struct Provenance {
     /// The size that images were brought to because they were large or of different sizes, and
     /// none was asked for ([`Options::reduce`](crate::data::Options)).
     pub reduced: Option<(usize, usize)>,
+}
+
+/// All classes of which a set has some.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Their names, in the stored order.
+    pub names: Vec<String>,
+    /// For each class of the set its place among them.
+    pub places: Vec<u32>,
 }
 
 impl Provenance {
@@ -71,18 +79,36 @@ impl Provenance {
 }
 
 impl ImageSet {
-    /// The images with the classes `names`, in which all of theirs are, by name: what is stored of a part of
-    /// a set may lack some. None where there are others.
-    pub fn among(mut self, names: &[String]) -> Option<Self> {
-        if let Targets::Classes { labels, names: own } = &mut self.targets
+    /// The images with all classes that were stored, those without samples among them.
+    pub fn with_all_stored(mut self) -> Self {
+        if let Targets::Classes { labels, names } = &mut self.targets
+            && let Some(Stored { names: all, places }) = self.source.stored.take()
+        {
+            labels.iter_mut().for_each(|label| *label = places[*label as usize]);
+            *names = all;
+        }
+        self
+    }
+
+    /// The images with the classes `names`, in which all of theirs are: what is stored of a part of a set may
+    /// lack some. None where there are others, and where names are alike, so that they tell nothing.
+    pub fn among(self, names: &[String]) -> Option<Self> {
+        if self.source.stored.as_ref().is_some_and(|stored| stored.names == names) {
+            return Some(self.with_all_stored());
+        }
+        let mut set = self;
+        if let Targets::Classes { labels, names: own } = &mut set.targets
             && own.as_slice() != names
         {
-            let place = |name: &String| names.iter().position(|other| other == name);
-            let places = own.iter().map(place).collect::<Option<Vec<_>>>()?;
-            labels.iter_mut().for_each(|label| *label = places[*label as usize] as u32);
+            let mut places = HashMap::new();
+            let alone =
+                names.iter().enumerate().all(|(place, name)| places.insert(name, place as u32).is_none());
+            let places = own.iter().map(|name| places.get(name).copied()).collect::<Option<Vec<u32>>>();
+            let places = places.filter(|_| alone)?;
+            labels.iter_mut().for_each(|label| *label = places[*label as usize]);
             *own = names.to_vec();
         }
-        Some(self)
+        Some(set)
     }
 
     /// Number of images.
@@ -214,6 +240,13 @@ mod tests {
         assert_eq!(classes(&among(&["x", "b", "a"]).unwrap()), (vec![2, 1, 2], "x b a".to_owned()));
         assert_eq!(classes(&among(&["a", "b"]).unwrap()), (vec![0, 1, 0], "a b".to_owned()));
         assert!(among(&["a", "x"]).is_none());
+        // Of two alike neither is meant, unless the set says which it has.
+        assert!(among(&["a", "b", "b"]).is_none());
+        let all = ["a", "a", "b", "b"].map(str::to_owned).to_vec();
+        let mut set = numbered();
+        set.source.stored = Some(Stored { names: all.clone(), places: vec![1, 3] });
+        assert_eq!(classes(&set.clone().among(&all).unwrap()), (vec![1, 3, 1], "a a b b".to_owned()));
+        assert_eq!(classes(&set.with_all_stored()), (vec![1, 3, 1], "a a b b".to_owned()));
     }
 
     #[test]

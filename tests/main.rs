@@ -5,7 +5,7 @@
 //! run), `golden_flow` (the gradient flow is SciPy's), `golden_architectures`,
 //! `golden_resnet`, `golden_descent`, `golden_heatmap` and `golden_stimuli` (networks,
 //! training and what audits measure are PyTorch's), `golden_weights` and `weights`
-//! (files of weights are read as PyTorch reads them), `golden_programs` (programs of TorchScript answer
+//! (files of weights are read as PyTorch reads them), `golden_images` (what is read of image sets), `golden_programs` (programs of TorchScript answer
 //! as in PyTorch), `attacks` (pickles that harm are refused), `cifar` (numbers on the real
 //! images; skipped where they are not).
 
@@ -31,6 +31,8 @@ mod golden_flow;
 #[cfg(feature = "torch")]
 #[path = "golden/heatmap/test.rs"]
 mod golden_heatmap;
+#[path = "golden/images/test.rs"]
+mod golden_images;
 #[cfg(feature = "torch")]
 #[path = "golden/programs/test.rs"]
 mod golden_programs;

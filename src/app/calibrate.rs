@@ -45,6 +45,7 @@ pub fn run(args: &CalibrateArgs) -> Result<()> {
     // As `shortcuts` looks at them.
     let options = Options { reduce: Some(SIZE), ..config.options() };
     let calibration = Calibration::new(&config.spec, &options, design)?;
+    calibration.told.iter().for_each(|told| crate::progress::say(format_args!("{}: {told}", config.spec)));
     let whole = Whole { data: &config.spec, version: super::version(), calibration: &calibration };
     if let Some(dir) = &args.out {
         disk::create_dir(dir)?;

@@ -22,7 +22,7 @@ pub fn evaluation_sets<I, T>(config: &Config<I, T>, samples: &Samples) -> Result
     let splits = config.eval.split.iter().map(|split| ("eval.split", split));
     let splits = splits.chain(config.eval.beside.iter().map(|split| ("eval.beside", split)));
     let set = |(key, split): (&str, &String)| {
-        if *split == config.data.split {
+        if data::split::is(split, &config.data.split) {
             return Err(Error::input(key, "another split than that of training", split).into());
         }
         named_split(config, samples, (key, split), None, None)
@@ -44,7 +44,7 @@ pub fn named_split<I, T>(
     let mut options = data::Options { sample, ..config.data.options() };
     (options.split, options.limit, options.limit_per_class) = (split.to_owned(), config.eval.limit, None);
     let set = load(&config.data.spec, &options)?;
-    if set.source.split.is_none() && split != config.data.split {
+    if set.source.split.is_none() && !data::split::is(split, &config.data.split) {
         let expected = format!("a set with a split '{split}'");
         let train = &config.data.split;
         let way =
@@ -82,9 +82,8 @@ pub fn for_outputs(
         return Ok(outputs.matched(set)?);
     }
     // Of classes without samples it counts how many there are, as of the network's outputs.
-    let stored = set.source.stored.clone();
-    let set =
-        if stored.len() == count { set.among(&stored).expect("some of these are its names") } else { set };
+    let all = set.source.stored.as_ref().map(|stored| stored.names.len());
+    let set = if all == Some(count) { set.with_all_stored() } else { set };
     if let Targets::Classes { names, .. } = &set.targets
         && names.len() != count
     {

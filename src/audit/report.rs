@@ -1,5 +1,6 @@
 //! What an audit found: `audit.json`, and the same in words.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -112,6 +113,15 @@ pub struct Images {
     pub description: String,
     /// The decoder, where they were decoded: it touches the highest frequencies.
     pub decoder: Option<String>,
+    /// How many did not decode (--skip-bad).
+    #[serde(default)]
+    pub skipped: usize,
+    /// Files that were left aside, by kind.
+    #[serde(default)]
+    pub aside: BTreeMap<String, usize>,
+    /// What was decided about them.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// How many.
     pub count: usize,
     /// `[c, h, w]`.

@@ -31,8 +31,10 @@ use crate::seed;
 use crate::spectrum::{Grid, irfft2, rfft2};
 
 /// In the registry of sources.
-pub const KIND: spec::Kind =
-    spec::Kind { short, ..spec::Kind::read("filtered", "by=FILTER,…,over=SPEC", load) };
+pub const KIND: spec::Kind = spec::Kind {
+    short,
+    ..spec::Kind::read("filtered", "by=FILTER,…,over=SPEC", load).taking(spec::Takes::ALL)
+};
 
 #[derive(Clone, Copy)]
 enum By {

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::decode::{self, Item, Payload, decode_all};
-use super::select::select;
+use super::select::{select, without_lost};
 use super::{Options, spec, split};
-use crate::error::{Error, Result, listed};
+use crate::error::{Error, Result, listed, shown};
 use crate::field::ImageSet;
 
 /// In the registry of sources.
@@ -51,16 +51,20 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
         if *dir == root {
             files = entries(dir)?.1;
         } else {
-            below += files_below(dir, DEEPEST, &mut files)?;
+            below += files_below(dir, DEEPEST, options.labels, &mut files)?;
         }
         let pictures = pictures(files)?;
         add(&mut aside, &pictures.aside);
         if pictures.images.is_empty() && options.labels {
-            empty.push(format!("{} has {}", name(dir), pictures.found()));
+            empty.push(format!("{} has {}", shown(&name(dir)), pictures.found()));
             continue;
         }
         names.push(if *dir == root { ".".to_owned() } else { name(dir) });
         images.push(pictures.images);
+    }
+    if options.labels && !names.is_empty() && names.iter().all(|name| split::part(name).is_some()) {
+        let found = format!("images in {}, which are names of splits", listed(&names));
+        return Err(Error::input(root.display(), "directories of classes, or DIR/<split>/<class>", found));
     }
     if !empty.is_empty() {
         if images.len() < 2 {
@@ -101,6 +105,7 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
     }
     let mut set = decode_all(&items, selection.names.clone(), description, place, options)?;
     selection.tell(&mut set.source);
+    without_lost(&mut set, &selection.labels, options);
     set.source.split = split;
     set.source.aside = aside;
     set.source.notes.extend(notes);
@@ -110,14 +115,23 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
 // Directories in one another, below one of a class.
 const DEEPEST: usize = 8;
 
-// The files in `dir` and below it, sorted by path; how many directories with files are below it.
-fn files_below(dir: &Path, deepest: usize, files: &mut Vec<PathBuf>) -> Result<usize> {
+// The files in `dir` and below it, sorted by path; how many directories with files are below it. Links to
+// directories are not followed there: they may lead to other classes. Splits are not part of a class.
+fn files_below(dir: &Path, deepest: usize, labels: bool, files: &mut Vec<PathBuf>) -> Result<usize> {
     let (directories, own) = entries(dir)?;
     files.extend(own);
     let mut below = 0;
-    for directory in directories.iter().filter(|_| deepest > 0) {
+    for directory in directories.iter().filter(|directory| !directory.is_symlink()) {
+        if labels && split::part(&name(directory)).is_some() {
+            let expected = "directories of a class without splits in them (name the folder of one split)";
+            return Err(Error::input(directory.display(), expected, "one with the name of a split"));
+        }
+        if deepest == 0 {
+            let expected = format!("at most {DEEPEST} directories in one another below that of a class");
+            return Err(Error::input(directory.display(), expected, "another one"));
+        }
         below += usize::from(!entries(directory)?.1.is_empty());
-        below += files_below(directory, deepest - 1, files)?;
+        below += files_below(directory, deepest - 1, labels, files)?;
     }
     Ok(below)
 }
@@ -153,7 +167,17 @@ fn split_root(dir: &Path, options: &Options) -> Result<Part> {
     if let Some(inner) = exact.or(found.first().copied()) {
         let mut notes = Vec::new();
         if exact.is_none() {
-            notes.push(format!("the split '{wanted}' is the directory {}", name(inner)));
+            notes.push(format!("the split '{wanted}' is the directory {}", shown(&name(inner))));
+        }
+        let beside: Vec<_> =
+            directories.iter().filter(|d| split::part_in(&name(d)).is_none() && *d != inner).collect();
+        if !beside.is_empty() {
+            let beside: Vec<_> = beside.iter().map(|d| shown(&name(d))).collect();
+            notes.push(format!(
+                "{} is read as the split '{wanted}'; {} beside it are left aside",
+                shown(&name(inner)),
+                listed(&beside)
+            ));
         }
         // Archives that unpack into a directory of their own name.
         let again = inner.join(name(inner));
@@ -230,6 +254,10 @@ pub(crate) fn pictures(files: Vec<PathBuf>) -> Result<Pictures> {
     let looked_at = files
         .into_par_iter()
         .map(|file| {
+            // Opening a pipe would wait for who writes to it.
+            if file.metadata().is_ok_and(|about| !about.is_file()) {
+                return Ok((file, Some("no regular files".to_owned())));
+            }
             let start = match File::open(&file) {
                 Ok(open) => decode::start(open).map_err(Error::io(&file, "read"))?,
                 // A link to nothing is a bad image where it is called one.
@@ -399,6 +427,72 @@ mod tests {
         let notes = set.source.notes.join("; ");
         assert!(notes.contains("no classes: __MACOSX has none, notes has none, but 1 .txt"), "{notes}");
         assert!(notes.contains("images in 2 directories below"), "{notes}");
+    }
+
+    #[test]
+    fn splits_are_no_classes_and_no_part_of_one() {
+        let dir = tempfile::tempdir().unwrap();
+        for file in ["train/1.png", "train/2.png", "test/1.png"] {
+            put(dir.path(), file, &png(2, 3, 1));
+        }
+        let text = refusal(dir.path(), &Options::default());
+        assert!(text.contains("<split>/<class>") && text.contains("test, train"), "{text}");
+        // A class that is called like a split stands beside classes that are not.
+        let vehicles = tempfile::tempdir().unwrap();
+        for file in ["bus/1.png", "train/1.png"] {
+            put(vehicles.path(), file, &png(2, 3, 1));
+        }
+        let set = load(vehicles.path().to_str().unwrap(), &Options::default()).unwrap();
+        assert_eq!((set.len(), set.targets.outputs(), set.source.notes.len()), (2, 2, 0));
+        for file in ["train/day/1.png", "train/night/1.png"] {
+            put(vehicles.path(), file, &png(2, 3, 1));
+        }
+        let set = load(vehicles.path().to_str().unwrap(), &Options::default()).unwrap();
+        assert!(
+            set.source.notes[0].contains("train is read as the split 'train'; bus beside it"),
+            "{:?}",
+            set.source.notes
+        );
+        // Splits below classes are not theirs.
+        let parts = tempfile::tempdir().unwrap();
+        for file in ["bottle/train/good/1.png", "bottle/test/broken/1.png", "cable/train/good/1.png"] {
+            put(parts.path(), file, &png(2, 3, 1));
+        }
+        let text = refusal(parts.path(), &Options::default());
+        assert!(text.contains("bottle/test") && text.contains("the name of a split"), "{text}");
+        let deep = tempfile::tempdir().unwrap();
+        put(deep.path(), "a/1.png", &png(2, 3, 1));
+        put(deep.path(), "b/1/2/3/4/5/6/7/8/9/1.png", &png(2, 3, 1));
+        assert!(refusal(deep.path(), &Options::default()).contains("at most 8 directories"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_to_directories_below_a_class_lead_nowhere() {
+        let dir = tempfile::tempdir().unwrap();
+        for file in ["a/1.png", "b/1.png", "b/x/2.png"] {
+            put(dir.path(), file, &png(2, 3, 1));
+        }
+        for (to, at) in [("..", "a/l"), (".", "a/m"), ("../b/x", "a/n")] {
+            std::os::unix::fs::symlink(to, dir.path().join(at)).unwrap();
+        }
+        // A link to the directory of a class is one.
+        std::os::unix::fs::symlink("b", dir.path().join("c")).unwrap();
+        let set = load(dir.path().to_str().unwrap(), &Options::default()).unwrap();
+        assert_eq!((set.len(), set.targets.outputs()), (5, 3));
+    }
+
+    #[test]
+    fn classes_of_bad_images_alone_are_none() {
+        let dir = tempfile::tempdir().unwrap();
+        for file in ["a/1.png", "b/1.png"] {
+            put(dir.path(), file, &png(2, 3, 1));
+        }
+        put(dir.path(), "c/1.png", b"x");
+        let skip = Options { skip_bad: true, ..Options::default() };
+        let set = load(dir.path().to_str().unwrap(), &skip).unwrap();
+        assert_eq!((set.targets.outputs(), set.source.skipped), (2, 1));
+        assert!(set.source.notes[0].contains("of which no image decodes: c"));
     }
 
     #[cfg(unix)]

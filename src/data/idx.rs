@@ -1,9 +1,10 @@
 //! `idx:IMAGES`: the MNIST family (MNIST, Fashion-, K-, Q-, EMNIST), gzipped or
 //! not.
 //!
-//! IDX: two zero bytes, the type (8 for unsigned bytes), the number of
+//! IDX: two zero bytes, the type (8 for unsigned bytes, 12 for integers of four, big-endian), the number of
 //! dimensions, then each of them as a big-endian u32, then the values in row
-//! order. Images are `[N, H, W]`, `[N, C, H, W]` or `[N, H, W, C]` ([`super::axes`]), labels `[N]`. Pixels are
+//! order. Images are `[N, H, W]`, `[N, C, H, W]` or `[N, H, W, C]` ([`super::axes`]), of bytes; labels `[N]`, or
+//! `[N, …]` of integers, the first of each row being the class (QMNIST). Pixels are
 //! taken as stored (EMNIST stores its letters transposed).
 
 use std::io::Read;
@@ -11,48 +12,61 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
-use super::decode::from_bytes;
-use super::select::numbered;
-use super::{Options, axes, spec};
+use super::decode::{check_sides, from_bytes};
+use super::select::{label, numbered};
+use super::{Options, axes, spec, split};
 use crate::disk::extent::DEFLATE_RATIO;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, listed};
 use crate::field::ImageSet;
 
 struct Idx {
     shape: Vec<usize>,
+    // Bytes of an item
+    size: usize,
     data: Vec<u8>,
 }
 
 /// In the registry of sources.
-pub const KIND: spec::Kind = spec::Kind::read("idx", "IMAGES", load);
+pub const KIND: spec::Kind =
+    spec::Kind::read("idx", "IMAGES", load).taking(&[spec::Takes::Labels, spec::Takes::Layout]);
 
 /// Reads the images in the file `arg` and the labels in the file beside it:
 /// `train-images-idx3-ubyte.gz` goes with `train-labels-idx1-ubyte`, `.gz` or
 /// not, and with a dot or a dash before `idx1`; `options.labels_at` names another. The split is in the file's
-/// name, so `options.split` has no say here. Classes are named "0", "1", …
+/// name, so `options.split` has no say here, but where `arg` is a folder: it chooses among the files of images in
+/// it ("t10k" is a name of "test"). Classes are named "0", "1", …
 ///
 /// # Errors
 /// No labels beside the images (naming what was tried), another kind of file,
 /// more or fewer bytes than the header says, unequal numbers of images and
 /// labels.
 pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
-    let path = Path::new(arg);
-    let images = read(path, &[3, 4])?;
+    let in_folder = Path::new(arg).is_dir();
+    let path = &if in_folder { images_in(Path::new(arg), &options.split)? } else { PathBuf::from(arg) };
+    if in_folder && options.labels_at.is_some() {
+        let expected = "a file of images beside --labels: each of a folder has its own labels";
+        return Err(Error::input(arg, expected, "the folder"));
+    }
+    let images = read(path, IMAGES)?;
     let labels = if options.reads_labels() {
         let beside =
             options.labels_at.as_ref().map_or_else(|| labels_beside(path), |file| Ok(file.into()))?;
-        Some((read(&beside, &[1])?.data, beside))
+        Some((classes(&read(&beside, LABELS)?, &beside)?, beside))
     } else {
         None
     };
-    let axes = axes::of(arg, &images.shape, true, options.layout)?;
+    let axes = axes::of(&path.display().to_string(), &images.shape, true, options.layout)?;
     let labels: Vec<u32> = match labels {
         Some((labels, path)) if labels.len() != images.shape[0] => {
             let expected = format!("{} labels, one for each image", images.shape[0]);
             return Err(Error::input(path.display(), expected, labels.len()));
         }
-        Some((labels, _)) => labels.into_iter().map(u32::from).collect(),
-        None => vec![0; images.shape[0]],
+        Some((labels, _)) => labels,
+        // Of images without pixels a file can hold any number.
+        None => {
+            check_sides([axes.channels, images.shape[axes.places.1], images.shape[axes.places.2]])?;
+            vec![0; images.shape[0]]
+        }
     };
     let size: usize = images.shape[1..].iter().product();
     let description = format!("idx, {}", path.file_name().unwrap_or_default().to_string_lossy());
@@ -63,7 +77,71 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
     let record = |i: usize| &planar[i * size..][..shape.iter().product()];
     let mut set = from_bytes(&labels, &numbered(&labels), shape, record, description, options)?;
     set.source.notes.extend(axes.notes);
+    set.source.split = in_folder.then(|| options.split.clone());
     Ok(set)
+}
+
+// Types of items and numbers of dimensions.
+type Kinds = &'static [(u8, u8)];
+const IMAGES: Kinds = &[(BYTES, 3), (BYTES, 4)];
+const LABELS: Kinds = &[(BYTES, 1), (INTEGERS, 1), (INTEGERS, 2)];
+const BYTES: u8 = 0x08;
+const INTEGERS: u8 = 0x0c;
+
+// The first number of each row.
+fn classes(labels: &Idx, place: &Path) -> Result<Vec<u32>> {
+    let Idx { shape, size, data } = labels;
+    let row = size * shape[1..].iter().product::<usize>();
+    let number = |row: &[u8]| match *size {
+        4 => i64::from(i32::from_be_bytes([row[0], row[1], row[2], row[3]])),
+        _ => i64::from(row[0]),
+    };
+    let checked = data.chunks_exact(row.max(1)).enumerate().map(|(at, row)| {
+        let (value, place) = (number(row), || format!("{}: label {at}", place.display()));
+        label(value, None).map_err(|expected| Error::input(place(), expected, value))
+    });
+    checked.collect()
+}
+
+/// Whether there are files of images in the folder `dir`.
+pub(super) fn is_there(dir: &Path) -> bool {
+    files_of_images(dir).is_ok_and(|files| !files.is_empty())
+}
+
+fn files_of_images(dir: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(Error::io(dir, "read"))? {
+        let name = entry.map_err(Error::io(dir, "read"))?.file_name().to_string_lossy().into_owned();
+        if name.contains("images")
+            && (name.contains("idx3") || name.contains("idx4"))
+            && !name.starts_with('.')
+        {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+// The file of images of the split `wanted`; one that is packed and unpacked counts once.
+fn images_in(dir: &Path, wanted: &str) -> Result<PathBuf> {
+    let all = files_of_images(dir)?;
+    let is_of = |name: &&String| {
+        let words = name.split(['-', '_', '.']);
+        words.map(|word| if word == "t10k" { "test" } else { word }).any(|word| split::is(word, wanted))
+    };
+    let mut found: Vec<&String> = all.iter().filter(is_of).collect();
+    found.dedup_by(|second, first| second.strip_suffix(".gz") == Some(first.as_str()));
+    match found.as_slice() {
+        [only] => Ok(dir.join(only)),
+        _ => {
+            let expected =
+                format!("one file of images of the split '{wanted}', such as {wanted}-images-idx3-ubyte");
+            let found = if found.is_empty() { listed(&all) } else { listed(&found) };
+            let found = if found.is_empty() { "none".to_owned() } else { found };
+            Err(Error::input(dir.display(), expected, found))
+        }
+    }
 }
 
 // The first channels of images whose channels come last, planar.
@@ -87,7 +165,9 @@ fn labels_beside(images: &Path) -> Result<PathBuf> {
     let labels = format!("{}labels{}", &stem[..at], &stem[at + "images".len()..]);
     let labels = labels.replace("idx3", "idx1").replace("idx4", "idx1");
     let mut tried = Vec::new();
-    for stem in [labels.clone(), labels.replace(".idx1", "-idx1"), labels.replace("-idx1", ".idx1")] {
+    let integers = labels.replace("idx1-ubyte", "idx2-int");
+    for stem in [labels.clone(), labels.replace(".idx1", "-idx1"), labels.replace("-idx1", ".idx1"), integers]
+    {
         for end in ["", ".gz"] {
             let candidate = stem.clone() + end;
             let path = images.with_file_name(&candidate);
@@ -102,26 +182,26 @@ fn labels_beside(images: &Path) -> Result<PathBuf> {
     Err(Error::input(images.display(), format!("labels beside it: {}", tried.join(" or ")), "none of them"))
 }
 
-fn read(path: &Path, dimensions: &[usize]) -> Result<Idx> {
+fn read(path: &Path, kinds: Kinds) -> Result<Idx> {
     // A device or a pipe may never end.
     if path.exists() && !path.is_file() {
         return Err(Error::input(path.display(), "a regular file", "something else"));
     }
     let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
-    parse(&bytes, &path.display().to_string(), dimensions)
+    parse(&bytes, &path.display().to_string(), kinds)
 }
 
-fn parse(bytes: &[u8], place: &str, dimensions: &[usize]) -> Result<Idx> {
+fn parse(bytes: &[u8], place: &str, kinds: Kinds) -> Result<Idx> {
     if bytes.starts_with(&[0x1f, 0x8b]) {
         let most = (bytes.len() as u64).saturating_mul(DEFLATE_RATIO);
-        parse_stream(MultiGzDecoder::new(bytes), most, place, dimensions)
+        parse_stream(MultiGzDecoder::new(bytes), most, place, kinds)
     } else {
-        parse_stream(bytes, bytes.len() as u64, place, dimensions)
+        parse_stream(bytes, bytes.len() as u64, place, kinds)
     }
 }
 
 // `most`: no stream over this file can be longer.
-fn parse_stream(mut stream: impl Read, most: u64, place: &str, dimensions: &[usize]) -> Result<Idx> {
+fn parse_stream(mut stream: impl Read, most: u64, place: &str, kinds: Kinds) -> Result<Idx> {
     let broken = |what: &str| {
         let expected = what.to_owned();
         move |e: std::io::Error| Error::input(place, expected, e)
@@ -129,9 +209,9 @@ fn parse_stream(mut stream: impl Read, most: u64, place: &str, dimensions: &[usi
     let mut magic = [0u8; 4];
     stream.read_exact(&mut magic).map_err(broken("an IDX header"))?;
     let count = usize::from(magic[3]);
-    if magic[..3] != [0, 0, 8] || !dimensions.contains(&count) {
-        let wanted: Vec<String> = dimensions.iter().map(|d| format!("00 00 08 {d:02x}")).collect();
-        let expected = format!("the IDX magic {} (unsigned bytes)", wanted.join(" or "));
+    if magic[..2] != [0, 0] || !kinds.contains(&(magic[2], magic[3])) {
+        let wanted: Vec<String> = kinds.iter().map(|(kind, d)| format!("00 00 {kind:02x} {d:02x}")).collect();
+        let expected = format!("the IDX magic {} (08: unsigned bytes)", wanted.join(" or "));
         let found: Vec<String> = magic.iter().map(|b| format!("{b:02x}")).collect();
         return Err(Error::input(place, expected, found.join(" ")));
     }
@@ -141,7 +221,8 @@ fn parse_stream(mut stream: impl Read, most: u64, place: &str, dimensions: &[usi
         stream.read_exact(&mut side).map_err(broken("an IDX header"))?;
         shape.push(u32::from_be_bytes(side) as usize);
     }
-    let size = shape.iter().try_fold(1u64, |all, &side| all.checked_mul(side as u64));
+    let item = if magic[2] == INTEGERS { 4 } else { 1 };
+    let size = shape.iter().try_fold(item as u64, |all, &side| all.checked_mul(side as u64));
     let size = size.filter(|&size| size <= most).ok_or_else(|| {
         Error::input(place, format!("{shape:?} bytes, as the header says"), format!("at most {most}"))
     })?;
@@ -153,7 +234,7 @@ fn parse_stream(mut stream: impl Read, most: u64, place: &str, dimensions: &[usi
         let found = if data.len() as u64 > size { "more".to_owned() } else { data.len().to_string() };
         return Err(Error::input(place, expected, found));
     }
-    Ok(Idx { shape, data })
+    Ok(Idx { shape, size: item, data })
 }
 
 #[cfg(test)]
@@ -298,6 +379,50 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_has_a_file_of_images_for_each_split() {
+        let dir = tempfile::tempdir().unwrap();
+        let two = |first: u8| idx(&[2, 1, 2], &[first, 0, first, 1]);
+        write(dir.path(), ("train-images-idx3-ubyte", &two(1)), ("train-labels-idx1-ubyte", &labels_file()));
+        write(dir.path(), ("t10k-images-idx3-ubyte", &two(2)), ("t10k-labels-idx1-ubyte", &labels_file()));
+        // The same as it was downloaded.
+        fs::write(dir.path().join("train-images-idx3-ubyte.gz"), gz(&two(1))).unwrap();
+        let of = |split: &str| {
+            load(dir.path().to_str().unwrap(), &Options { split: split.into(), ..Options::default() })
+        };
+        for (split, value) in [("train", 1.0), ("test", 2.0)] {
+            let set = of(split).unwrap();
+            assert_eq!((set.images[[0, 0, 0, 0]] * 255.0, set.source.split.as_deref()), (value, Some(split)));
+        }
+        let text = of("validation").unwrap_err().to_string();
+        assert!(text.contains("'validation'") && text.contains("t10k-images-idx3-ubyte"), "{text}");
+        write(
+            dir.path(),
+            ("b-train-images-idx3-ubyte", &two(1)),
+            ("b-train-labels-idx1-ubyte", &labels_file()),
+        );
+        assert!(of("train").unwrap_err().to_string().contains("b-train-images-idx3-ubyte, train"));
+    }
+
+    #[test]
+    fn labels_may_be_rows_of_integers() {
+        let dir = tempfile::tempdir().unwrap();
+        let rows = |first: [i32; 3]| {
+            let mut out = vec![0, 0, 0x0c, 2, 0, 0, 0, 3, 0, 0, 0, 2];
+            first.iter().for_each(|&class| out.extend([class.to_be_bytes(), 7i32.to_be_bytes()].concat()));
+            out
+        };
+        let files = ("qmnist-train-images-idx3-ubyte", "qmnist-train-labels-idx2-int");
+        let path = write(dir.path(), (files.0, &images()), (files.1, &rows([1, 0, 2])));
+        let Targets::Classes { labels, .. } = load(&path, &Options::default()).unwrap().targets else {
+            panic!("classes")
+        };
+        assert_eq!(labels, [1, 0, 2]);
+        write(dir.path(), (files.0, &images()), (files.1, &rows([1, -1, 2])));
+        let text = load(&path, &Options::default()).unwrap_err().to_string();
+        assert!(text.contains("label 1") && text.ends_with("found -1"), "{text}");
+    }
+
+    #[test]
     fn channels_are_found_and_labels_may_be_anywhere() {
         let dir = tempfile::tempdir().unwrap();
         let data: Vec<u8> = (0..2 * 5 * 6 * 4).map(|i| i as u8).collect();
@@ -337,8 +462,11 @@ mod tests {
                 bytes[at] = value;
             }
             for bytes in [&random, &bytes] {
-                if let Ok(idx) = parse(bytes, "fuzz", &[1, 3, 4]) {
-                    prop_assert_eq!(idx.data.len(), idx.shape.iter().product::<usize>());
+                for kinds in [IMAGES, LABELS] {
+                    if let Ok(idx) = parse(bytes, "fuzz", kinds) {
+                        prop_assert_eq!(idx.data.len(), idx.size * idx.shape.iter().product::<usize>());
+                        let _ = classes(&idx, Path::new("fuzz"));
+                    }
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Which column of a table holds the labels, and what they are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::error::{Error, Result, listed, shown};
 
@@ -84,6 +84,15 @@ pub fn choose(place: &str, columns: &[Column], said: Option<&str>) -> Result<Cho
         return Ok(Choice { place, guessed: false, note });
     }
     let of_classes: Vec<&Column> = columns.iter().filter(able).filter(|c| c.classes).collect();
+    // One that is called so, or holds parts, and none of which labels are: others are not meant.
+    let is_usual = |c: &&Column| {
+        let first = c.name.split('.').next().unwrap_or_default();
+        USUAL.iter().any(|usual| first.eq_ignore_ascii_case(usual))
+    };
+    if let Some(other) = columns.iter().find(is_usual).filter(|_| of_classes.is_empty()) {
+        let expected = "labels that are numbers or texts (--labels names another column)";
+        return Err(Error::input(place, expected, format!("{}, which holds neither", shown(&other.name))));
+    }
     let whole: Vec<&Column> = columns.iter().filter(|c| c.holds == Holds::Integers).collect();
     let (found, guessed) = if of_classes.is_empty() { (whole, true) } else { (of_classes, false) };
     match found.as_slice() {
@@ -100,29 +109,54 @@ pub fn choose(place: &str, columns: &[Column], said: Option<&str>) -> Result<Cho
     }
 }
 
-/// Labels as they are stored.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Stored {
-    /// Whole numbers.
-    Integers(Vec<i64>),
-    /// Texts.
-    Texts(Vec<String>),
+/// Whether numbers look like those of classes: no image of its own for each, which numbers of images are.
+pub fn look_like_classes(labels: &[u32]) -> bool {
+    2 * labels.iter().collect::<BTreeSet<_>>().len() <= labels.len()
 }
 
-impl Stored {
-    /// Whether numbers look like those of classes: no image of its own for each, which numbers of images are.
-    pub fn look_like_classes(&self) -> bool {
-        let Self::Integers(values) = self else { return true };
-        let distinct: BTreeSet<i64> = values.iter().copied().collect();
-        distinct.first().is_none_or(|&least| least >= 0) && 2 * distinct.len() <= values.len()
+/// Labels that are texts, each of which is kept once however often it comes.
+#[derive(Debug, Default)]
+pub struct Texts {
+    places: HashMap<String, u32>,
+    labels: Vec<u32>,
+}
+
+impl Texts {
+    /// The label of the next sample.
+    pub fn push(&mut self, text: &str) {
+        let next = self.places.len() as u32;
+        let label = match self.places.get(text) {
+            Some(&label) => label,
+            None => *self.places.entry(text.to_owned()).or_insert(next),
+        };
+        self.labels.push(label);
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Indices of the sorted names, and these.
+    pub fn sorted(self) -> (Vec<u32>, Vec<String>) {
+        let mut names: Vec<(String, u32)> = self.places.into_iter().collect();
+        names.sort();
+        let mut places = vec![0; names.len()];
+        names.iter().enumerate().for_each(|(new, (_, old))| places[*old as usize] = new as u32);
+        let labels = self.labels.iter().map(|&label| places[label as usize]).collect();
+        (labels, names.into_iter().map(|(name, _)| name).collect())
     }
 }
 
-/// Texts as labels: indices of their sorted names.
-pub fn of_texts(texts: &[String]) -> (Vec<u32>, Vec<String>) {
-    let names: Vec<String> = texts.iter().collect::<BTreeSet<_>>().into_iter().cloned().collect();
-    let index = |text: &String| names.binary_search(text).expect("each is a name") as u32;
-    (texts.iter().map(index).collect(), names)
+/// What its user has to know of classes that are texts.
+pub fn said(names: &[String]) -> String {
+    let names: Vec<_> = names.iter().map(|name| shown(name)).collect();
+    format!("labels are texts; the classes are their sorted names: {}", listed(&names))
 }
 
 #[cfg(test)]
@@ -137,25 +171,28 @@ mod tests {
         choose("t", &columns(list), said).map(|c| (c.place, c.guessed)).map_err(|e| e.to_string())
     }
 
-    use Holds::{Else, Integers, Numbers, Texts};
+    use Holds::{Else, Integers, Numbers, Texts as Words};
 
     #[test]
     fn a_column_called_label_wins_whatever_it_holds() {
-        for holds in [Integers, Numbers, Texts] {
+        for holds in [Integers, Numbers, Words] {
             let all = [("image", Else), ("image_id", Integers), ("label", holds)];
             assert_eq!(chosen(&all, None), Ok((2, false)));
         }
-        assert_eq!(chosen(&[("id", Integers), ("Label", Texts)], None), Ok((1, false)));
+        assert_eq!(chosen(&[("id", Integers), ("Label", Words)], None), Ok((1, false)));
         assert_eq!(chosen(&[("coarse_label", Integers), ("fine_label", Integers)], None), Ok((1, false)));
-        let both = choose("t", &columns(&[("label", Integers), ("target", Texts)]), None).unwrap();
+        let both = choose("t", &columns(&[("label", Integers), ("target", Words)]), None).unwrap();
         assert!(both.note.unwrap().contains("there is target, too"));
-        // One that holds no labels is none.
-        assert_eq!(chosen(&[("label", Else), ("kind", Integers)], None), Ok((1, true)));
+        // One that holds something else is no reason to take another.
+        for name in ["label", "label.list.element"] {
+            let text = chosen(&[(name, Else), ("width", Integers)], None).unwrap_err();
+            assert!(text.contains(name) && text.contains("holds neither"), "{text}");
+        }
     }
 
     #[test]
     fn others_are_said_or_classes_by_the_file_or_the_only_whole_numbers() {
-        let all = [("a", Integers), ("b", Integers), ("c", Texts), ("d", Else)];
+        let all = [("a", Integers), ("b", Integers), ("c", Words), ("d", Else)];
         assert_eq!(chosen(&all, Some("c")), Ok((2, false)));
         assert!(chosen(&all, Some("d")).unwrap_err().contains("d, which holds neither"));
         assert!(chosen(&all, Some("x")).unwrap_err().contains("columns a, b, c, d"));
@@ -170,10 +207,11 @@ mod tests {
 
     #[test]
     fn numbers_of_images_do_not_look_like_classes() {
-        let look = |values: &[i64]| Stored::Integers(values.to_vec()).look_like_classes();
-        assert!(look(&[0, 1, 0, 1]) && look(&[3, 3, 7, 7]));
-        assert!(!look(&[0, 1, 2, 3]) && !look(&[-1, -1, -1, -1]) && !look(&[5, 6, 7, 7]));
-        let texts = ["dog", "cat", "dog"].map(str::to_owned);
-        assert_eq!(of_texts(&texts), (vec![1, 0, 1], vec!["cat".to_owned(), "dog".to_owned()]));
+        assert!(look_like_classes(&[0, 1, 0, 1]) && look_like_classes(&[3, 3, 7, 7]));
+        assert!(!look_like_classes(&[0, 1, 2, 3]) && !look_like_classes(&[5, 6, 7, 7]));
+        let mut texts = super::Texts::default();
+        ["dog", "cat", "dog"].into_iter().for_each(|text| texts.push(text));
+        assert_eq!((texts.len(), texts.is_empty()), (3, false));
+        assert_eq!(texts.sorted(), (vec![1, 0, 1], vec!["cat".to_owned(), "dog".to_owned()]));
     }
 }

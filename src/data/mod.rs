@@ -5,6 +5,71 @@
 //! matrices that the theory and the networks work on.
 //!
 //! A new source is a module with a `KIND` and a line in the registry in [`spec`].
+//!
+//! # What is read of files
+//! Each row is tested with the sets in its last column (`tests/golden/images`, made by the script there). "Said"
+//! means in [`Provenance::notes`](crate::field::Provenance), which commands print.
+//!
+//! | source | layout, type | what is read | tested with |
+//! |---|---|---|---|
+//! | `folder` | a directory for each class, with JPEG, PNG, WebP, TIFF, BMP, GIF | read | formats |
+//! | `folder` | directories of splits, by any of their usual names, alone in one of their own name | read | splits splits_test |
+//! | `folder` | another split than those | refused: those are named | splits_none |
+//! | `folder` | images in directories of splits, without classes | refused | splits_alone |
+//! | `folder` | a directory of the split that holds directories, beside others | read: the others are left aside, said | vehicles |
+//! | `folder` | splits below classes | refused | parts_below |
+//! | `folder` | directories below those of classes | read: of these classes, said | below |
+//! | `folder` | directories without images, other files, images beside the directories | read without them: said, counted by kind | stray |
+//! | `folder` | a file called an image that is none | refused | page |
+//! | `folder` | the same with `--skip-bad` | read without it: counted | page_skipped |
+//! | `folder` | images without directories | refused where labels are needed | bare |
+//! | `folder` | the same where no labels are needed | read | bare_unlabelled |
+//! | `parquet` | a group with `bytes`, and a column called label or the like; class names of Hugging Face | read | hf |
+//! | `parquet` | images in a column of bytes | read | bytes |
+//! | `parquet` | labels that are texts, plain or as a dictionary; truth values | read: sorted names, said | texts dictionary truths |
+//! | `parquet` | labels that are whole numbers of a floating-point type | read | floats |
+//! | `parquet` | no column called so, but one of whole numbers that repeat | read: said | lone |
+//! | `parquet` | a column called so that holds something else | refused | other_kind |
+//! | `parquet` | shards with other columns | refused | columns |
+//! | `parquet` | two classes of one name | read: they stay two | twice |
+//! | `parquet` | another column, named by `--labels` | read | said |
+//! | `parquet` | no column but one that numbers the images; several columns | refused: `--labels` says which | numbers several |
+//! | `parquet` | labels that are null, or −1 for hidden ones | refused: the row is named | nulls hidden |
+//! | `parquet` | the same where no labels are needed | read | hidden_unlabelled |
+//! | `parquet` | paths without bytes, of files in the folder of the Parquet file or below | read | paths_beside |
+//! | `parquet` | paths of files that are not there, or elsewhere | refused | paths outside |
+//! | `parquet` | a list of one image in each row | read | lists |
+//! | `parquet` | lists of several, or of none | refused: the row is named | several_images no_image |
+//! | `parquet` | compressed by snappy, gzip, brotli, lz4, zstd | read | snappy gzip brotli lz4 zstd |
+//! | `parquet` | a folder of shards, with splits in their names | read | parts parts_validation |
+//! | `parquet` | another split than those | refused: those are named | parts_test |
+//! | `npz` | (N, H, W), (N, C, H, W), (N, H, W, C); in C and Fortran order | read | nhw nchw nhwc fortran |
+//! | `npz` | a fourth channel of whole numbers | read without it: it is alpha, said | rgba |
+//! | `npz` | an axis of channels at both places | read: the second axis, said | both |
+//! | `npz` | more than 4 channels | refused: `--layout` says which they are | volume |
+//! | `npz` | the same with `--layout` | read | volume_said |
+//! | `npz` | (N, d), d being a square, or three | read: said | flat |
+//! | `npz` | (N, d) otherwise | refused | flat_other |
+//! | `npz` | arrays by their usual names, and by their places | read | nhwc positions medical medical_validation |
+//! | `npz` | u2, f2, f4, f8 in either byte order; wider integers that are bytes | read | types_u2 types_u2_big types_f2 types_f4 types_f8_big types_i8 |
+//! | `npz` | wider integers that are not | refused: `--divide-by` | wide |
+//! | `npz` | floating-point numbers outside of 0 to 1 | read: said | beyond |
+//! | `npz` | the same with `--divide-by` | read | divided |
+//! | `npz` | labels counted from 1 | read: no empty class, said | from_one |
+//! | `npz` | labels (N), (N, 1), of any type, one-hot | read | column float_labels truth_labels one_hot |
+//! | `npz` | labels that are texts | read: sorted names, said | words byte_words words_big |
+//! | `npz` | pixels that are texts | refused | text_pixels |
+//! | `npz` | several labels for an image; real targets (N, K) | read: as real targets | many real |
+//! | `npz` | labels that are no whole numbers; objects | refused | half_labels objects |
+//! | `npz` | no labels | refused where they are needed | alone |
+//! | `npz` | the same where no labels are needed | read | alone_unlabelled |
+//! | `npz` | another array of labels, named by `--labels` | read | two_said |
+//! | `idx` | images with labels beside them; these as rows of integers, the class first (QMNIST) | read | mnist qmnist |
+//! | `idx` | a folder with one file of images for each split | read | idx_folder |
+//! | `idx` | a folder without one for the split | refused: those there are named | idx_folder_test |
+//! | `idx` | no labels beside them | refused: what was tried is named | idx_alone |
+//! | `idx` | labels elsewhere, named by `--labels`; channels last | read | idx_said |
+//! | `cifar` | the python pickles; the binary files are tested in `cifar` | read | cifar |
 
 pub mod args;
 pub mod axes;
@@ -69,8 +134,8 @@ pub struct Options {
     pub exif: Exif,
     /// The order of axes of arrays; as their lengths say without.
     pub layout: Option<AxisOrder>,
-    /// What the numbers of arrays are divided by; without it 255 and 65535 for whole numbers of one and of two
-    /// bytes, and 1 for others.
+    /// What the numbers of arrays are divided by; without it 255 for bytes, in whole numbers of any type, 65535
+    /// for u2, and 1 for others.
     pub divide_by: Option<f64>,
     /// Where the labels are, for sources that have more than one place for them: a column, an array, a file.
     pub labels_at: Option<String>,

@@ -9,15 +9,15 @@
 //! `--layout` does; `(N, d)` where d is a square, or three. Bytes become value/255, u2 value/65535, other
 //! integers value/255 where all are bytes, floating-point numbers and truth values are taken as they are;
 //! `--divide-by` is another divisor. Targets are class indices, whole numbers or truth values `(N)` or `(N, 1)`,
-//! or one-hot `(N, K)`, or real numbers `(N, K)`.
+//! or one-hot `(N, K)`, or texts `(N)`, whose sorted names are the classes; or real numbers `(N, K)`.
 
 use std::path::Path;
 
 use ndarray::{Array2, Array4};
 
 use super::decode::{check_sides, render};
-use super::select::{label, numbered, select, select_real};
-use super::{Options, axes, spec, split};
+use super::select::{MAX_CLASSES, label, numbered, select, select_real};
+use super::{AxisOrder, Options, axes, label_column, spec, split};
 use crate::disk::input::Input;
 use crate::disk::npy::{self, Npy};
 use crate::disk::zip::Archive;
@@ -38,12 +38,14 @@ const WHOLE: [(&str, &str); 12] = [
     ("data", "y"),
     ("arr_0", "arr_1"),
 ];
+// What arrays of targets are called.
+const LABELS: [&str; 5] = ["y", "Y", "labels", "targets", "target"];
 // {} stands for the split.
 const IN_PARTS: [(&str, &str); 4] =
     [("x_{}", "y_{}"), ("X_{}", "y_{}"), ("{}_images", "{}_labels"), ("images_{}", "labels_{}")];
 
 /// In the registry of sources.
-pub const KIND: spec::Kind = spec::Kind::read("npz", "FILE", load);
+pub const KIND: spec::Kind = spec::Kind::read("npz", "FILE", load).taking(spec::Takes::ALL);
 
 const NPZ: &str = "a .npz file (a zip archive)";
 
@@ -86,6 +88,15 @@ fn read(mut input: Input, options: &Options) -> Result<ImageSet> {
             let expected = format!("arrays X and y, or x_{split} and y_{split}, or images and labels");
             input.wrong(expected, listed())
         })?;
+    if let Some(key) = said.filter(|_| in_parts) {
+        let own = |word: &str| split::is(word, &options.split);
+        if !key.split(['_', '-', '.']).any(own) {
+            let expected = format!("an array of labels of the split '{}' (--labels)", options.split);
+            return Err(input.wrong(expected, shown(key)));
+        }
+    }
+    let mut others: Vec<&&str> = keys.iter().filter(|key| LABELS.contains(key)).collect();
+    others.retain(|key| !in_parts && said.is_none() && y.as_deref() != Some(**key));
     let y = said.map(str::to_owned).or(y);
     let images = npy::read(&archive, &mut input, &x)?;
     let stored = y.as_ref().map(|y| npy::read(&archive, &mut input, y)).transpose()?;
@@ -94,11 +105,28 @@ fn read(mut input: Input, options: &Options) -> Result<ImageSet> {
         return Err(Error::input("--divide-by", "a number above 0", divisor));
     }
     let mut notes = Vec::new();
+    if let (Some(y), false) = (&y, others.is_empty()) {
+        let others: Vec<_> = others.iter().map(|key| shown(key)).collect();
+        notes.push(format!(
+            "labels are those of {}; there is {}, too (--labels)",
+            shown(y),
+            crate::error::listed(&others)
+        ));
+    }
     let whole = matches!(images.dtype.kind, b'u' | b'i');
     let scale = match (options.divide_by, images.dtype.kind, images.dtype.size) {
+        (_, b'U' | b'S', _) => return Err(Error::input(&images.place, "an array of numbers", images.dtype)),
         (Some(scale), ..) => scale as f32,
         (None, b'u', 1) => 255.0,
-        (None, b'u', 2) => 65535.0,
+        (None, b'u', 2) => {
+            if range(&images).1 <= 255.0 {
+                notes.push(format!(
+                    "{} holds numbers up to 255 as u2; they are divided by 65535 (--divide-by 255 takes them for bytes)",
+                    images.place
+                ));
+            }
+            65535.0
+        }
         (None, b'u' | b'i', _) => {
             let (low, high) = range(&images);
             if low < 0.0 || high > 255.0 {
@@ -110,15 +138,23 @@ fn read(mut input: Input, options: &Options) -> Result<ImageSet> {
             notes.push(format!("{} holds bytes as {}; they are divided by 255", images.place, images.dtype));
             255.0
         }
-        _ => 1.0,
+        (None, ..) => 1.0,
     };
-    let (strides, shape) = unflattened(&images, &mut notes);
-    let read = axes::of(&images.place, &shape, whole, options.layout)?;
-    notes.extend(read.notes);
+    if images.shape.first() == Some(&0) {
+        return Err(Error::input(&images.place, "images", format!("{:?}", images.shape)));
+    }
+    let strides = images.strides();
     // (length, stride) of channels, rows and columns
-    let of = |axis: usize| (shape[axis], strides[axis]);
-    let (channels, rows, columns) = read.places;
-    let axes = [(read.channels, channels.map_or(0, |axis| strides[axis])), of(rows), of(columns)];
+    let axes = match unflattened(&images, options.layout, &mut notes) {
+        Some(axes) => axes,
+        None => {
+            let read = axes::of(&images.place, &images.shape, whole, options.layout)?;
+            notes.extend(read.notes);
+            let of = |axis: usize| (images.shape[axis], strides[axis]);
+            let (channels, rows, columns) = read.places;
+            [(read.channels, channels.map_or(0, |axis| strides[axis])), of(rows), of(columns)]
+        }
+    };
     check_sides(axes.map(|(length, _)| length))?;
     if let Some(targets) = &stored
         && targets.shape.first() != Some(&images.shape[0])
@@ -128,7 +164,7 @@ fn read(mut input: Input, options: &Options) -> Result<ImageSet> {
     }
 
     let targets = match &stored {
-        Some(array) => targets(array)?,
+        Some(array) => targets(array, &mut notes)?,
         None => Targets::Real(Array2::zeros((images.shape[0], 0))),
     };
     let mut source = Provenance { notes, ..Provenance::default() };
@@ -182,24 +218,33 @@ fn range(array: &Npy) -> (f64, f64) {
     numbers.fold((0.0, 0.0), |(low, high), v| (f64::min(low, v), f64::max(high, v)))
 }
 
-// Strides and lengths of the axes, those of a row of pixels being the sides of a square and, where there are three
-// times as many, channels one after the other.
-fn unflattened(array: &Npy, notes: &mut Vec<String>) -> (Vec<usize>, Vec<usize>) {
-    let (strides, shape) = (array.strides(), array.shape.clone());
-    let &[count, length] = shape.as_slice() else { return (strides, shape) };
+// Lengths and strides of channels, rows and columns where each image is a row of pixels, of a square; three times
+// as many are three channels, one after the other, or with `--layout nhwc` pixel by pixel.
+fn unflattened(
+    array: &Npy,
+    layout: Option<AxisOrder>,
+    notes: &mut Vec<String>,
+) -> Option<[(usize, usize); 3]> {
+    let &[_, length] = array.shape.as_slice() else { return None };
     let side = |length: usize| Some(length.isqrt()).filter(|side| *side > 0 && side * side == length);
     let (channels, side) = match (side(length), side(length / 3)) {
         (Some(side), _) => (1, side),
         (None, Some(side)) if length.is_multiple_of(3) => (3, side),
-        _ => return (strides, shape),
+        _ => return None,
     };
+    let by_pixel = channels == 3 && layout == Some(AxisOrder::Nhwc);
     notes.push(format!(
         "rows of {length} numbers in {} are read as {} of {side}×{side} pixels",
         array.place,
-        if channels == 1 { "images" } else { "three channels, one after the other," }
+        match channels {
+            1 => "images",
+            _ if by_pixel => "three channels, pixel by pixel,",
+            _ => "three channels, one after the other (--layout nhwc: pixel by pixel),",
+        }
     ));
-    let [row, step] = [strides[0], strides[1]];
-    (vec![row, side * side * step, side * step, step], vec![count, channels, side, side])
+    let step = array.strides()[1];
+    let (channel, pixel) = if by_pixel { (step, 3 * step) } else { (side * side * step, step) };
+    Some([(channels, channel), (side, side * pixel), (side, pixel)])
 }
 
 // What is to be known of pixels that are not those of image files.
@@ -231,7 +276,7 @@ fn choose(keys: &[&str], split: &str, labels: bool) -> Option<(String, Option<St
     in_parts.chain(whole).find_map(there)
 }
 
-fn targets(array: &Npy) -> Result<Targets> {
+fn targets(array: &Npy, notes: &mut Vec<String>) -> Result<Targets> {
     let classes = |labels: Vec<u32>| {
         let names = numbered(&labels);
         Ok(Targets::Classes { labels, names })
@@ -245,6 +290,19 @@ fn targets(array: &Npy) -> Result<Targets> {
             });
             classes(labels.collect::<Result<Vec<u32>>>()?)
         }
+        (b'U' | b'S', &[count] | &[count, 1]) => {
+            let mut texts = label_column::Texts::default();
+            for i in 0..count {
+                let place = || format!("{}: index {i}", array.place);
+                let text = array.text(i);
+                texts.push(
+                    &text.ok_or_else(|| Error::input(place(), "a name of a class, text", "other bytes"))?,
+                );
+            }
+            let (labels, names) = texts.sorted();
+            notes.push(label_column::said(&names));
+            Ok(Targets::Classes { labels, names })
+        }
         (b'f', &[count]) => {
             let labels = (0..count).map(|i| {
                 let value = array.number(i);
@@ -254,7 +312,7 @@ fn targets(array: &Npy) -> Result<Targets> {
             });
             classes(labels.collect::<Result<Vec<u32>>>()?)
         }
-        (b'i' | b'u' | b'b', &[count, outputs]) => {
+        (b'i' | b'u' | b'b', &[count, outputs]) if outputs <= MAX_CLASSES => {
             let strides = array.strides();
             let value = |i: usize, k: usize| array.integer(i * strides[0] + k * strides[1]);
             let one = |i: usize| {
@@ -263,7 +321,7 @@ fn targets(array: &Npy) -> Result<Targets> {
                 ones.next().filter(|_| ones.next().is_none() && rest + 1 == outputs).map(|k| k as u32)
             };
             match (0..count).map(one).collect::<Option<Vec<u32>>>() {
-                // Each class has its output, whichever have samples.
+                // Named by their places.
                 Some(labels) => {
                     let names = (0..outputs).map(|k| k.to_string()).collect();
                     Ok(Targets::Classes { labels, names })
@@ -425,6 +483,14 @@ mod tests {
         let set = load(16).unwrap();
         assert_eq!((set.shape(), set.images[[1, 0, 2, 1]]), ([1, 4, 4], 25.0 / 255.0));
         assert!(set.source.notes[0].contains("rows of 16 numbers") && set.source.notes[0].contains("4×4"));
+        let by_pixel = Options { layout: Some(AxisOrder::Nhwc), ..Options::default() };
+        let x = || Archive::new().with("data", counted(&[2, 27])).with("target", labels(&[0, 1]));
+        let set = x().load(&by_pixel).unwrap();
+        assert_eq!((set.shape(), set.images[[0, 2, 1, 1]]), ([3, 3, 3], 14.0 / 255.0));
+        assert!(set.source.notes[0].contains("pixel by pixel"));
+        // One channel is one in either order.
+        let grey = Archive::new().with("data", counted(&[2, 16])).with("target", labels(&[0, 1]));
+        assert_eq!(grey.load(&by_pixel).unwrap().shape(), [1, 4, 4]);
         let set = load(27).unwrap();
         assert_eq!((set.shape(), set.images[[0, 2, 1, 1]]), ([3, 3, 3], 22.0 / 255.0));
         assert!(set.source.notes[0].contains("three channels"));
@@ -543,6 +609,33 @@ mod tests {
         let set = archive().load(&pick).unwrap();
         let Targets::Classes { labels: found, names } = &set.targets else { panic!("classes") };
         assert_eq!((found.as_slice(), names.join(" ")), (&[1, 0, 1][..], "4 1".to_owned()));
+    }
+
+    #[test]
+    fn labels_of_another_part_are_refused_and_no_image_makes_no_names() {
+        let archive = || {
+            Archive::new()
+                .with("x_train", counted(&[2, 2, 2]))
+                .with("y_train", labels(&[0, 1]))
+                .with("fine_train", labels(&[1, 0]))
+                .with("x_test", counted(&[2, 2, 2]))
+                .with("y_test", labels(&[0, 1]))
+        };
+        let of = |split: &str| {
+            let options =
+                Options { split: split.into(), labels_at: Some("fine_train".into()), ..Options::default() };
+            archive().load(&options)
+        };
+        assert_eq!(of("train").unwrap().len(), 2);
+        let text = of("test").unwrap_err().to_string();
+        assert!(text.contains("labels of the split 'test'") && text.contains("fine_train"), "{text}");
+        // A header may speak of any number of outputs where there is no image.
+        let none =
+            Archive::new().with("X", counted(&[0, 2, 2])).with("y", Array::<u8, _>::zeros((0, 1 << 40)));
+        assert!(none.refusal().contains("expected images"));
+        let wide =
+            Archive::new().with("X", counted(&[1, 2, 2])).with("y", Array::<u8, _>::zeros((1, 70_000)));
+        assert!(wide.refusal().contains("one-hot"));
     }
 
     #[test]
@@ -689,7 +782,7 @@ mod tests {
                 for key in ["c", "f", "big", "u16", "u8", "objects", "y"] {
                     if let Ok(array) = stored(bytes, key) {
                         prop_assert_eq!(array.data.len(), array.shape.iter().product::<usize>() * array.dtype.size);
-                        let _ = targets(&array);
+                        let _ = targets(&array, &mut Vec::new());
                     }
                 }
             }

@@ -1,14 +1,16 @@
 //! `parquet:PATH`: images in Parquet files, one file or a folder of shards as
 //! Hugging Face lays them out.
 //!
-//! Images: the `bytes` of a group, else a column of bytes that begin like an image. Labels: the column
+//! Images: the `bytes` of a group, or of the one group of a list in each row; where these are null, the file
+//! that `path` beside them names, from the folder of the Parquet file on; else a column of bytes that begin
+//! like an image. Labels: the column
 //! that `--labels` names or that has a usual name ([`super::label_column`]), of whole numbers (integers,
 //! truth values, floating-point numbers) or of texts, whose sorted names are the classes. Class names of
 //! numbers come from the `huggingface` metadata where it is there, else they are "0", "1", ….
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use parquet::basic::{ConvertedType, LogicalType, Type};
 use parquet::column::reader::ColumnReader;
@@ -16,14 +18,13 @@ use parquet::data_type::ByteArray;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
-use rayon::prelude::*;
 use serde_json::Value;
 
 use super::decode::{Item, Payload, decode_all, magic};
-use super::label_column::{self, Choice, Holds, Stored};
-use super::select::{label, numbered, select};
+use super::label_column::{self, Choice, Holds, Texts};
+use super::select::{label, numbered, select, without_lost};
 use super::{Options, spec, split};
-use crate::error::{Error, Result, listed};
+use crate::error::{Error, Result, listed, shown};
 use crate::field::ImageSet;
 
 const IMAGE_NAMES: [&str; 4] = ["image", "img", "images", "picture"];
@@ -31,7 +32,7 @@ const MAX_DEPTH: usize = 3;
 const BATCH: usize = 4096;
 
 /// In the registry of sources.
-pub const KIND: spec::Kind = spec::Kind::read("parquet", "PATH", load);
+pub const KIND: spec::Kind = spec::Kind::read("parquet", "PATH", load).taking(&[spec::Takes::Labels]);
 
 /// Reads the images of one Parquet file, or of the shards in a folder (and up
 /// to three levels below it) that belong to `options.split`: by their names
@@ -45,7 +46,7 @@ pub const KIND: spec::Kind = spec::Kind::read("parquet", "PATH", load);
 /// No shards of that split, no image or label column or several to choose
 /// from, nulls, labels out of range, damaged files: with file and row.
 pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
-    let (files, in_parts) = find_shards(Path::new(arg), &options.split)?;
+    let Found { files, in_parts, beside } = find_shards(Path::new(arg), &options.split)?;
     let shards = files.into_iter().map(|path| Shard::open(path, options)).collect::<Result<Vec<Shard>>>()?;
     let mut names: Option<Vec<String>> = None;
     for (i, shard) in shards.iter().enumerate() {
@@ -54,30 +55,39 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
             return Err(Error::input(shard.place(), expected, "others"));
         }
         names.clone_from(&shard.names);
+        if shard.columns() != shards[0].columns() {
+            let expected = format!("the same columns of images and labels as {}", shards[0].place());
+            return Err(Error::input(shard.place(), expected, shard.columns().join(" and ")));
+        }
     }
 
     // Sample k is row `starts[s] + row` over all shards.
-    let (mut labels, mut texts, mut starts) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut labels, mut texts, mut starts) = (Vec::new(), Texts::default(), Vec::new());
     for shard in &shards {
         starts.push(labels.len() + texts.len());
-        match shard.guarded(|| shard.read_labels())? {
-            Labels::Classes(more) => labels.extend(more),
-            Labels::Texts(more) => texts.extend(more),
-        }
+        shard.guarded(|| shard.read_labels(&mut labels, &mut texts))?;
     }
     let mut notes: Vec<String> = shards[0].note.iter().cloned().collect();
+    if beside > 0 {
+        notes.push(format!("{beside} files whose names speak of no split are left aside"));
+    }
+    if shards[0].guessed && texts.is_empty() && !label_column::look_like_classes(&labels) {
+        let found = format!("{}, whose numbers do not repeat as those of classes do", shards[0].columns()[1]);
+        let expected = "a column of labels, called label (--labels says which it is)";
+        return Err(Error::input(arg, expected, found));
+    }
     if !texts.is_empty() {
         if !labels.is_empty() {
             let found = "numbers in some of its files and texts in others";
             return Err(Error::input(arg, "labels of one type", found));
         }
-        let (of_texts, sorted) = label_column::of_texts(&texts);
-        notes.push(format!("labels are texts; the classes are their sorted names: {}", listed(&sorted)));
+        let (of_texts, sorted) = texts.sorted();
+        notes.push(label_column::said(&sorted));
         (labels, names) = (of_texts, Some(sorted));
     }
     let selection = select(&labels, &names.unwrap_or_else(|| numbered(&labels)), options)?;
 
-    let mut images: Vec<ByteArray> = Vec::with_capacity(selection.rows.len());
+    let mut images: Vec<Image> = Vec::with_capacity(selection.rows.len());
     for (s, shard) in shards.iter().enumerate() {
         let end = starts.get(s + 1).copied().unwrap_or(labels.len());
         let from = selection.rows.partition_point(|&row| row < starts[s]);
@@ -85,11 +95,9 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
         let rows: Vec<usize> = selection.rows[from..to].iter().map(|row| row - starts[s]).collect();
         shard.guarded(|| shard.read_images(&rows, &mut images))?;
     }
-    let items: Vec<Item<'_>> = images
-        .par_iter()
-        .zip(&selection.labels)
-        .map(|(bytes, &label)| Item { label, payload: Payload::Bytes(bytes.data()) })
-        .collect();
+    let items = images.iter().zip(&selection.labels);
+    let items: Vec<Item<'_>> =
+        items.map(|(image, &label)| Item { label, payload: image.payload() }).collect();
     let place = |i: usize| {
         let row = selection.rows[i];
         let s = starts.partition_point(|&start| start <= row) - 1;
@@ -98,15 +106,23 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
     let files = if shards.len() == 1 { "1 file".to_owned() } else { format!("{} files", shards.len()) };
     let mut set = decode_all(&items, selection.names.clone(), format!("parquet, {files}"), place, options)?;
     selection.tell(&mut set.source);
+    without_lost(&mut set, &selection.labels, options);
     set.source.notes.extend(notes);
     set.source.split = in_parts.then(|| options.split.clone());
     Ok(set)
 }
 
-// The files, and whether they are one part of several.
-fn find_shards(path: &Path, wanted: &str) -> Result<(Vec<PathBuf>, bool)> {
+struct Found {
+    files: Vec<PathBuf>,
+    // Whether they are one part of several
+    in_parts: bool,
+    // How many others are of no part
+    beside: usize,
+}
+
+fn find_shards(path: &Path, wanted: &str) -> Result<Found> {
     if path.is_file() {
-        return Ok((vec![path.to_path_buf()], false));
+        return Ok(Found { files: vec![path.to_path_buf()], in_parts: false, beside: 0 });
     }
     let mut files = Vec::new();
     walk(path, Path::new(""), MAX_DEPTH, &mut files)?;
@@ -121,7 +137,10 @@ fn find_shards(path: &Path, wanted: &str) -> Result<(Vec<PathBuf>, bool)> {
     } else {
         // The word itself before others that mean the same, of which there must be one.
         let there = |word: &&str| splits.iter().flatten().any(|split| split == word);
-        let alike: Vec<&str> = split::words(wanted).into_iter().filter(there).collect();
+        let lower = wanted.to_lowercase();
+        let words =
+            split::words(if splits.iter().flatten().any(|split| split == wanted) { wanted } else { &lower });
+        let alike: Vec<&str> = words.into_iter().filter(there).collect();
         if alike.len() > 1 && alike[0] != wanted {
             let expected = format!("files of the split '{wanted}', under one name");
             return Err(Error::input(path.display(), expected, listed(&alike)));
@@ -144,7 +163,8 @@ fn find_shards(path: &Path, wanted: &str) -> Result<(Vec<PathBuf>, bool)> {
         let found = format!("{} and {}", first.display(), other.display());
         return Err(Error::input(path.display(), "the shards of one set in one folder (name it)", found));
     }
-    Ok((chosen.into_iter().map(|file| path.join(file)).collect(), in_parts))
+    let beside = if in_parts { splits.iter().filter(|split| split.is_none()).count() } else { 0 };
+    Ok(Found { files: chosen.into_iter().map(|file| path.join(file)).collect(), in_parts, beside })
 }
 
 /// Whether there are Parquet files in the folder `root`, or not far below it.
@@ -201,8 +221,12 @@ fn split_of(file: &Path, wanted: &str) -> Option<String> {
 
 struct Shard {
     path: PathBuf,
+    // Bytes of the file
+    size: u64,
     reader: SerializedFileReader<File>,
     image: usize,
+    // Of files, where there are no bytes
+    path_column: Option<usize>,
     // None where it is not read
     label: Option<usize>,
     // Whether its numbers must look like those of classes
@@ -211,9 +235,25 @@ struct Shard {
     names: Option<Vec<String>>,
 }
 
-enum Labels {
-    Classes(Vec<u32>),
-    Texts(Vec<String>),
+enum Image {
+    Bytes(ByteArray),
+    File(PathBuf),
+}
+
+impl Image {
+    fn payload(&self) -> Payload<'_> {
+        match self {
+            Self::Bytes(bytes) => Payload::Bytes(bytes.data()),
+            Self::File(path) => Payload::File(path.clone()),
+        }
+    }
+}
+
+// What rows of a column hold.
+enum Values {
+    Integers(Vec<i64>),
+    Texts(Vec<ByteArray>),
+    Truths(Vec<bool>),
 }
 
 impl Shard {
@@ -235,8 +275,19 @@ impl Shard {
                 None => (None, false, None),
             };
             let image = find_image(&reader, &columns, &place)?;
+            let path_column = path_beside(&columns, image);
             let names = label.and_then(|i| class_names(features.as_ref()?, &columns[i].path().parts()[0]));
-            Ok(Self { path: path.clone(), image, label, guessed, note, names, reader })
+            Ok(Self {
+                path: path.clone(),
+                size: len,
+                image,
+                path_column,
+                label,
+                guessed,
+                note,
+                names,
+                reader,
+            })
         })
     }
 
@@ -252,33 +303,21 @@ impl Shard {
         guarded(&self.place(), read)
     }
 
-    fn read_labels(&self) -> Result<Labels> {
-        let Some(label_column) = self.label else {
-            let rows: usize =
-                (0..self.reader.num_row_groups()).map(|g| self.rows_of(g)).sum::<Result<_>>()?;
-            return Ok(Labels::Classes(vec![0; rows]));
-        };
-        match self.stored(label_column)? {
-            Stored::Texts(texts) => Ok(Labels::Texts(texts)),
-            stored @ Stored::Integers(_) if self.guessed && !stored.look_like_classes() => {
-                let column = self.reader.metadata().file_metadata().schema_descr().column(label_column);
-                let found = format!("{}, whose numbers do not repeat as those of classes do", column.name());
-                let expected = "a column of labels, called label (--labels says which it is)";
-                Err(Error::input(self.place(), expected, found))
-            }
-            Stored::Integers(values) => {
-                let classes = self.names.as_ref().map(Vec::len);
-                let checked = values.into_iter().enumerate().map(|(row, value)| {
-                    label(value, classes).map_err(|expected| Error::input(self.row(row), expected, value))
-                });
-                Ok(Labels::Classes(checked.collect::<Result<_>>()?))
-            }
-        }
+    // Names of the columns of images and of labels.
+    fn columns(&self) -> Vec<String> {
+        let schema = self.reader.metadata().file_metadata().schema_descr();
+        let name = |column: usize| schema.column(column).path().string();
+        std::iter::once(name(self.image)).chain(self.label.map(name)).collect()
     }
 
-    // What the column of the labels holds.
-    fn stored(&self, label_column: usize) -> Result<Stored> {
-        let (mut integers, mut texts) = (Vec::new(), Vec::new());
+    fn read_labels(&self, labels: &mut Vec<u32>, texts: &mut Texts) -> Result<()> {
+        let Some(label_column) = self.label else {
+            for group in 0..self.reader.num_row_groups() {
+                labels.resize(labels.len() + self.rows_of(group)?, 0);
+            }
+            return Ok(());
+        };
+        let classes = self.names.as_ref().map(Vec::len);
         let mut row = 0;
         for group in 0..self.reader.num_row_groups() {
             let (mut column, rows) = self.column(group, label_column)?;
@@ -291,19 +330,69 @@ impl Shard {
                 if let Some(null) = valid.iter().position(|valid| !valid) {
                     return Err(Error::input(self.row(row + null), "a label", "null"));
                 }
+                match values {
+                    Values::Integers(values) => {
+                        for (at, value) in values.into_iter().enumerate() {
+                            let checked = label(value, classes);
+                            let place = || self.row(row + at);
+                            labels.push(checked.map_err(|expected| Error::input(place(), expected, value))?);
+                        }
+                    }
+                    Values::Truths(values) => values.iter().for_each(|value| texts.push(&value.to_string())),
+                    Values::Texts(values) => {
+                        for (at, value) in values.iter().enumerate() {
+                            let text = std::str::from_utf8(value.data()).map_err(|_| {
+                                Error::input(self.row(row + at), "a label, text in UTF-8", "other bytes")
+                            })?;
+                            texts.push(text);
+                        }
+                    }
+                }
                 left -= valid.len();
                 row += valid.len();
-                match values {
-                    Stored::Integers(more) => integers.extend(more),
-                    Stored::Texts(more) => texts.extend(more),
-                }
             }
         }
-        Ok(if texts.is_empty() { Stored::Integers(integers) } else { Stored::Texts(texts) })
+        Ok(())
     }
 
     // Images of `rows` (ascending, counted from the start of the file).
-    fn read_images(&self, rows: &[usize], images: &mut Vec<ByteArray>) -> Result<()> {
+    fn read_images(&self, rows: &[usize], images: &mut Vec<Image>) -> Result<()> {
+        let bytes = self.read_rows(self.image, rows)?;
+        let paths = match self.path_column.filter(|_| bytes.contains(&None)) {
+            Some(column) => self.read_rows(column, rows)?,
+            None => vec![None; rows.len()],
+        };
+        for ((bytes, path), &row) in bytes.into_iter().zip(paths).zip(rows) {
+            images.push(match (bytes, path) {
+                (Some(bytes), _) => Image::Bytes(bytes),
+                (None, Some(path)) => Image::File(self.beside(&path, row)?),
+                (None, None) => {
+                    return Err(Error::input(
+                        self.row(row),
+                        "the bytes of an image, or the path of a file",
+                        "null",
+                    ));
+                }
+            });
+        }
+        Ok(())
+    }
+
+    // The file that a row names, which must lie where the Parquet file does or below.
+    fn beside(&self, path: &ByteArray, row: usize) -> Result<PathBuf> {
+        let text = String::from_utf8_lossy(path.data());
+        let inside = Path::new(&*text).components().all(|part| matches!(part, Component::Normal(_)));
+        let file = self.path.parent().unwrap_or(Path::new("")).join(&*text);
+        if inside && !text.is_empty() && file.is_file() {
+            return Ok(file);
+        }
+        let expected = "the bytes of an image, or the path of a file in the folder of the Parquet file";
+        Err(Error::input(self.row(row), expected, shown(&text)))
+    }
+
+    // Values of `rows` (ascending, counted from the start of the file).
+    fn read_rows(&self, index: usize, rows: &[usize]) -> Result<Vec<Option<ByteArray>>> {
+        let mut found = Vec::with_capacity(rows.len());
         let mut next = 0;
         let mut start = 0;
         for group in 0..self.reader.num_row_groups() {
@@ -312,30 +401,34 @@ impl Shard {
             }
             let end = start + self.rows_of(group)?;
             if rows[next] < end {
-                let (mut column, in_group) = self.column(group, self.image)?;
+                let (mut column, in_group) = self.column(group, index)?;
                 let mut at = start;
                 while next < rows.len() && rows[next] < end {
                     let run = rows[next..].iter().zip(rows[next]..end.min(rows[next] + BATCH));
                     let run = run.take_while(|&(&row, expected)| row == expected).count();
                     let skip = rows[next] - at;
-                    let values = self.bytes(&mut column, skip, run, rows[next])?;
+                    let values = self.bytes(index, &mut column, skip, run, rows[next])?;
                     if values.len() != run {
                         return Err(self.short(group, in_group, at + skip + values.len() - start));
                     }
-                    images.extend(values);
+                    found.extend(values);
                     at = rows[next] + run;
                     next += run;
                 }
             }
             start = end;
         }
-        Ok(())
+        Ok(found)
     }
 
     fn rows_of(&self, group: usize) -> Result<usize> {
         let rows = self.reader.metadata().row_group(group).num_rows();
-        let place = format!("{}: row group {group}", self.place());
-        usize::try_from(rows).map_err(|_| Error::input(place, "a number of rows", rows))
+        let place = || format!("{}: row group {group}", self.place());
+        // Each row has an image, of more than one byte in the file.
+        let found = usize::try_from(rows).ok().filter(|&rows| rows as u64 <= self.size);
+        found.ok_or_else(|| {
+            Error::input(place(), format!("at most {} rows, one for each byte", self.size), rows)
+        })
     }
 
     fn column(&self, group: usize, column: usize) -> Result<(ColumnReader, usize)> {
@@ -351,7 +444,7 @@ impl Shard {
         column: &mut ColumnReader,
         count: usize,
         row: usize,
-    ) -> Result<(Stored, Vec<bool>)> {
+    ) -> Result<(Values, Vec<bool>)> {
         let mut levels = Vec::new();
         // The values of a reader of any type.
         macro_rules! read {
@@ -378,33 +471,28 @@ impl Shard {
         let (values, valid) = match column {
             ColumnReader::Int64ColumnReader(reader) => {
                 let (values, valid) = read!(reader);
-                (Stored::Integers(values), valid)
+                (Values::Integers(values), valid)
             }
             ColumnReader::Int32ColumnReader(reader) => {
                 let (values, valid) = read!(reader);
-                (Stored::Integers(values.into_iter().map(i64::from).collect()), valid)
+                (Values::Integers(values.into_iter().map(i64::from).collect()), valid)
             }
             ColumnReader::BoolColumnReader(reader) => {
                 let (values, valid) = read!(reader);
-                (Stored::Texts(values.into_iter().map(|value: bool| value.to_string()).collect()), valid)
+                (Values::Truths(values), valid)
             }
             ColumnReader::FloatColumnReader(reader) => {
                 let (values, valid) = read!(reader);
                 let wide = values.into_iter().map(|value: f32| f64::from(value)).collect();
-                (Stored::Integers(whole(wide, &valid)?), valid)
+                (Values::Integers(whole(wide, &valid)?), valid)
             }
             ColumnReader::DoubleColumnReader(reader) => {
                 let (values, valid) = read!(reader);
-                (Stored::Integers(whole(values, &valid)?), valid)
+                (Values::Integers(whole(values, &valid)?), valid)
             }
             ColumnReader::ByteArrayColumnReader(reader) => {
                 let (values, valid) = read!(reader);
-                let text = |(at, value): (usize, &ByteArray)| match std::str::from_utf8(value.data()) {
-                    Ok(text) => Ok(text.to_owned()),
-                    Err(_) => Err(Error::input(place(&valid, at), "a label, text in UTF-8", "other bytes")),
-                };
-                let texts = values.iter().enumerate().map(text).collect::<Result<Vec<String>>>()?;
-                (Stored::Texts(texts), valid)
+                (Values::Texts(values), valid)
             }
             _ => return Err(Error::input(self.place(), "labels, whole numbers or texts", "another type")),
         };
@@ -415,11 +503,12 @@ impl Shard {
     // the first one's, for errors.
     fn bytes(
         &self,
+        index: usize,
         column: &mut ColumnReader,
         skip: usize,
         count: usize,
         row: usize,
-    ) -> Result<Vec<ByteArray>> {
+    ) -> Result<Vec<Option<ByteArray>>> {
         let ColumnReader::ByteArrayColumnReader(reader) = column else {
             return Err(Error::input(self.place(), "a column of bytes", "another type"));
         };
@@ -427,14 +516,21 @@ impl Shard {
         if skip > 0 && reader.skip_records(skip).map_err(wrong)? != skip {
             return Ok(Vec::new());
         }
-        let (mut values, mut levels) = (Vec::new(), Vec::new());
+        let (mut values, mut levels, mut repeated) = (Vec::new(), Vec::new(), Vec::new());
         let (records, ..) =
-            reader.read_records(count, Some(&mut levels), None, &mut values).map_err(wrong)?;
-        let valid = self.valid(self.image, &levels, records);
-        if let Some(null) = valid.iter().position(|valid| !valid) {
-            return Err(Error::input(self.row(row + null), "the bytes of an image", "null"));
+            reader.read_records(count, Some(&mut levels), Some(&mut repeated), &mut values).map_err(wrong)?;
+        // A level of 0 begins a row.
+        if let Some(second) = repeated.iter().position(|&level| level > 0) {
+            let before = repeated[..second].iter().filter(|&&level| level == 0).count();
+            return Err(Error::input(
+                self.row(row + before - 1),
+                "one image in each row",
+                "a list of several",
+            ));
         }
-        Ok(values)
+        let mut values = values.into_iter();
+        let valid = self.valid(index, &levels, records);
+        Ok(valid.into_iter().map(|valid| valid.then(|| values.next()).flatten()).collect())
     }
 
     // Columns that may not be null have no definition levels.
@@ -520,8 +616,17 @@ fn find_image(
     let parts = |i: usize| columns[i].path().parts();
     let grouped: Vec<usize> =
         (0..columns.len()).filter(bytes).filter(|&i| parts(i).len() == 2 && parts(i)[1] == "bytes").collect();
-    if !grouped.is_empty() {
-        return choose(columns, &grouped, &IMAGE_NAMES, "image column", place);
+    // Groups in lists.
+    let listed = |i: &usize| {
+        columns[*i].physical_type() == Type::BYTE_ARRAY
+            && columns[*i].max_rep_level() == 1
+            && parts(*i).last().is_some_and(|part| part == "bytes")
+    };
+    let listed: Vec<usize> = (0..columns.len()).filter(listed).collect();
+    for found in [grouped, listed] {
+        if !found.is_empty() {
+            return choose(columns, &found, &IMAGE_NAMES, "image column", place);
+        }
     }
     let plain = |i: &usize| {
         parts(*i).len() == 1
@@ -535,6 +640,19 @@ fn find_image(
         }
     }
     choose(columns, &found, &IMAGE_NAMES, "image column", place)
+}
+
+// The column of paths in the group of the bytes.
+fn path_beside(columns: &[&ColumnDescriptor], image: usize) -> Option<usize> {
+    let (last, group) = columns[image].path().parts().split_last()?;
+    let is_path = |column: &ColumnDescriptor| {
+        let parts = column.path().parts();
+        parts.split_last().is_some_and(|(last, rest)| last == "path" && rest == group)
+            && column.physical_type() == Type::BYTE_ARRAY
+            && column.max_rep_level() == columns[image].max_rep_level()
+    };
+    let beside = columns.iter().position(|column| is_path(column));
+    beside.filter(|_| last == "bytes" && !group.is_empty())
 }
 
 fn first_value(reader: &SerializedFileReader<File>, column: usize, place: &str) -> Result<Option<ByteArray>> {
@@ -921,7 +1039,10 @@ mod tests {
         let text = |groups| refusal(&one_file(schema, groups).1);
         let fine = || group(vec![1, 1], vec![1, 1], vec![0, 1]);
         let found = text(vec![fine(), group(vec![1, 0], vec![1, 1], vec![0, 1])]);
-        assert!(found.contains("row 3: expected the bytes of an image, found null"), "{found}");
+        assert!(
+            found.contains("row 3: expected the bytes of an image") && found.ends_with("found null"),
+            "{found}"
+        );
         let found = text(vec![fine(), group(vec![1, 1], vec![0, 1], vec![1])]);
         assert!(found.contains("row 2: expected a label, found null"), "{found}");
         let found = text(vec![fine(), group(vec![1, 1], vec![1, 1], vec![0, -1])]);

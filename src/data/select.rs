@@ -1,15 +1,17 @@
 //! Which samples to keep, decided from the labels alone, before any image is
 //! decoded.
 
+use std::collections::BTreeSet;
+
 use rand::seq::index::sample;
 
 use super::Options;
-use crate::error::{Error, Result, listed};
-use crate::field::Provenance;
+use crate::error::{Error, Result, listed, shown};
+use crate::field::{ImageSet, Provenance, Stored, Targets};
 use crate::seed;
 
 /// Label sets larger than this are taken for damage, not for classes.
-const MAX_CLASSES: usize = 1 << 16;
+pub(crate) const MAX_CLASSES: usize = 1 << 16;
 
 /// The samples to keep and their new labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,25 +22,54 @@ pub struct Selection {
     pub labels: Vec<u32>,
     /// Names of the kept classes.
     pub names: Vec<String>,
-    /// Names of all classes, in their stored order, where some had no samples and are no classes here.
-    pub stored: Vec<String>,
+    /// All classes, where some had no samples and are no classes here.
+    pub stored: Option<Stored>,
 }
 
 impl Selection {
     /// Says in `source` which classes had no samples.
     pub(crate) fn tell(&self, source: &mut Provenance) {
-        if self.stored.is_empty() {
-            return;
+        if let Some(stored) = &self.stored {
+            source.notes.push(absent(stored, "without samples"));
+            source.stored = Some(stored.clone());
         }
-        let absent: Vec<_> = self.stored.iter().filter(|name| !self.names.contains(name)).collect();
-        source.notes.push(format!(
-            "{} of {} classes without samples: {} (they are no classes here; the others keep their names)",
-            absent.len(),
-            self.stored.len(),
-            listed(&absent)
-        ));
-        source.stored.clone_from(&self.stored);
     }
+}
+
+fn absent(stored: &Stored, why: &str) -> String {
+    let all = stored.names.iter().enumerate();
+    let absent: Vec<_> =
+        all.filter(|(at, _)| !stored.places.contains(&(*at as u32))).map(|(_, name)| shown(name)).collect();
+    format!(
+        "{} of {} classes {why}: {} (they are no classes here; the others keep their names)",
+        absent.len(),
+        stored.names.len(),
+        listed(&absent)
+    )
+}
+
+/// Where images were left out because they did not decode: a class of the labels `had` that has none left is
+/// no class of `set` any more, and it is said.
+pub(crate) fn without_lost(set: &mut ImageSet, had: &[u32], options: &Options) {
+    let Targets::Classes { labels, names } = &mut set.targets else { return };
+    let left: BTreeSet<u32> = labels.iter().copied().collect();
+    let lost: BTreeSet<u32> = had.iter().copied().filter(|label| !left.contains(label)).collect();
+    if lost.is_empty() || !options.labels || set.source.skipped == 0 {
+        return;
+    }
+    let places: Vec<u32> = (0..names.len() as u32).filter(|place| !lost.contains(place)).collect();
+    for label in labels.iter_mut() {
+        *label = places.partition_point(|place| place < label) as u32;
+    }
+    let left = places.iter().map(|&place| names[place as usize].clone()).collect();
+    let stored = Stored { names: std::mem::replace(names, left), places };
+    set.source.notes.push(absent(&stored, "of which no image decodes"));
+    set.source.stored = Some(match set.source.stored.take() {
+        Some(all) => {
+            Stored { places: stored.places.iter().map(|&place| all.places[place as usize]).collect(), ..all }
+        }
+        None => stored,
+    });
 }
 
 /// Applies `classes`, then `limit_per_class`, then `limit` (the first, or drawn with the
@@ -68,9 +99,10 @@ pub fn select(labels: &[u32], names: &[String], options: &Options) -> Result<Sel
     }
     there.iter().enumerate().for_each(|(new, &old)| place[old] = Some(new as u32));
     let labels: Vec<u32> = labels.iter().filter_map(|&label| place[label as usize]).collect();
+    let places = there.iter().map(|&class| class as u32).collect();
     let there: Vec<String> = there.into_iter().map(|class| names[class].clone()).collect();
     let selection = select_least(&labels, &there, options, least)?;
-    Ok(Selection { stored: names.to_vec(), ..selection })
+    Ok(Selection { stored: Some(Stored { names: names.to_vec(), places }), ..selection })
 }
 
 /// [`select`], which must leave at least `least` classes.
@@ -145,7 +177,7 @@ pub(crate) fn select_least(
     }
     let place = if options.limit.is_some() { "--limit" } else { "data set" };
     at_least(least, taken.iter().filter(|&&n| n > 0).count(), place)?;
-    Ok(Selection { rows, labels: new_labels, names: kept_names, stored: Vec::new() })
+    Ok(Selection { rows, labels: new_labels, names: kept_names, stored: None })
 }
 
 /// How many of `count` samples with real targets to keep: the first ones.
@@ -238,6 +270,29 @@ mod tests {
     const LABELS: [u32; 8] = [2, 0, 0, 1, 2, 1, 0, 2];
 
     #[test]
+    fn classes_of_which_no_image_decodes_are_none() {
+        let set = |labels: &[u32], stored| ImageSet {
+            images: ndarray::Array4::zeros((labels.len(), 1, 1, 1)),
+            targets: Targets::Classes { labels: labels.to_vec(), names: names(&["a", "b", "c"]) },
+            source: Provenance { skipped: 1, stored, ..Provenance::default() },
+        };
+        let mut lost = set(&[0, 2, 2], None);
+        without_lost(&mut lost, &[0, 1, 2, 2], &Options::default());
+        let Targets::Classes { labels, names: left } = &lost.targets else { panic!("classes") };
+        assert_eq!((labels.as_slice(), left), (&[0, 1, 1][..], &names(&["a", "c"])));
+        assert!(lost.source.notes[0].starts_with("1 of 3 classes of which no image decodes: b"));
+        // Of those that were stored at first some were none already.
+        let stored = Stored { names: names(&["a", "x", "b", "c"]), places: vec![0, 2, 3] };
+        let mut lost = set(&[0, 2], Some(stored));
+        without_lost(&mut lost, &[0, 1, 2], &Options::default());
+        assert_eq!(lost.source.stored.unwrap().places, [0, 3]);
+        // What a limit has left out is not lost.
+        let mut kept = set(&[0, 2], None);
+        without_lost(&mut kept, &[0, 2], &Options::default());
+        assert_eq!((kept.targets.outputs(), kept.source.notes.len()), (3, 0));
+    }
+
+    #[test]
     fn classes_without_samples_are_none() {
         let all = names(&["a", "b", "c", "d"]);
         let found = select(&[1, 3, 1], &all, &Options::default()).unwrap();
@@ -245,9 +300,9 @@ mod tests {
             (found.labels, found.names, found.rows),
             (vec![0, 1, 0], names(&["b", "d"]), vec![0, 1, 2])
         );
-        assert_eq!(found.stored, all);
+        assert_eq!(found.stored, Some(Stored { names: all.clone(), places: vec![1, 3] }));
         // Where all have some, where classes are chosen and where labels do not count, nothing changes.
-        assert!(select(&LABELS, &all[..3], &Options::default()).unwrap().stored.is_empty());
+        assert!(select(&LABELS, &all[..3], &Options::default()).unwrap().stored.is_none());
         let bare = Options { labels: false, ..Options::default() };
         assert_eq!(select(&[1, 3], &all, &bare).unwrap().names, all);
         assert_eq!(select(&[1, 3], &all, &chosen(&["d", "1"])).unwrap().names, names(&["d", "b"]));

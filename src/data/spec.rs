@@ -43,8 +43,22 @@ pub struct Kind {
     // image is what there is to learn.
     pub(super) least_classes: usize,
     pub(super) load: Load,
+    // Options that some sources have a use for, and this one has.
+    pub(super) takes: &'static [Takes],
     // A name for figures, of the word before the colon and what follows it.
     pub(super) short: fn(&str, &str) -> String,
+}
+
+/// What is said of files, and has no meaning for most sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Takes {
+    Labels,
+    Layout,
+    Divisor,
+}
+
+impl Takes {
+    pub(super) const ALL: &'static [Self] = &[Self::Labels, Self::Layout, Self::Divisor];
 }
 
 type Load = fn(&str, &Options) -> Result<ImageSet>;
@@ -85,6 +99,7 @@ impl Kind {
             classes_are_modes: false,
             least_classes: 2,
             load,
+            takes: &[],
             short: |name, _| name.to_owned(),
         }
     }
@@ -92,6 +107,31 @@ impl Kind {
     /// A set that `load` reads from the file or folder called `argument` in the help.
     pub(super) const fn read(name: &'static str, argument: &'static str, load: Load) -> Self {
         Self { argument, generated: false, short: with_last_part, ..Self::made(name, load) }
+    }
+}
+
+impl Kind {
+    /// The same, with a use for these options.
+    pub(super) const fn taking(self, takes: &'static [Takes]) -> Self {
+        Self { takes, ..self }
+    }
+
+    // Fails for options that it would pass over.
+    fn check(&self, options: &Options) -> Result<()> {
+        let given = [
+            (Takes::Labels, "--labels", options.labels_at.is_some()),
+            (Takes::Layout, "--layout", options.layout.is_some()),
+            (Takes::Divisor, "--divide-by", options.divide_by.is_some()),
+        ];
+        match given.iter().find(|(what, _, given)| *given && !self.takes.contains(what)) {
+            Some((what, flag, _)) => {
+                let able: Vec<_> =
+                    KINDS.iter().filter(|kind| kind.takes.contains(what)).map(|k| k.name).collect();
+                let expected = format!("a source that has a use for it: {}", able.join(", "));
+                Err(Error::input(flag, expected, self.name))
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -138,6 +178,7 @@ impl Spec {
     /// # Errors
     /// As there.
     pub fn load(&self, options: &Options) -> Result<ImageSet> {
+        self.kind.check(options)?;
         let home = if self.kind.generated { None } else { at_home(&self.argument) };
         let set = (self.kind.load)(home.as_deref().unwrap_or(&self.argument), options)?;
         let mut set = if self.kind.generated { finish(set, options)? } else { set };
@@ -171,6 +212,7 @@ pub fn at(path: &str) -> Option<Spec> {
         match () {
             () if parquet::is_there(place) => &parquet::KIND,
             () if cifar::is_there(place) => &cifar::KIND,
+            () if idx::is_there(place) => &idx::KIND,
             () => &folder::KIND,
         }
     } else if !place.is_file() {
@@ -418,12 +460,37 @@ mod tests {
     }
 
     #[test]
+    fn options_without_a_use_are_refused() {
+        let labels = Options { labels_at: Some("a".into()), ..Options::default() };
+        let divided = Options { divide_by: Some(2.0), ..Options::default() };
+        let layout = Options { layout: Some(super::super::AxisOrder::Nhwc), ..Options::default() };
+        let text = |spec: &str, options: &Options| {
+            spec.parse::<Spec>().unwrap().load(options).expect_err("must be refused").to_string()
+        };
+        for (spec, options, refused) in [
+            ("folder:x", &labels, true),
+            ("cifar:x", &labels, true),
+            ("cosines", &labels, true),
+            ("parquet:/absent", &labels, false),
+            ("idx:/absent", &labels, false),
+            ("idx:x", &divided, true),
+            ("npz:/absent", &divided, false),
+            ("parquet:x", &layout, true),
+            ("filtered:by=white,over=folder:x", &layout, true),
+        ] {
+            let text = text(spec, options);
+            assert_eq!(text.contains("a source that has a use for it"), refused, "{spec}: {text}");
+        }
+    }
+
+    #[test]
     fn what_is_at_a_path_tells_the_source() {
         let tmp = tempfile::tempdir().unwrap();
         for file in [
             "p/data/train/0.parquet",
             "c/test_batch.bin",
             "f/a/1.png",
+            "m/train-images-idx3-ubyte",
             "x.npz",
             "t-images-idx3-ubyte.gz",
             "q.parquet",
@@ -436,6 +503,7 @@ mod tests {
             ("p", Some("parquet")),
             ("c", Some("cifar")),
             ("f", Some("folder")),
+            ("m", Some("idx")),
             ("x.npz", Some("npz")),
             ("t-images-idx3-ubyte.gz", Some("idx")),
             ("q.parquet", Some("parquet")),

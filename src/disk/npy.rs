@@ -16,16 +16,17 @@ const MAX_AXES: usize = 64;
 /// What an item is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dtype {
-    /// `i`, `u`, `f`, or `b` for truth values.
+    /// `i`, `u`, `f`, `b` for truth values, `U` and `S` for texts in Unicode and in bytes.
     pub kind: u8,
-    /// Bytes.
+    /// Bytes of an item.
     pub size: usize,
     big: bool,
 }
 
 impl std::fmt::Display for Dtype {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}{}", self.kind as char, self.size)
+        let count = if self.kind == b'U' { self.size / 4 } else { self.size };
+        write!(f, "{}{count}", self.kind as char)
     }
 }
 
@@ -60,7 +61,7 @@ impl Npy {
         strides
     }
 
-    /// Item `at` of an array.
+    /// Item `at` of an array of numbers or truth values.
     pub fn number(&self, at: usize) -> f64 {
         let size = self.dtype.size;
         let bits = self.bits(at);
@@ -84,6 +85,21 @@ impl Npy {
         }
     }
 
+    /// Item `at` of an array of texts; None where it is none.
+    pub fn text(&self, at: usize) -> Option<String> {
+        let bytes = &self.data[at * self.dtype.size..(at + 1) * self.dtype.size];
+        let point = |bytes: &[u8]| {
+            let bytes = [bytes[0], bytes[1], bytes[2], bytes[3]];
+            char::from_u32(if self.dtype.big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
+        };
+        let text: String = match self.dtype.kind {
+            b'U' => bytes.chunks_exact(4).map(point).collect::<Option<_>>()?,
+            b'S' => String::from_utf8(bytes.to_vec()).ok()?,
+            _ => return None,
+        };
+        Some(text.trim_end_matches('\0').to_owned())
+    }
+
     /// Its items, little-endian, in the order of the file.
     pub fn little_endian(mut self) -> Vec<u8> {
         if self.dtype.big {
@@ -104,8 +120,8 @@ impl Npy {
 /// shape in its header, and by what its compressed bytes can hold.
 ///
 /// # Errors
-/// No such array; anything but integers and floats of 1 to 8 bytes; more or fewer bytes
-/// than the shape says; damage.
+/// No such array; anything but integers and floats of 1 to 8 bytes, truth values and texts; more or fewer
+/// bytes than the shape says; damage.
 pub fn read(archive: &Archive, input: &mut Input, key: &str) -> Result<Npy> {
     let place = format!("{}: {}", input.path().display(), shown(key));
     let with_end = format!("{key}.npy");
@@ -150,7 +166,7 @@ pub fn parse(mut stream: impl Read, place: &str) -> Result<Npy> {
 
     // Other arrays of the same shape, of at most 8 bytes an item, must be able to exist too,
     // and those of other axes where one of these is empty.
-    let most = shape.iter().try_fold(8usize, |all, &side| all.checked_mul(side.max(1)));
+    let most = shape.iter().try_fold(dtype.size.max(8), |all, &side| all.checked_mul(side.max(1)));
     if most.is_none_or(|most| isize::try_from(most).is_err()) {
         return Err(Error::input(place, "an array that can exist", format!("shape {shape:?}")));
     }
@@ -176,18 +192,9 @@ fn parse_header(text: &str, place: &str) -> Result<(Dtype, bool, Vec<usize>)> {
     };
     let descr = after("descr").ok_or_else(|| wrong("a header with 'descr'"))?;
     let descr = descr.strip_prefix('\'').and_then(|rest| rest.split('\'').next());
-    let dtype = match descr.map(str::as_bytes) {
-        Some(
-            [
-                order @ (b'<' | b'>' | b'|' | b'='),
-                kind @ (b'i' | b'u' | b'f' | b'b'),
-                digit @ (b'1' | b'2' | b'4' | b'8'),
-            ],
-        ) if (*kind, *digit) != (b'f', b'1') && (*kind != b'b' || *digit == b'1') => {
-            Dtype { kind: *kind, size: usize::from(digit - b'0'), big: *order == b'>' }
-        }
-        _ => return Err(wrong("an array of integers or floats (no objects, no records)")),
-    };
+    let dtype = descr.and_then(dtype);
+    let dtype =
+        dtype.ok_or_else(|| wrong("an array of numbers, truth values or texts (no objects, no records)"))?;
     let order = after("fortran_order").ok_or_else(|| wrong("a header with 'fortran_order'"))?;
     let fortran = match (order.starts_with("True"), order.starts_with("False")) {
         (true, _) => true,
@@ -206,6 +213,24 @@ fn parse_header(text: &str, place: &str) -> Result<(Dtype, bool, Vec<usize>)> {
         return Err(Error::input(place, format!("at most {MAX_AXES} axes"), shape.len()));
     }
     Ok((dtype, fortran, shape))
+}
+
+// "<f8", "|b1", "<U12".
+fn dtype(descr: &str) -> Option<Dtype> {
+    // Texts longer than these are no names.
+    const LONGEST: usize = 1 << 16;
+    let (order, rest) = descr.split_at_checked(1)?;
+    let (kind, count) = rest.split_at_checked(1)?;
+    let (order, kind) = (order.as_bytes()[0], kind.as_bytes()[0]);
+    let digits = !count.is_empty() && count.bytes().all(|b| b.is_ascii_digit());
+    let count: usize = count.parse().ok().filter(|_| digits)?;
+    let size = match (kind, count) {
+        (b'i' | b'u', 1 | 2 | 4 | 8) | (b'f', 2 | 4 | 8) | (b'b', 1) => count,
+        (b'U', 1..=LONGEST) => 4 * count,
+        (b'S', 1..=LONGEST) => count,
+        _ => return None,
+    };
+    matches!(order, b'<' | b'>' | b'|' | b'=').then_some(Dtype { kind, size, big: order == b'>' })
 }
 
 #[cfg(test)]

@@ -104,6 +104,7 @@ mod tests {
             }
         }
         Calibration {
+            told: Vec::new(),
             design: Design {
                 cues: Vec::new(),
                 norms: vec![0.25, 0.5, 1.0, 2.0],

@@ -65,6 +65,8 @@ pub struct Calibration {
     pub false_alarms: Rate,
     /// The highest score in each of these.
     pub untouched: Vec<f64>,
+    /// What is to be known of the images.
+    pub told: Vec<String>,
 }
 
 impl Calibration {
@@ -79,12 +81,13 @@ impl Calibration {
             [] => CUE_NAMES.iter().map(|name| (*name).to_owned()).collect(),
             some => some.to_vec(),
         };
-        let names = {
+        let (names, told) = {
             let first = data::load(spec, &drawn(options, &design, 0))?;
+            let told = first.source.told();
             let Targets::Classes { names, .. } = first.targets else {
                 return Err(Error::input("--data", "class labels", "real targets"));
             };
-            names
+            (names, told)
         };
         let least = ENOUGH * names.len();
         if design.images < least {
@@ -137,6 +140,7 @@ impl Calibration {
             doses: all,
             false_alarms: Rate::new(alarms as u64, design.subsets as u64),
             untouched,
+            told,
             design,
         })
     }

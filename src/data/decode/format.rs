@@ -199,10 +199,14 @@ pub(crate) fn header(mut from: impl BufRead + Seek, len: u64) -> Result<Header, 
             Header { format, height, width, colours, orientation }
         }
         Format::Png => png(from).map_err(wrong)?,
-        Format::Webp => of_decoder(format, WebPDecoder::new(from))?,
-        Format::Tiff => of_decoder(format, TiffDecoder::new(from))?,
-        Format::Bmp => of_decoder(format, BmpDecoder::new(from))?,
-        Format::Gif => of_decoder(format, GifDecoder::new(from))?,
+        Format::Webp => {
+            let orientation = webp_orientation(&mut from, len).map_err(wrong)??;
+            from.seek(SeekFrom::Start(0)).map_err(wrong)?;
+            Header { orientation, ..of_decoder(format, WebPDecoder::new(from), false)? }
+        }
+        Format::Tiff => of_decoder(format, TiffDecoder::new(from), true)?,
+        Format::Bmp => of_decoder(format, BmpDecoder::new(from), false)?,
+        Format::Gif => of_decoder(format, GifDecoder::new(from), false)?,
     };
     let pixels = header.width as u64 * header.height as u64;
     if pixels == 0 || pixels > MAX_PIXELS || pixels / MAX_PIXELS_PER_BYTE > len {
@@ -254,11 +258,41 @@ fn png(mut from: impl Read) -> std::io::Result<Header> {
     Ok(Header { format: Format::Png, width, height, colours, orientation })
 }
 
-fn of_decoder<D: ImageDecoder>(format: Format, decoder: image::ImageResult<D>) -> Result<Header, String> {
+// The decoder would allocate what the chunk says of its length.
+fn webp_orientation(mut from: impl BufRead + Seek, len: u64) -> std::io::Result<Result<Orientation, String>> {
+    // RIFF, its length, WEBP.
+    let mut at = 12;
+    while at + 8 <= len {
+        from.seek(SeekFrom::Start(at))?;
+        let mut chunk = [0u8; 8];
+        from.read_exact(&mut chunk)?;
+        let [kind @ .., a, b, c, d] = chunk;
+        let length = u64::from(u32::from_le_bytes([a, b, c, d]));
+        at += 8;
+        if &kind == b"EXIF" {
+            if length > len - at {
+                return Ok(Err(format!("EXIF of {length} bytes in a file of {len}")));
+            }
+            let mut exif = Vec::new();
+            from.take(length).read_to_end(&mut exif)?;
+            let exif = exif.strip_prefix(jpeg::EXIF).unwrap_or(&exif);
+            return Ok(Ok(Orientation::from_exif_chunk(exif).unwrap_or(Orientation::NoTransforms)));
+        }
+        at += length + length % 2;
+    }
+    Ok(Ok(Orientation::NoTransforms))
+}
+
+fn of_decoder<D: ImageDecoder>(
+    format: Format,
+    decoder: image::ImageResult<D>,
+    turned: bool,
+) -> Result<Header, String> {
     let mut decoder = decoder.map_err(|e| e.to_string())?;
     let (width, height) = decoder.dimensions();
     let colours = if decoder.color_type().has_color() { 3 } else { 1 };
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let orientation =
+        if turned { decoder.orientation().map_err(|e| e.to_string())? } else { Orientation::NoTransforms };
     Ok(Header { format, width: width as usize, height: height as usize, colours, orientation })
 }
 

@@ -24,7 +24,8 @@ pub struct Frame {
     pub orientation: Orientation,
 }
 
-const EXIF: &[u8] = b"Exif\0\0";
+/// What stands before the EXIF data of a segment.
+pub const EXIF: &[u8] = b"Exif\0\0";
 
 /// Reads the marker segments up to the frame header, after the first two bytes; the inner error says
 /// what is wrong with them.

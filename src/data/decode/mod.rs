@@ -107,9 +107,12 @@ pub fn decode_all(
     let channels = if !options.grey && good.iter().any(|(_, h)| h.colours == 3) { 3 } else { 1 };
     let (out_size, reduced) = options.sized(good.len(), channels, size, other.is_none());
     let used = |format: &Format| good.iter().any(|(_, h)| h.format == *format);
-    let mut decoders: Vec<&str> =
-        Format::ALL.into_iter().filter(used).map(|format| format.decoder()).collect();
-    decoders.dedup();
+    let mut decoders: Vec<&str> = Vec::new();
+    for decoder in Format::ALL.into_iter().filter(used).map(|format| format.decoder()) {
+        if !decoders.contains(&decoder) {
+            decoders.push(decoder);
+        }
+    }
 
     let mut pixels = allocate([good.len(), channels, out_size.0, out_size.1])?;
     let progress = Progress::new("decoding", good.len() as u64);
@@ -453,6 +456,18 @@ mod tests {
                 assert_eq!(stored, one(PNG, &options()), "{name}");
             }
         }
+        // With the prefix that JPEG has; and one that speaks of more than there is.
+        let mut prefixed = file("turned6.webp");
+        let at = prefixed.windows(4).position(|word| word == b"EXIF").unwrap();
+        let length = u32::from_le_bytes(prefixed[at + 4..at + 8].try_into().unwrap());
+        prefixed[at + 4..at + 8].copy_from_slice(&(length + 6).to_le_bytes());
+        prefixed.splice(at + 8..at + 8, *b"Exif\0\0");
+        let riff = prefixed.len() as u32 - 8;
+        prefixed[4..8].copy_from_slice(&riff.to_le_bytes());
+        assert_eq!(one(&prefixed, &options()).dim(), (3, 16, 8));
+        let mut lies = file("turned6.webp");
+        lies[at + 4..at + 8].copy_from_slice(&0xf000_0000u32.to_le_bytes());
+        assert!(refusal(&[&lies], &options()).contains("EXIF of 4026531840 bytes"));
         let (upright, turned) = (file("turned1.png"), file("turned6.png"));
         assert_eq!(one(&upright, &options()), one(PNG, &options()));
         let text = refusal(&[PNG, &turned], &options());

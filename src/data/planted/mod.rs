@@ -67,14 +67,16 @@ use rayon::prelude::*;
 
 use crate::data::args::Args;
 use crate::data::select::find_class;
-use crate::data::{Options, Spec, spec};
+use crate::data::{Options, Spec, spec, split};
 use crate::error::Result;
 use crate::field::{ImageSet, Targets};
 use crate::seed::{self, ChaCha8Rng};
 
 /// In the registry of sources.
-pub const KIND: spec::Kind =
-    spec::Kind { short, ..spec::Kind::read("planted", "cue=CUE,…,over=SPEC", load) };
+pub const KIND: spec::Kind = spec::Kind {
+    short,
+    ..spec::Kind::read("planted", "cue=CUE,…,over=SPEC", load).taking(spec::Takes::ALL)
+};
 
 /// What was planted in a set, to measure detectors by.
 #[derive(Clone, Debug)]
@@ -378,7 +380,7 @@ fn plant(text: &str, options: &Options) -> Result<(ImageSet, Vec<Truth>)> {
         return Err(args.error("over", "a source with pixels in [0, 1]", value));
     }
     let classes = planted.classes(names)?;
-    let form = planted.forms[usize::from(options.split != "train")];
+    let form = planted.forms[usize::from(!split::is(&options.split, "train"))];
     if form == Form::Conflict && !planted.kind.per_class && classes.len() == names.len() {
         let expected = "with `as=conflict` a class that has no cue, as others are to carry it";
         return Err(args.error("classes", expected, "all"));

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::decode::from_bytes;
 use super::select::{label, numbered};
-use super::{Options, spec};
+use super::{Options, spec, split};
 use crate::error::{Error, Result};
 use crate::field::ImageSet;
 use crate::pickle::numpy::Pickle;
@@ -85,10 +85,10 @@ pub const KIND: spec::Kind = spec::Kind::read("cifar", "DIR", load);
 /// A directory with no version or several of them, a missing file, a file that
 /// is no whole number of records, a label out of range: with file and record.
 pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
-    let test = match options.split.as_str() {
-        "train" => false,
-        "test" => true,
-        other => return Err(Error::input("--split", "train or test (CIFAR has no others)", other)),
+    let test = match split::part(&options.split) {
+        Some("train") => false,
+        Some("test") => true,
+        _ => return Err(Error::input("--split", "train or test (CIFAR has no others)", &options.split)),
     };
     let (dir, version) = find(Path::new(arg))?;
     let mut labels = Vec::new();

@@ -200,9 +200,16 @@ pub(crate) fn header(mut from: impl BufRead + Seek, len: u64) -> Result<Header, 
         }
         Format::Png => png(from).map_err(wrong)?,
         Format::Webp => {
-            let orientation = webp_orientation(&mut from, len).map_err(wrong)??;
+            let Webp { orientation, height, width } = webp(&mut from, len).map_err(wrong)??;
             from.seek(SeekFrom::Start(0)).map_err(wrong)?;
-            Header { orientation, ..of_decoder(format, WebPDecoder::new(from), false)? }
+            let header = Header { orientation, ..of_decoder(format, WebPDecoder::new(from), false)? };
+            if height > header.height || width > header.width {
+                return Err(format!(
+                    "a frame of {height}×{width} pixels in {}×{}",
+                    header.height, header.width
+                ));
+            }
+            header
         }
         Format::Tiff => of_decoder(format, TiffDecoder::new(from), true)?,
         Format::Bmp => of_decoder(format, BmpDecoder::new(from), false)?,
@@ -258,8 +265,16 @@ fn png(mut from: impl Read) -> std::io::Result<Header> {
     Ok(Header { format: Format::Png, width, height, colours, orientation })
 }
 
-// The decoder would allocate what the chunk says of its length.
-fn webp_orientation(mut from: impl BufRead + Seek, len: u64) -> std::io::Result<Result<Orientation, String>> {
+// What the chunks of a WebP say: how it is turned, and the largest of its frames.
+struct Webp {
+    orientation: Orientation,
+    height: usize,
+    width: usize,
+}
+
+// The decoder would allocate what chunks say of their lengths and frames of their sides, and compare only then.
+fn webp(mut from: impl BufRead + Seek, len: u64) -> std::io::Result<Result<Webp, String>> {
+    let mut webp = Webp { orientation: Orientation::NoTransforms, height: 0, width: 0 };
     // RIFF, its length, WEBP.
     let mut at = 12;
     while at + 8 <= len {
@@ -274,13 +289,31 @@ fn webp_orientation(mut from: impl BufRead + Seek, len: u64) -> std::io::Result<
                 return Ok(Err(format!("EXIF of {length} bytes in a file of {len}")));
             }
             let mut exif = Vec::new();
-            from.take(length).read_to_end(&mut exif)?;
+            from.by_ref().take(length).read_to_end(&mut exif)?;
             let exif = exif.strip_prefix(jpeg::EXIF).unwrap_or(&exif);
-            return Ok(Ok(Orientation::from_exif_chunk(exif).unwrap_or(Orientation::NoTransforms)));
+            webp.orientation = Orientation::from_exif_chunk(exif).unwrap_or(webp.orientation);
+        } else {
+            let mut start = Vec::new();
+            from.by_ref().take(10).read_to_end(&mut start)?;
+            let side = |bits: usize| bits & 0x3fff;
+            let sides = match (&kind, start.as_slice()) {
+                (b"VP8 ", [_, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1]) => {
+                    Some([[*h0, *h1], [*w0, *w1]].map(|bytes| side(u16::from_le_bytes(bytes).into())))
+                }
+                (b"VP8L", [0x2f, a, b, c, d, ..]) => {
+                    let bits = u32::from_le_bytes([*a, *b, *c, *d]) as usize;
+                    Some([side(bits >> 14) + 1, side(bits) + 1])
+                }
+                _ => None,
+            };
+            if let Some([height, width]) = sides {
+                (webp.height, webp.width) = (webp.height.max(height), webp.width.max(width));
+            }
         }
-        at += length + length % 2;
+        // In a frame of an animation its chunks follow 16 bytes.
+        at += if &kind == b"ANMF" { 16 } else { length + length % 2 };
     }
-    Ok(Ok(Orientation::NoTransforms))
+    Ok(Ok(webp))
 }
 
 fn of_decoder<D: ImageDecoder>(

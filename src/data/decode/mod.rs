@@ -672,6 +672,16 @@ mod tests {
         assert_eq!(&bomb[12..16], b"VP8X");
         bomb[24..30].copy_from_slice(&[0xff, 0x3f, 0, 0xff, 0x3f, 0]);
         assert!(refusal(&[&bomb], &options()).contains("16384×16384 pixels in"));
+        // A frame larger than its canvas, lossy and not, in an animation and alone.
+        let mut bomb = file("two.webp");
+        let at = bomb.windows(4).position(|word| word == b"VP8L").unwrap();
+        assert_eq!(bomb[at + 8], 0x2f);
+        bomb[at + 9..at + 13].copy_from_slice(&0x0fff_ffffu32.to_le_bytes());
+        assert!(refusal(&[&bomb], &options()).contains("a frame of 16384×16384 pixels in 8×16"));
+        let mut bomb = file("lossy.webp");
+        let at = bomb.windows(3).position(|word| word == [0x9d, 0x01, 0x2a]).unwrap();
+        bomb[at + 3..at + 7].copy_from_slice(&[0xff, 0x3f, 0xff, 0x3f]);
+        assert!(refusal(&[&bomb], &options()).contains("16383×16383 pixels in"));
         // Width, height and rows of a strip, which is one, in a TIFF's directory.
         let mut bomb = file("lzw.tif");
         let directory = u32::from_le_bytes(bomb[4..8].try_into().unwrap()) as usize;

@@ -115,7 +115,7 @@ fn samples(config: &DataConfig) -> Result<Samples> {
 /// Reads or makes the images of `spec`, and says what is to be known of them.
 fn load(spec: &data::Spec, options: &data::Options) -> crate::error::Result<ImageSet> {
     let set = data::load(spec, options)?;
-    set.source.told().iter().for_each(|told| say(format_args!("{spec}: {told}")));
+    set.source.told.lines().iter().for_each(|told| say(format_args!("{spec}: {told}")));
     Ok(set)
 }
 

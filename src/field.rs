@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use ndarray::{Array2, Array4, Axis};
+use serde::{Deserialize, Serialize};
 
 /// A labelled image set: the one type every source of data becomes.
 #[derive(Clone, Debug)]
@@ -37,20 +38,28 @@ pub struct Provenance {
     /// The image decoder and its version, where one was used: decoders differ
     /// in the last bit, and with it in the highest frequencies.
     pub decoder: Option<String>,
-    /// Images left out because they did not decode (`--skip-bad`).
-    pub skipped: usize,
+    /// What its user has to know.
+    pub told: Told,
     /// The classes as they were stored, where some have no samples and are no classes of this set.
     pub stored: Option<Stored>,
-    /// What else was found where the images were, by kind: how many files of it were left aside.
-    pub aside: BTreeMap<String, usize>,
-    /// What was decided about the set, where it could have been meant otherwise: sentences for its user.
-    pub notes: Vec<String>,
     /// The part that was read; None of a set that is stored in one piece, whichever
     /// part was asked for.
     pub split: Option<String>,
     /// The size that images were brought to because they were large or of different sizes, and
     /// none was asked for ([`Options::reduce`](crate::data::Options)).
     pub reduced: Option<(usize, usize)>,
+}
+
+/// What is to be known of a set beside its images; in reports as keys of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Told {
+    /// Images left out because they did not decode (`--skip-bad`).
+    pub skipped: usize,
+    /// What else was found where the images were, by kind: how many files of it were left aside.
+    pub aside: BTreeMap<String, usize>,
+    /// What was decided about the set, where it could have been meant otherwise: sentences for its user.
+    pub notes: Vec<String>,
 }
 
 /// All classes of which a set has some.
@@ -62,9 +71,17 @@ pub struct Stored {
     pub places: Vec<u32>,
 }
 
-impl Provenance {
-    /// What a user has to know of the set: images left out, files left aside, what was decided.
-    pub fn told(&self) -> Vec<String> {
+/// The end of a description: how many entries were left `aside`.
+pub fn left_aside(aside: &BTreeMap<String, usize>) -> String {
+    match aside.values().sum::<usize>() {
+        0 => String::new(),
+        count => format!(", {count} other entries left aside"),
+    }
+}
+
+impl Told {
+    /// The same in sentences: images left out, files left aside, what was decided.
+    pub fn lines(&self) -> Vec<String> {
         let mut told = Vec::new();
         if self.skipped > 0 {
             told.push(format!("{} images did not decode and were left out (--skip-bad)", self.skipped));

@@ -1,8 +1,6 @@
 //! `domfreq evaluate`: loss and accuracy of a deep network, from a run or a file
 //! of weights.
 
-use std::collections::BTreeMap;
-
 use anyhow::Result;
 use ndarray::Axis;
 use serde::Serialize;
@@ -12,6 +10,7 @@ use super::{print, print_json, use_threads};
 use crate::audit::Rate;
 use crate::cli::EvaluateArgs;
 use crate::data::Normalize;
+use crate::field::Told;
 use crate::model::deep::Deep;
 use crate::model::{convert, device};
 use crate::progress::{Progress, say};
@@ -33,12 +32,8 @@ struct Report {
     /// How pixels were normalised.
     normalize: Normalize,
     samples: usize,
-    /// Images that did not decode (--skip-bad).
-    skipped: usize,
-    /// Files that were left aside, by kind.
-    aside: BTreeMap<String, usize>,
-    /// What was decided about the images.
-    notes: Vec<String>,
+    #[serde(flatten)]
+    told: Told,
     /// Mean loss per image.
     loss: f64,
     /// Share of images that are right; null without classes.
@@ -96,9 +91,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         split: set.source.split.clone(),
         normalize: config.data.normalize(),
         samples: count,
-        skipped: set.source.skipped,
-        aside: set.source.aside.clone(),
-        notes: set.source.notes.clone(),
+        told: set.source.told.clone(),
         loss,
         accuracy,
         interval: accuracy.map(|a| Rate::new((a * count as f64).round() as u64, count as u64).interval),

@@ -1,6 +1,5 @@
 //! `domfreq inspect`: the modes of a data set, without any training.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -12,6 +11,7 @@ use super::{print, print_json, samples, use_threads};
 use crate::cli::InspectArgs;
 use crate::data::{Samples, Spec};
 use crate::disk;
+use crate::field::Told;
 use crate::figure::modes::{self as picture, ModeRow};
 use crate::run::arrays::Npz;
 use crate::run::config::DataConfig;
@@ -31,9 +31,8 @@ struct Report<'a> {
     center: bool,
     scale: &'a [f64],
     decoder: Option<&'a str>,
-    skipped: usize,
-    aside: &'a BTreeMap<String, usize>,
-    notes: &'a [String],
+    #[serde(flatten)]
+    told: &'a Told,
     modes: Vec<ModeReport>,
 }
 
@@ -78,9 +77,7 @@ pub fn run(args: &InspectArgs) -> Result<()> {
         center: samples.centred,
         scale: &samples.scale,
         decoder: samples.source.decoder.as_deref(),
-        skipped: samples.source.skipped,
-        aside: &samples.source.aside,
-        notes: &samples.source.notes,
+        told: &samples.source.told,
         modes: (0..modes.len()).map(|i| mode_report(&modes, i)).collect(),
     };
     if let Some(dir) = &args.out {

@@ -1,6 +1,5 @@
 //! What an audit found: `audit.json`, and the same in words.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +12,7 @@ use super::parts::{Effort, Found, LeftOut, Name, Part, Shown, Within};
 use super::pens::draw;
 use crate::disk;
 use crate::error::{Error, Result};
+use crate::field::Told;
 use crate::page::{Convention, Figure, Page};
 use crate::weights::{Format, Origin};
 
@@ -113,15 +113,9 @@ pub struct Images {
     pub description: String,
     /// The decoder, where they were decoded: it touches the highest frequencies.
     pub decoder: Option<String>,
-    /// How many did not decode (--skip-bad).
-    #[serde(default)]
-    pub skipped: usize,
-    /// Files that were left aside, by kind.
-    #[serde(default)]
-    pub aside: BTreeMap<String, usize>,
-    /// What was decided about them.
-    #[serde(default)]
-    pub notes: Vec<String>,
+    /// What is to be known of them.
+    #[serde(flatten)]
+    pub told: Told,
     /// How many.
     pub count: usize,
     /// `[c, h, w]`.

@@ -326,7 +326,7 @@ mod tests {
             (labels, names.join(" ")),
             (&[0, 5, 1, 5, 2, 5, 3, 5, 4, 5][..], "c0 c1 c2 c3 c4 c9".into())
         );
-        assert!(set.source.notes[0].starts_with("4 of 10 classes without samples: c5, c6, c7, c8"));
+        assert!(set.source.told.notes[0].starts_with("4 of 10 classes without samples: c5, c6, c7, c8"));
         assert_eq!(set.source.stored.as_ref().unwrap().places, [0, 1, 2, 3, 4, 9]);
         check_pixels(&set, 7, 103);
 

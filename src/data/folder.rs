@@ -14,7 +14,7 @@ use super::decode::{self, Item, Payload, decode_all};
 use super::select::{select, without_lost};
 use super::{Options, spec, split};
 use crate::error::{Error, Result, listed, shown};
-use crate::field::ImageSet;
+use crate::field::{ImageSet, left_aside};
 
 /// In the registry of sources.
 pub const KIND: spec::Kind = spec::Kind::read("folder", "DIR", load);
@@ -99,16 +99,13 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
     if options.labels {
         description += &format!(" of {} classes", names.len());
     }
-    let ignored: usize = aside.values().sum();
-    if ignored > 0 {
-        description += &format!(", {ignored} other entries left aside");
-    }
+    description += &left_aside(&aside);
     let mut set = decode_all(&items, selection.names.clone(), description, place, options)?;
     selection.tell(&mut set.source);
     without_lost(&mut set, &selection.labels, options);
     set.source.split = split;
-    set.source.aside = aside;
-    set.source.notes.extend(notes);
+    set.source.told.aside = aside;
+    set.source.told.notes.extend(notes);
     Ok(set)
 }
 
@@ -312,7 +309,7 @@ mod tests {
         let Targets::Classes { labels, names } = &set.targets else { panic!("classes") };
         assert_eq!((labels.as_slice(), names.join("")), (&[0, 1, 2, 1, 2, 1][..], "abc".to_owned()));
         assert!(set.source.description.contains("4 other"), "{}", set.source.description);
-        assert_eq!(set.source.told(), ["left aside: 1 .md, 1 .txt, 1 HEIC, 1 images in no class"]);
+        assert_eq!(set.source.told.lines(), ["left aside: 1 .md, 1 .txt, 1 HEIC, 1 images in no class"]);
 
         let three = load(path, &Options { limit: Some(3), ..Options::default() }).unwrap();
         let Targets::Classes { labels, .. } = &three.targets else { panic!("classes") };
@@ -401,7 +398,7 @@ mod tests {
             let set = of(split).unwrap();
             assert_eq!((set.len(), set.images[[0, 0, 0, 0]] * 255.0), (2, value), "{split}");
             assert_eq!(set.source.split.as_deref(), Some(split));
-            assert_eq!(set.source.notes, [format!("the split '{split}' is the directory {said}")]);
+            assert_eq!(set.source.told.notes, [format!("the split '{split}' is the directory {said}")]);
         }
         assert!(of("extra").unwrap_err().to_string().contains("seg_train, valid"));
         // The word itself comes first, and of others there must be one.
@@ -424,7 +421,7 @@ mod tests {
         assert_eq!((labels.as_slice(), names.join(" ")), (&[0, 1, 2, 0][..], "a b c".to_owned()));
         let values: Vec<f32> = set.images.slice(ndarray::s![.., 0, 0, 0]).iter().map(|v| v * 255.0).collect();
         assert_eq!(values, [2.0, 3.0, 4.0, 1.0]);
-        let notes = set.source.notes.join("; ");
+        let notes = set.source.told.notes.join("; ");
         assert!(notes.contains("no classes: __MACOSX has none, notes has none, but 1 .txt"), "{notes}");
         assert!(notes.contains("images in 2 directories below"), "{notes}");
     }
@@ -443,15 +440,15 @@ mod tests {
             put(vehicles.path(), file, &png(2, 3, 1));
         }
         let set = load(vehicles.path().to_str().unwrap(), &Options::default()).unwrap();
-        assert_eq!((set.len(), set.targets.outputs(), set.source.notes.len()), (2, 2, 0));
+        assert_eq!((set.len(), set.targets.outputs(), set.source.told.notes.len()), (2, 2, 0));
         for file in ["train/day/1.png", "train/night/1.png"] {
             put(vehicles.path(), file, &png(2, 3, 1));
         }
         let set = load(vehicles.path().to_str().unwrap(), &Options::default()).unwrap();
         assert!(
-            set.source.notes[0].contains("train is read as the split 'train'; bus beside it"),
+            set.source.told.notes[0].contains("train is read as the split 'train'; bus beside it"),
             "{:?}",
-            set.source.notes
+            set.source.told.notes
         );
         // Splits below classes are not theirs.
         let parts = tempfile::tempdir().unwrap();
@@ -491,8 +488,8 @@ mod tests {
         put(dir.path(), "c/1.png", b"x");
         let skip = Options { skip_bad: true, ..Options::default() };
         let set = load(dir.path().to_str().unwrap(), &skip).unwrap();
-        assert_eq!((set.targets.outputs(), set.source.skipped), (2, 1));
-        assert!(set.source.notes[0].contains("of which no image decodes: c"));
+        assert_eq!((set.targets.outputs(), set.source.told.skipped), (2, 1));
+        assert!(set.source.told.notes[0].contains("of which no image decodes: c"));
     }
 
     #[cfg(unix)]
@@ -506,7 +503,7 @@ mod tests {
         assert!(refusal(dir.path(), &Options::default()).contains("a/2.jpg"));
         let skip = Options { skip_bad: true, ..Options::default() };
         let set = load(dir.path().to_str().unwrap(), &skip).unwrap();
-        assert_eq!((set.len(), set.source.skipped), (2, 1));
+        assert_eq!((set.len(), set.source.told.skipped), (2, 1));
     }
 
     #[test]
@@ -525,13 +522,13 @@ mod tests {
             assert!(text.contains(file) && text.contains(what) && text.contains("--skip-bad"), "{text}");
             let skip = Options { skip_bad: true, ..Options::default() };
             let set = load(dir.path().to_str().unwrap(), &skip).unwrap();
-            assert_eq!((set.len(), set.source.skipped), (3, 1));
+            assert_eq!((set.len(), set.source.told.skipped), (3, 1));
             std::fs::remove_file(dir.path().join(file)).unwrap();
         }
         // Sensor data begin like a TIFF, with a thumbnail.
         put(dir.path(), "b/photo.NEF", b"II*\0\x08\0\0\0");
         let set = load(dir.path().to_str().unwrap(), &Options::default()).unwrap();
-        assert_eq!((set.len(), set.source.aside), (3, [(".nef".to_owned(), 1)].into()));
+        assert_eq!((set.len(), set.source.told.aside), (3, [(".nef".to_owned(), 1)].into()));
     }
 
     #[test]
@@ -562,6 +559,6 @@ mod tests {
         assert!(refusal(dir.path(), &skip).contains("at least 2 classes"));
         put(dir.path(), "b/2", PHOTO);
         let set = load(dir.path().to_str().unwrap(), &skip).unwrap();
-        assert_eq!((set.len(), set.source.skipped), (2, 1));
+        assert_eq!((set.len(), set.source.told.skipped), (2, 1));
     }
 }

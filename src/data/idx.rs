@@ -76,7 +76,7 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
     let size = if channels == Some(3) { shape.iter().product() } else { size };
     let record = |i: usize| &planar[i * size..][..shape.iter().product()];
     let mut set = from_bytes(&labels, &numbered(&labels), shape, record, description, options)?;
-    set.source.notes.extend(axes.notes);
+    set.source.told.notes.extend(axes.notes);
     set.source.split = in_folder.then(|| options.split.clone());
     Ok(set)
 }
@@ -126,10 +126,7 @@ fn files_of_images(dir: &Path) -> Result<Vec<String>> {
 // The file of images of the split `wanted`; one that is packed and unpacked counts once.
 fn images_in(dir: &Path, wanted: &str) -> Result<PathBuf> {
     let all = files_of_images(dir)?;
-    let is_of = |name: &&String| {
-        let words = name.split(['-', '_', '.']);
-        words.map(|word| if word == "t10k" { "test" } else { word }).any(|word| split::is(word, wanted))
-    };
+    let is_of = |name: &&String| name.split(['-', '_', '.']).any(|word| split::is(word, wanted));
     let mut found: Vec<&String> = all.iter().filter(is_of).collect();
     found.dedup_by(|second, first| second.strip_suffix(".gz") == Some(first.as_str()));
     match found.as_slice() {
@@ -436,7 +433,7 @@ mod tests {
         assert_eq!(set.images.dim(), (2, 3, 5, 6));
         // Row 4, column 1, channel 2 of the second image.
         assert_eq!(set.images[[1, 2, 4, 1]], f32::from(data[(5 + 4) * 24 + 4 + 2]) / 255.0);
-        assert!(set.source.notes[0].contains("alpha"));
+        assert!(set.source.told.notes[0].contains("alpha"));
         let Targets::Classes { labels, .. } = &set.targets else { panic!("classes") };
         assert_eq!(labels, &[1, 0]);
 

@@ -72,14 +72,8 @@ pub fn choose(place: &str, columns: &[Column], said: Option<&str>) -> Result<Cho
         .flat_map(|usual| columns.iter().filter(able).filter(move |c| c.name.eq_ignore_ascii_case(usual)))
         .collect();
     if let Some((first, others)) = named.split_first() {
-        let others: Vec<_> = others.iter().map(|c| shown(&c.name)).collect();
-        let note = (!others.is_empty()).then(|| {
-            format!(
-                "labels are those of {}; there is {}, too (--labels)",
-                shown(&first.name),
-                listed(&others)
-            )
-        });
+        let others: Vec<&str> = others.iter().map(|c| c.name.as_str()).collect();
+        let note = (!others.is_empty()).then(|| beside(&first.name, &others));
         let place = at(&first.name).unwrap_or(0);
         return Ok(Choice { place, guessed: false, note });
     }
@@ -151,6 +145,12 @@ impl Texts {
         let labels = self.labels.iter().map(|&label| places[label as usize]).collect();
         (labels, names.into_iter().map(|(name, _)| name).collect())
     }
+}
+
+/// What its user has to know where other columns or arrays are called like labels, too.
+pub fn beside(taken: &str, others: &[&str]) -> String {
+    let others: Vec<_> = others.iter().map(|name| shown(name)).collect();
+    format!("labels are those of {}; there is {}, too (--labels)", shown(taken), listed(&others))
 }
 
 /// What its user has to know of classes that are texts.

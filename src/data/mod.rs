@@ -8,7 +8,7 @@
 //!
 //! # What is read of files
 //! Each row is tested with the sets in its last column (`tests/golden/images`, made by the script there). "Said"
-//! means in [`Provenance::notes`](crate::field::Provenance), which commands print.
+//! means in [`Told::notes`](crate::field::Told::notes), which commands print.
 //!
 //! | source | layout, type | what is read | tested with |
 //! |---|---|---|---|

@@ -22,7 +22,7 @@ use crate::disk::input::Input;
 use crate::disk::npy::{self, Npy};
 use crate::disk::zip::Archive;
 use crate::error::{Error, Result, listed, shown};
-use crate::field::{ImageSet, Provenance, Targets};
+use crate::field::{ImageSet, Provenance, Targets, Told};
 
 const WHOLE: [(&str, &str); 12] = [
     ("X", "y"),
@@ -95,51 +95,20 @@ fn read(mut input: Input, options: &Options) -> Result<ImageSet> {
             return Err(input.wrong(expected, shown(key)));
         }
     }
-    let mut others: Vec<&&str> = keys.iter().filter(|key| LABELS.contains(key)).collect();
-    others.retain(|key| !in_parts && said.is_none() && y.as_deref() != Some(**key));
+    let mut notes = Vec::new();
+    if let Some(y) = y.as_deref().filter(|_| !in_parts) {
+        let others: Vec<&str> =
+            keys.iter().copied().filter(|key| LABELS.contains(key) && *key != y).collect();
+        if !others.is_empty() {
+            notes.push(label_column::beside(y, &others));
+        }
+    }
     let y = said.map(str::to_owned).or(y);
     let images = npy::read(&archive, &mut input, &x)?;
     let stored = y.as_ref().map(|y| npy::read(&archive, &mut input, y)).transpose()?;
 
-    if let Some(divisor) = options.divide_by.filter(|s| !(s.is_finite() && *s > 0.0)) {
-        return Err(Error::input("--divide-by", "a number above 0", divisor));
-    }
-    let mut notes = Vec::new();
-    if let (Some(y), false) = (&y, others.is_empty()) {
-        let others: Vec<_> = others.iter().map(|key| shown(key)).collect();
-        notes.push(format!(
-            "labels are those of {}; there is {}, too (--labels)",
-            shown(y),
-            crate::error::listed(&others)
-        ));
-    }
+    let scale = divisor(&images, options.divide_by, &mut notes)?;
     let whole = matches!(images.dtype.kind, b'u' | b'i');
-    let scale = match (options.divide_by, images.dtype.kind, images.dtype.size) {
-        (_, b'U' | b'S', _) => return Err(Error::input(&images.place, "an array of numbers", images.dtype)),
-        (Some(scale), ..) => scale as f32,
-        (None, b'u', 1) => 255.0,
-        (None, b'u', 2) => {
-            if range(&images).1 <= 255.0 {
-                notes.push(format!(
-                    "{} holds numbers up to 255 as u2; they are divided by 65535 (--divide-by 255 takes them for bytes)",
-                    images.place
-                ));
-            }
-            65535.0
-        }
-        (None, b'u' | b'i', _) => {
-            let (low, high) = range(&images);
-            if low < 0.0 || high > 255.0 {
-                let expected =
-                    "bytes, 0 to 255, in whole numbers of another type (--divide-by S divides others)";
-                let found = format!("{low} to {high} in {}", images.dtype);
-                return Err(Error::input(&images.place, expected, found));
-            }
-            notes.push(format!("{} holds bytes as {}; they are divided by 255", images.place, images.dtype));
-            255.0
-        }
-        (None, ..) => 1.0,
-    };
     if images.shape.first() == Some(&0) {
         return Err(Error::input(&images.place, "images", format!("{:?}", images.shape)));
     }
@@ -167,7 +136,7 @@ fn read(mut input: Input, options: &Options) -> Result<ImageSet> {
         Some(array) => targets(array, &mut notes)?,
         None => Targets::Real(Array2::zeros((images.shape[0], 0))),
     };
-    let mut source = Provenance { notes, ..Provenance::default() };
+    let mut source = Provenance { told: Told { notes, ..Told::default() }, ..Provenance::default() };
     let (rows, targets) = match targets {
         Targets::Classes { labels, names } => {
             let selection = select(&labels, &names, options)?;
@@ -203,12 +172,45 @@ fn read(mut input: Input, options: &Options) -> Result<ImageSet> {
         description += &format!(" and {y}");
     }
     if !whole && options.divide_by.is_none() {
-        source.notes.extend(beyond(&images.place, &pixels));
+        source.told.notes.extend(beyond(&images.place, &pixels));
     }
     source.description = description;
     source.split = in_parts.then(|| options.split.clone());
     source.reduced = options.reduced_to(axes.map(|(length, _)| length), &pixels);
     Ok(ImageSet { images: pixels, targets, source })
+}
+
+// What the pixels are divided by: as `said`, or as their type says.
+fn divisor(images: &Npy, said: Option<f64>, notes: &mut Vec<String>) -> Result<f32> {
+    if let Some(said) = said.filter(|said| !(said.is_finite() && *said > 0.0)) {
+        return Err(Error::input("--divide-by", "a number above 0", said));
+    }
+    Ok(match (said, images.dtype.kind, images.dtype.size) {
+        (_, b'U' | b'S', _) => return Err(Error::input(&images.place, "an array of numbers", images.dtype)),
+        (Some(scale), ..) => scale as f32,
+        (None, b'u', 1) => 255.0,
+        (None, b'u', 2) => {
+            if range(images).1 <= 255.0 {
+                notes.push(format!(
+                    "{} holds numbers up to 255 as u2; they are divided by 65535 (--divide-by 255 takes them for bytes)",
+                    images.place
+                ));
+            }
+            65535.0
+        }
+        (None, b'u' | b'i', _) => {
+            let (low, high) = range(images);
+            if low < 0.0 || high > 255.0 {
+                let expected =
+                    "bytes, 0 to 255, in whole numbers of another type (--divide-by S divides others)";
+                let found = format!("{low} to {high} in {}", images.dtype);
+                return Err(Error::input(&images.place, expected, found));
+            }
+            notes.push(format!("{} holds bytes as {}; they are divided by 255", images.place, images.dtype));
+            255.0
+        }
+        (None, ..) => 1.0,
+    })
 }
 
 // The least and the largest number, 0 among them.
@@ -482,18 +484,21 @@ mod tests {
         };
         let set = load(16).unwrap();
         assert_eq!((set.shape(), set.images[[1, 0, 2, 1]]), ([1, 4, 4], 25.0 / 255.0));
-        assert!(set.source.notes[0].contains("rows of 16 numbers") && set.source.notes[0].contains("4×4"));
+        assert!(
+            set.source.told.notes[0].contains("rows of 16 numbers")
+                && set.source.told.notes[0].contains("4×4")
+        );
         let by_pixel = Options { layout: Some(AxisOrder::Nhwc), ..Options::default() };
         let x = || Archive::new().with("data", counted(&[2, 27])).with("target", labels(&[0, 1]));
         let set = x().load(&by_pixel).unwrap();
         assert_eq!((set.shape(), set.images[[0, 2, 1, 1]]), ([3, 3, 3], 14.0 / 255.0));
-        assert!(set.source.notes[0].contains("pixel by pixel"));
+        assert!(set.source.told.notes[0].contains("pixel by pixel"));
         // One channel is one in either order.
         let grey = Archive::new().with("data", counted(&[2, 16])).with("target", labels(&[0, 1]));
         assert_eq!(grey.load(&by_pixel).unwrap().shape(), [1, 4, 4]);
         let set = load(27).unwrap();
         assert_eq!((set.shape(), set.images[[0, 2, 1, 1]]), ([3, 3, 3], 22.0 / 255.0));
-        assert!(set.source.notes[0].contains("three channels"));
+        assert!(set.source.told.notes[0].contains("three channels"));
         for length in [15, 6, 2] {
             assert!(load(length).unwrap_err().to_string().contains("(N, H, W)"), "{length}");
         }
@@ -549,7 +554,7 @@ mod tests {
         for (value, said) in
             [(0.5, None), (1.0, None), (200.0, Some("--divide-by 255")), (-1.5, Some("--divide-by S"))]
         {
-            let notes = load(value, &Options::default()).source.notes;
+            let notes = load(value, &Options::default()).source.told.notes;
             assert_eq!(notes.len(), usize::from(said.is_some()), "{notes:?}");
             assert!(
                 said.is_none_or(|said| notes[0].contains(said) && notes[0].contains("0 to 1")),
@@ -557,7 +562,7 @@ mod tests {
             );
         }
         let divided = load(51.0, &Options { divide_by: Some(255.0), ..Options::default() });
-        assert_eq!((divided.images[[0, 0, 1, 1]], divided.source.notes.len()), (0.2, 0));
+        assert_eq!((divided.images[[0, 0, 1, 1]], divided.source.told.notes.len()), (0.2, 0));
         // Whole numbers have a divisor of their own, unless another is said.
         let bytes = |options: &Options| {
             let x = Array3::<u8>::from_elem((2, 2, 3), 10);
@@ -584,10 +589,12 @@ mod tests {
         assert_eq!(of(&[2, 6, 7, 8], Some(AxisOrder::Nchw)).unwrap().shape(), [6, 7, 8]);
         assert_eq!(of(&[2, 6, 7, 8], Some(AxisOrder::Nhwc)).unwrap().shape(), [8, 6, 7]);
         let both = of(&[2, 3, 5, 3], None).unwrap();
-        assert!(both.source.notes[0].contains("[2, 3, 5, 3] is read as images, channels, rows, columns"));
+        assert!(
+            both.source.told.notes[0].contains("[2, 3, 5, 3] is read as images, channels, rows, columns")
+        );
         let rgba = of(&[2, 5, 6, 4], None).unwrap();
         assert_eq!((rgba.shape(), rgba.images[[0, 2, 0, 1]]), ([3, 5, 6], 6.0 / 255.0));
-        assert!(rgba.source.notes[0].contains("alpha"), "{:?}", rgba.source.notes);
+        assert!(rgba.source.told.notes[0].contains("alpha"), "{:?}", rgba.source.told.notes);
     }
 
     #[test]
@@ -597,9 +604,9 @@ mod tests {
         let Targets::Classes { labels: found, names } = &set.targets else { panic!("classes") };
         assert_eq!((found.as_slice(), names.join(" ")), (&[0, 1, 2, 0][..], "1 2 4".to_owned()));
         assert!(
-            set.source.notes[0].starts_with("2 of 5 classes without samples: 0, 3"),
+            set.source.told.notes[0].starts_with("2 of 5 classes without samples: 0, 3"),
             "{:?}",
-            set.source.notes
+            set.source.told.notes
         );
         // A limit leaves classes without samples, too: they are classes of the set.
         let set = archive().load(&Options { limit: Some(2), ..Options::default() }).unwrap();

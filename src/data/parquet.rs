@@ -107,7 +107,7 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
     let mut set = decode_all(&items, selection.names.clone(), format!("parquet, {files}"), place, options)?;
     selection.tell(&mut set.source);
     without_lost(&mut set, &selection.labels, options);
-    set.source.notes.extend(notes);
+    set.source.told.notes.extend(notes);
     set.source.split = in_parts.then(|| options.split.clone());
     Ok(set)
 }
@@ -850,7 +850,7 @@ mod tests {
         assert!(text.contains("row 2"), "{text}");
         assert_eq!(try_load(&path, &Options { limit: Some(2), ..Options::default() }).unwrap().len(), 2);
         let skip = Options { skip_bad: true, ..Options::default() };
-        assert_eq!(try_load(&path, &skip).unwrap().source.skipped, 1);
+        assert_eq!(try_load(&path, &skip).unwrap().source.told.skipped, 1);
     }
 
     #[test]
@@ -998,7 +998,7 @@ mod tests {
             let options = Options { labels_at: said.map(str::to_owned), ..Options::default() };
             try_load(&path, &options).map(|set| {
                 let Targets::Classes { labels, names } = set.targets else { panic!("classes") };
-                (labels, names.join(" "), set.source.notes)
+                (labels, names.join(" "), set.source.told.notes)
             })
         };
         let texts = || Column::Bytes(["dog", "cat", "dog", "ox"].map(|t| t.into()).to_vec(), None);

@@ -30,7 +30,7 @@ impl Selection {
     /// Says in `source` which classes had no samples.
     pub(crate) fn tell(&self, source: &mut Provenance) {
         if let Some(stored) = &self.stored {
-            source.notes.push(absent(stored, "without samples"));
+            source.told.notes.push(absent(stored, "without samples"));
             source.stored = Some(stored.clone());
         }
     }
@@ -54,7 +54,7 @@ pub(crate) fn without_lost(set: &mut ImageSet, had: &[u32], options: &Options) {
     let Targets::Classes { labels, names } = &mut set.targets else { return };
     let left: BTreeSet<u32> = labels.iter().copied().collect();
     let lost: BTreeSet<u32> = had.iter().copied().filter(|label| !left.contains(label)).collect();
-    if lost.is_empty() || !options.labels || set.source.skipped == 0 {
+    if lost.is_empty() || !options.labels || set.source.told.skipped == 0 {
         return;
     }
     let places: Vec<u32> = (0..names.len() as u32).filter(|place| !lost.contains(place)).collect();
@@ -63,7 +63,7 @@ pub(crate) fn without_lost(set: &mut ImageSet, had: &[u32], options: &Options) {
     }
     let left = places.iter().map(|&place| names[place as usize].clone()).collect();
     let stored = Stored { names: std::mem::replace(names, left), places };
-    set.source.notes.push(absent(&stored, "of which no image decodes"));
+    set.source.told.notes.push(absent(&stored, "of which no image decodes"));
     set.source.stored = Some(match set.source.stored.take() {
         Some(all) => {
             Stored { places: stored.places.iter().map(|&place| all.places[place as usize]).collect(), ..all }
@@ -253,6 +253,7 @@ pub(super) fn find_class(wanted: &str, names: &[String]) -> Result<usize, String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::field::Told;
     use proptest::prelude::*;
 
     fn names(list: &[&str]) -> Vec<String> {
@@ -274,13 +275,17 @@ mod tests {
         let set = |labels: &[u32], stored| ImageSet {
             images: ndarray::Array4::zeros((labels.len(), 1, 1, 1)),
             targets: Targets::Classes { labels: labels.to_vec(), names: names(&["a", "b", "c"]) },
-            source: Provenance { skipped: 1, stored, ..Provenance::default() },
+            source: Provenance {
+                told: Told { skipped: 1, ..Told::default() },
+                stored,
+                ..Provenance::default()
+            },
         };
         let mut lost = set(&[0, 2, 2], None);
         without_lost(&mut lost, &[0, 1, 2, 2], &Options::default());
         let Targets::Classes { labels, names: left } = &lost.targets else { panic!("classes") };
         assert_eq!((labels.as_slice(), left), (&[0, 1, 1][..], &names(&["a", "c"])));
-        assert!(lost.source.notes[0].starts_with("1 of 3 classes of which no image decodes: b"));
+        assert!(lost.source.told.notes[0].starts_with("1 of 3 classes of which no image decodes: b"));
         // Of those that were stored at first some were none already.
         let stored = Stored { names: names(&["a", "x", "b", "c"]), places: vec![0, 2, 3] };
         let mut lost = set(&[0, 2], Some(stored));
@@ -289,7 +294,7 @@ mod tests {
         // What a limit has left out is not lost.
         let mut kept = set(&[0, 2], None);
         without_lost(&mut kept, &[0, 2], &Options::default());
-        assert_eq!((kept.targets.outputs(), kept.source.notes.len()), (3, 0));
+        assert_eq!((kept.targets.outputs(), kept.source.told.notes.len()), (3, 0));
     }
 
     #[test]

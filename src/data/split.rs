@@ -1,7 +1,7 @@
 //! Parts of a set, by the names that people give them.
 
 const PARTS: [&[&str]; 3] =
-    [&["train", "training"], &["test", "testing"], &["validation", "val", "valid", "dev"]];
+    [&["train", "training"], &["test", "testing", "t10k"], &["validation", "val", "valid", "dev"]];
 
 /// The part that `word` is a name of ("train", "test", "validation"), in any case.
 pub fn part(word: &str) -> Option<&'static str> {
@@ -36,6 +36,7 @@ mod tests {
             ("Training", Some("train")),
             ("seg_train", Some("train")),
             ("TEST", Some("test")),
+            ("t10k", Some("test")),
             ("my-val", Some("validation")),
             ("dev", Some("validation")),
             ("trains", None),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk;
 use crate::error::{Error, Result};
+use crate::field::Told;
 
 /// The file's name.
 pub const FILE: &str = "manifest.json";
@@ -86,14 +87,9 @@ pub struct DataRecord {
     pub scale: Vec<f64>,
     /// Decoder of the images: it decides their last bits.
     pub decoder: Option<String>,
-    /// Images left out because they did not decode.
-    pub skipped: usize,
-    /// Files left aside, by kind.
-    #[serde(default)]
-    pub aside: BTreeMap<String, usize>,
-    /// What was decided about the images.
-    #[serde(default)]
-    pub notes: Vec<String>,
+    /// What is to be known of the images.
+    #[serde(flatten)]
+    pub told: Told,
 }
 
 impl Manifest {

@@ -83,7 +83,7 @@ impl Calibration {
         };
         let (names, told) = {
             let first = data::load(spec, &drawn(options, &design, 0))?;
-            let told = first.source.told();
+            let told = first.source.told.lines();
             let Targets::Classes { names, .. } = first.targets else {
                 return Err(Error::input("--data", "class labels", "real targets"));
             };

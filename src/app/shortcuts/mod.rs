@@ -3,8 +3,6 @@
 mod page;
 mod words;
 
-use std::collections::BTreeMap;
-
 use anyhow::Result;
 use serde::Serialize;
 
@@ -13,6 +11,7 @@ use crate::cli::{DataArgs, ShortcutsArgs};
 use crate::data::{Options, Reduce, Spec};
 use crate::disk;
 use crate::error::Error;
+use crate::field::Told;
 use crate::figure::cues;
 use crate::run::config::DataConfig;
 use crate::shortcuts::{self, Report};
@@ -29,9 +28,8 @@ struct Whole<'a> {
     data: &'a Spec,
     description: &'a str,
     decoder: Option<&'a str>,
-    skipped: usize,
-    aside: &'a BTreeMap<String, usize>,
-    notes: &'a [String],
+    #[serde(flatten)]
+    told: &'a Told,
     /// The test set, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     test: Option<Test<'a>>,
@@ -45,9 +43,8 @@ struct Test<'a> {
     data: &'a Spec,
     split: &'a str,
     description: &'a str,
-    skipped: usize,
-    aside: &'a BTreeMap<String, usize>,
-    notes: &'a [String],
+    #[serde(flatten)]
+    told: &'a Told,
 }
 
 pub fn run(args: &ShortcutsArgs) -> Result<()> {
@@ -90,16 +87,12 @@ pub fn run(args: &ShortcutsArgs) -> Result<()> {
         data: &config.spec,
         description: &set.source.description,
         decoder: set.source.decoder.as_deref(),
-        skipped: set.source.skipped,
-        aside: &set.source.aside,
-        notes: &set.source.notes,
+        told: &set.source.told,
         test: test.as_ref().zip(test_spec.as_ref()).map(|(set, data)| Test {
             data,
             split: &options.split,
             description: &set.source.description,
-            skipped: set.source.skipped,
-            aside: &set.source.aside,
-            notes: &set.source.notes,
+            told: &set.source.told,
         }),
         seed: args.seed,
         report: &report,

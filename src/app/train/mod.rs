@@ -73,9 +73,7 @@ impl Machine {
             classes: samples.names.clone(),
             scale: samples.scale.clone(),
             decoder: samples.source.decoder.clone(),
-            skipped: samples.source.skipped,
-            aside: samples.source.aside.clone(),
-            notes: samples.source.notes.clone(),
+            told: samples.source.told.clone(),
         };
         Manifest::begin(version, self.described.clone(), self.threads, config.run.seed, data)
     }

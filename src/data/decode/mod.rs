@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use super::Options;
 use super::select::{at_least, least, select};
 use crate::error::{Error, Result};
-use crate::field::{ImageSet, Provenance, Targets};
+use crate::field::{ImageSet, Provenance, Targets, Told};
 use crate::progress::Progress;
 use fit::Fit;
 use format::{Format, Header};
@@ -164,9 +164,8 @@ pub fn decode_all(
         source: Provenance {
             description,
             decoder: Some(decoders.join(", ")),
-            skipped,
             reduced: reduced.then_some(out_size),
-            notes,
+            told: Told { skipped, notes, ..Told::default() },
             ..Provenance::default()
         },
     })
@@ -473,13 +472,16 @@ mod tests {
         let text = refusal(&[PNG, &turned], &options());
         assert!(text.contains("8×16") && text.contains("16×8"), "{text}");
         let set = try_all(&[PNG, &turned], &ignore).unwrap();
-        assert!(set.source.notes[0].starts_with("1 of 2 images whose camera was turned (EXIF) are left"));
+        assert!(
+            set.source.told.notes[0].starts_with("1 of 2 images whose camera was turned (EXIF) are left")
+        );
         let sized = Options { size: Some((4, 4)), ..options() };
         let set = try_all(&[PNG, &turned, &upright], &sized).unwrap();
         assert!(
-            set.source.notes[0].starts_with("1 of 3 images") && set.source.notes[0].contains("--exif ignore")
+            set.source.told.notes[0].starts_with("1 of 3 images")
+                && set.source.told.notes[0].contains("--exif ignore")
         );
-        assert!(try_all(&[PNG, &upright], &options()).unwrap().source.notes.is_empty());
+        assert!(try_all(&[PNG, &upright], &options()).unwrap().source.told.notes.is_empty());
     }
 
     #[test]
@@ -619,7 +621,7 @@ mod tests {
         assert!(set.contains("at least 2 classes"), "{set}");
         let images = [PNG, b"no image at all", JPG, &JPG[..JPG.len() - 20], CMYK, PALETTE];
         let set = try_all(&images, &Options { skip_bad: true, ..options() }).unwrap();
-        assert_eq!((set.images.dim(), set.source.skipped), ((4, 3, 8, 16), 2));
+        assert_eq!((set.images.dim(), set.source.told.skipped), ((4, 3, 8, 16), 2));
         for (row, bytes) in [PNG, JPG, CMYK, PALETTE].into_iter().enumerate() {
             assert_eq!(set.images.index_axis(ndarray::Axis(0), row), one(bytes, &options()));
         }

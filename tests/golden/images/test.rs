@@ -85,12 +85,12 @@ fn every_set_is_read_as_its_author_meant_or_refused() {
             }
         }
         let notes: Vec<&str> = words(&case["notes"]).collect();
-        assert_eq!(set.source.notes.len(), notes.len(), "{name}: {:?}", set.source.notes);
-        for (note, word) in set.source.notes.iter().zip(notes) {
+        assert_eq!(set.source.told.notes.len(), notes.len(), "{name}: {:?}", set.source.told.notes);
+        for (note, word) in set.source.told.notes.iter().zip(notes) {
             assert!(note.contains(word), "{name}: expected `{word}` in: {note}");
         }
         let aside = case["aside"].as_object().cloned().unwrap_or_default();
-        assert_eq!(serde_json::json!(set.source.aside), Value::Object(aside), "{name}");
+        assert_eq!(serde_json::json!(set.source.told.aside), Value::Object(aside), "{name}");
         read += 1;
     }
     assert!(read >= 50 && refused >= 15, "{read} read, {refused} refused");

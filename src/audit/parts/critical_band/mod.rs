@@ -53,7 +53,7 @@ impl Part for CriticalBand {
         let options = crate::data::Options { grey: true, ..look.stimuli_options() };
         let masked = Masked::read(dir, &options)?;
         crate::progress::say(&masked.source.description);
-        masked.source.told().iter().for_each(crate::progress::say);
+        masked.source.told.lines().iter().for_each(crate::progress::say);
         complete(&masked.conditions, octaves(size))?;
         look.decision(super::Name::critical_band, &masked.names)?;
         // A part is checked once.

@@ -15,7 +15,7 @@ use crate::data::Options;
 use crate::data::decode::{Item, Payload, decode_all};
 use crate::data::folder::{add, entries, name, pictures};
 use crate::error::{Error, Result};
-use crate::field::{Provenance, Targets};
+use crate::field::{Provenance, Targets, left_aside};
 
 /// What tells them from others.
 const MARK: &str = "_cbm_noise";
@@ -134,12 +134,9 @@ impl Masked {
         let place = |i: usize| stored[i].2.display().to_string();
         let files = (0..stored.len()).map(place).collect();
         let mut description = format!("critical band masking, {} images", stored.len());
-        let ignored: usize = aside.values().sum();
-        if ignored > 0 {
-            description += &format!(", {ignored} other entries left aside");
-        }
+        description += &left_aside(&aside);
         let mut set = decode_all(&items, files, description, place, options)?;
-        set.source.aside = aside;
+        set.source.told.aside = aside;
         let Targets::Classes { labels, .. } = set.targets else { unreachable!("images have labels") };
         let kept = || labels.iter().map(|i| &stored[*i as usize]);
         let class = |name: &String| names.binary_search(name).expect("every name is listed") as u32;

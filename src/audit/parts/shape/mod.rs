@@ -46,7 +46,7 @@ impl Part for ShapeBias {
         }
         let stimuli = Stimuli::read(dir, &look.stimuli_options())?;
         crate::progress::say(&stimuli.source.description);
-        stimuli.source.told().iter().for_each(crate::progress::say);
+        stimuli.source.told.lines().iter().for_each(crate::progress::say);
         look.decision(super::Name::shape, &stimuli.names)?;
         // A part is checked once.
         let _ = look.stimuli.set(stimuli);

@@ -15,7 +15,7 @@ use crate::data::decode::{Item, Payload, decode_all};
 use crate::data::folder::{add, entries, name, pictures};
 use crate::data::select::select;
 use crate::error::{Error, Result};
-use crate::field::{Provenance, Targets};
+use crate::field::{Provenance, Targets, left_aside};
 
 /// Cue-conflict images.
 #[derive(Clone, Debug)]
@@ -117,12 +117,9 @@ impl Stimuli {
         let place = |i: usize| kept[i].2.display().to_string();
         let files = (0..kept.len()).map(place).collect();
         let mut description = format!("cue conflict, {} images of {} shapes", stored.len(), found.len());
-        let ignored: usize = aside.values().sum();
-        if ignored > 0 {
-            description += &format!(", {ignored} other entries left aside");
-        }
+        description += &left_aside(&aside);
         let mut set = decode_all(&items, files, description, place, options)?;
-        set.source.aside = aside;
+        set.source.told.aside = aside;
         let Targets::Classes { labels, .. } = set.targets else { unreachable!("images have labels") };
         let kept: Vec<_> = labels.into_iter().map(|i| kept[i as usize]).collect();
         Ok(Self {

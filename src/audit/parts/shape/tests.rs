@@ -209,7 +209,7 @@ fn damage_is_named() {
     // Left out, and the others keep their cues.
     let skip = Options { skip_bad: true, ..Options::default() };
     let stimuli = Stimuli::read(dir.path(), &skip).unwrap();
-    assert_eq!((stimuli.source.skipped, stimuli.shapes), (1, vec![0, 2, 2, 0]));
+    assert_eq!((stimuli.source.told.skipped, stimuli.shapes), (1, vec![0, 2, 2, 0]));
     assert_eq!(stimuli.textures, [2, 0, 1, 1]);
 
     put(dir.path(), "car/none", b"text");

@@ -79,11 +79,12 @@ BENCH_ENV  := .venv-bench/.ready
 
 $(BENCH_ENV):
 	$(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check torch==$(TORCH) torchvision numpy scipy safetensors "cleanlab[image]" datasets
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check torch==$(TORCH) torchvision numpy scipy safetensors "cleanlab[image]" datasets \
+	  pillow pyarrow scikit-image scikit-learn
 	touch $@
 
 bench: $(READY) $(BENCH_ENV) ## speed, each with its Python peer's in the same run
-	$(CARGO) bench --locked --bench spectrum --bench theory --bench training --bench resnet --bench audit --bench quick --bench shortcuts
+	$(CARGO) bench --locked --bench spectrum --bench theory --bench training --bench resnet --bench audit --bench quick --bench shortcuts --bench images
 
 # On a machine with a GPU on which nothing need be built: BIN=PATH is a binary made
 # elsewhere; PyTorch, where $(PYTHON) has it, lends its CUDA libraries and is the peer.

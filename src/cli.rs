@@ -93,14 +93,16 @@ pub struct DataArgs {
     /// Photos whose camera was turned (EXIF): turned upright, or left as they are stored [default: apply]
     #[arg(long)]
     pub exif: Option<Exif>,
-    /// Order of the axes of arrays with four: images, channels, rows, columns, or the channels last
+    /// Order of the axes of arrays with four: nchw (images, channels, rows, columns) or nhwc; or what images that
+    /// are rows of numbers hold: HxW, CxHxW (one channel after the other) or HxWxC (pixel by pixel)
     /// [default: as their lengths say]
-    #[arg(long)]
+    #[arg(long, value_name = "ORDER")]
     pub layout: Option<AxisOrder>,
     /// Divide the numbers of arrays by S [default: 255 for bytes, in whole numbers of any type; 65535 for u2; else 1]
     #[arg(long, value_name = "S")]
     pub divide_by: Option<f64>,
-    /// Where the labels are: a column (parquet), an array (npz), a file (idx) [default: by their usual names]
+    /// Where the labels are: a column (parquet, arrow), a member or key (webdataset), an array (npz), a file (idx,
+    /// npz:FILE.npy) [default: by their usual names]
     #[arg(long, value_name = "NAME")]
     pub labels: Option<String>,
     /// Keep these classes only, by name or index, comma-separated

@@ -80,6 +80,12 @@ pub fn left_aside(aside: &BTreeMap<String, usize>) -> String {
 }
 
 impl Told {
+    /// The same, with `notes` behind its own.
+    pub fn with(&self, notes: &[String]) -> Self {
+        let notes = self.notes.iter().chain(notes).cloned().collect();
+        Self { notes, ..self.clone() }
+    }
+
     /// The same in sentences: images left out, files left aside, what was decided.
     pub fn lines(&self) -> Vec<String> {
         let mut told = Vec::new();

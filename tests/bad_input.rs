@@ -63,8 +63,8 @@ fn arrays() {
     let inspect = |parts: &[&str]| fails(tmp.path(), &["inspect", "--data", "npz:a.npz"], parts);
     npz(&path, 8, |i, p| if (i, p) == (3, 7) { f32::NAN } else { (i * p % 5) as f32 }, |i| (i % 2) as i64);
     inspect(&["a.npz", "X", "NaN"]);
-    npz(&path, 8, |i, p| (i * p % 5) as f32, |i| if i == 5 { -1 } else { (i % 2) as i64 });
-    inspect(&["a.npz", "y", "-1"]);
+    npz(&path, 8, |i, p| (i * p % 5) as f32, |i| if i == 5 { -2 } else { (i % 2) as i64 });
+    inspect(&["a.npz", "y", "-2"]);
     npz(&path, 8, |i, p| (i * p % 5) as f32, |_| 0);
     inspect(&["class"]);
     npz(&path, 30, |i, p| (i * p % 5) as f32, |i| (i % 30) as i64);

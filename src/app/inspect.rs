@@ -23,6 +23,8 @@ use crate::theory::{Mode, Modes};
 struct Report<'a> {
     data: &'a Spec,
     description: &'a str,
+    /// None of a set in one piece.
+    split: Option<&'a str>,
     samples: usize,
     classes: usize,
     names: &'a [String],
@@ -69,6 +71,7 @@ pub fn run(args: &InspectArgs) -> Result<()> {
     let report = Report {
         data: &config.spec,
         description: &samples.source.description,
+        split: samples.source.split.as_deref(),
         samples: samples.len(),
         classes: samples.outputs(),
         names: &samples.names,

@@ -1,17 +1,76 @@
 //! Which axes of an array of images are channels, rows and columns.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// The order of the axes of arrays with four.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
+/// The order of the axes of arrays with four, or what images that are rows of numbers hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum AxisOrder {
     /// Images, channels, rows, columns.
     Nchw,
     /// Images, rows, columns, channels.
     Nhwc,
+    /// Each image is a row of numbers, of so many channels, rows and columns.
+    Flat {
+        /// Channels, rows and columns.
+        shape: [usize; 3],
+        /// Whether the channels of a pixel stand side by side.
+        by_pixel: bool,
+    },
+}
+
+impl FromStr for AxisOrder {
+    type Err = Error;
+
+    /// `nchw`, `nhwc`, `HxW`, `CxHxW` or `HxWxC`, where C is at most 4.
+    fn from_str(text: &str) -> Result<Self> {
+        let sides: Option<Vec<usize>> = text.split('x').map(|side| side.parse().ok()).collect();
+        match (text, sides.as_deref()) {
+            ("nchw", _) => Ok(Self::Nchw),
+            ("nhwc", _) => Ok(Self::Nhwc),
+            (_, Some(&[h, w])) if h > 0 && w > 0 => Ok(Self::Flat { shape: [1, h, w], by_pixel: false }),
+            (_, Some(&[c @ 1..=MOST_CHANNELS, h, w])) if h > 0 && w > 0 => {
+                Ok(Self::Flat { shape: [c, h, w], by_pixel: false })
+            }
+            (_, Some(&[h, w, c @ 1..=MOST_CHANNELS])) if h > 0 && w > 0 => {
+                Ok(Self::Flat { shape: [c, h, w], by_pixel: true })
+            }
+            _ => {
+                let expected = "nchw or nhwc, or of rows of numbers HxW, CxHxW or HxWxC";
+                Err(Error::input("--layout", expected, format_args!("`{text}`")))
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for AxisOrder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Nchw => f.write_str("nchw"),
+            Self::Nhwc => f.write_str("nhwc"),
+            Self::Flat { shape: [c, h, w], by_pixel: true } => write!(f, "{h}x{w}x{c}"),
+            Self::Flat { shape: [1, h, w], .. } => write!(f, "{h}x{w}"),
+            Self::Flat { shape: [c, h, w], .. } => write!(f, "{c}x{h}x{w}"),
+        }
+    }
+}
+
+impl TryFrom<String> for AxisOrder {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<AxisOrder> for String {
+    fn from(order: AxisOrder) -> Self {
+        order.to_string()
+    }
 }
 
 /// What was decided about an array.
@@ -36,6 +95,9 @@ const MOST_CHANNELS: usize = 4;
 /// For other numbers of axes, and for four where neither or none can be channels; `place` names the array.
 pub fn of(place: &str, shape: &[usize], whole: bool, said: Option<AxisOrder>) -> Result<Axes> {
     let wrong = |expected: &str| Err(Error::input(place, expected, format!("{shape:?}")));
+    if let Some(AxisOrder::Flat { .. }) = said {
+        return wrong("rows of numbers (N, d), as --layout says");
+    }
     let &[_, second, third, last] = shape else {
         return match shape {
             [_, _, _] if said.is_none() => Ok(Axes { places: (None, 1, 2), channels: 1, notes: Vec::new() }),
@@ -61,8 +123,8 @@ pub fn of(place: &str, shape: &[usize], whole: bool, said: Option<AxisOrder>) ->
             let taken = if first >= second { AxisOrder::Nchw } else { AxisOrder::Nhwc };
             if first > 0 && second > 0 {
                 let (read, other) = match taken {
-                    AxisOrder::Nchw => ("channels, rows, columns", "--layout nhwc"),
                     AxisOrder::Nhwc => ("rows, columns, channels", "--layout nchw"),
+                    _ => ("channels, rows, columns", "--layout nhwc"),
                 };
                 notes.push(format!(
                     "{place} {shape:?} is read as images, {read} ({other} reads it the other way)"
@@ -72,8 +134,8 @@ pub fn of(place: &str, shape: &[usize], whole: bool, said: Option<AxisOrder>) ->
         }
     };
     let (places, channels, sides) = match layout {
-        AxisOrder::Nchw => ((Some(1), 2, 3), second, [third, last]),
         AxisOrder::Nhwc => ((Some(3), 1, 2), last, [second, third]),
+        AxisOrder::Nchw | AxisOrder::Flat { .. } => ((Some(1), 2, 3), second, [third, last]),
     };
     let alpha = whole && channels == MOST_CHANNELS;
     if alpha {
@@ -126,5 +188,19 @@ mod tests {
         let rgba = of("X", &[9, 20, 20, 4], true, None).unwrap();
         assert_eq!((rgba.channels, rgba.notes.len()), (3, 1));
         assert!(rgba.notes[0].contains("alpha"));
+    }
+
+    #[test]
+    fn layouts_are_read_and_written() {
+        for text in ["nchw", "nhwc", "28x20", "3x32x30", "32x30x3", "3x4x3"] {
+            assert_eq!(text.parse::<AxisOrder>().unwrap().to_string(), text);
+        }
+        let by_pixel = AxisOrder::Flat { shape: [3, 32, 30], by_pixel: true };
+        assert_eq!("32x30x3".parse::<AxisOrder>().unwrap(), by_pixel);
+        for text in ["", "28", "0x28", "28x28x28", "2x2x2x2", "axb", "NCHW"] {
+            assert!(text.parse::<AxisOrder>().unwrap_err().to_string().contains("HxW"), "{text}");
+        }
+        let flat = of("X", &[9, 3, 28, 28], true, Some("28x28".parse().unwrap())).unwrap_err().to_string();
+        assert!(flat.contains("rows of numbers (N, d)"), "{flat}");
     }
 }

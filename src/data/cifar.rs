@@ -1,5 +1,5 @@
-//! `cifar:DIR`: CIFAR-10 and CIFAR-100 as published, in the binary and in the
-//! Python version.
+//! `cifar:PATH`: CIFAR-10 and CIFAR-100 as published, in the binary and in the
+//! Python version, unpacked or as the archive that is downloaded.
 //!
 //! Files of CIFAR-10: `data_batch_1.bin` … `data_batch_5.bin`,
 //! `test_batch.bin`, `batches.meta.txt`, records of 1 label and 3072 pixels;
@@ -9,16 +9,24 @@
 //! labels are the ones used. Pixels are `[3, 32, 32]`, planar.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+
+use flate2::bufread::MultiGzDecoder;
 
 use super::decode::from_bytes;
 use super::select::{label, numbered};
 use super::{Options, spec, split};
+use crate::disk::extent::DEFLATE_RATIO;
 use crate::error::{Error, Result};
 use crate::field::ImageSet;
 use crate::pickle::numpy::Pickle;
 
 const PIXELS: usize = 3 * 32 * 32;
+// The largest file, the training part of CIFAR-100, has 155 MB.
+const MAX_FILE: u64 = 1 << 28;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Version {
@@ -75,10 +83,10 @@ impl Version {
 }
 
 /// In the registry of sources.
-pub const KIND: spec::Kind = spec::Kind::read("cifar", "DIR", load);
+pub const KIND: spec::Kind = spec::Kind::read("cifar", "PATH", load);
 
 /// Reads one split ("train" or "test") of the set in the directory `arg`, or
-/// in the folder in it that the published archive unpacks to. Names of the
+/// in the folder in it that the published archive unpacks to, or in that archive (`.tar.gz` or `.tar`). Names of the
 /// classes are "0", "1", … where the file with the names is missing.
 ///
 /// # Errors
@@ -90,28 +98,28 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
         Some("test") => true,
         _ => return Err(Error::input("--split", "train or test (CIFAR has no others)", &options.split)),
     };
-    let (dir, version) = find(Path::new(arg))?;
+    let (files, version) = find(Path::new(arg))?;
     let mut labels = Vec::new();
-    let mut files = Vec::new();
-    for name in version.files(test) {
-        let path = dir.join(name);
-        files.push((path.clone(), std::fs::read(&path).map_err(Error::io(path, "read"))?));
-    }
-    let batches = files
+    let contents = version.files(test).into_iter().map(|name| {
+        let place = files.place(&name);
+        let bytes = files.read(&name)?;
+        Ok((place.clone(), bytes.ok_or_else(|| Error::input(place, "this file of the set", "none"))?))
+    });
+    let contents = contents.collect::<Result<Vec<(String, Cow<'_, [u8]>)>>>()?;
+    let batches = contents
         .iter()
-        .map(|(path, bytes)| {
-            let place = path.display().to_string();
+        .map(|(place, bytes)| {
             if version.binary() {
-                binary(bytes, version, &place, &mut labels)
+                binary(bytes, version, place, &mut labels)
             } else {
-                python(bytes, version, &place, &mut labels)
+                python(bytes, version, place, &mut labels)
             }
         })
         .collect::<Result<Vec<Batch<'_>>>>()?;
-    let names = class_names(&dir, version)?.unwrap_or_else(|| numbered(&[version.classes() as u32 - 1]));
+    let names = class_names(&files, version)?.unwrap_or_else(|| numbered(&[version.classes() as u32 - 1]));
 
     let records: Vec<&[u8]> = batches.iter().flat_map(Batch::records).collect();
-    let description = format!("cifar, {}, {} files", version.folder(), files.len());
+    let description = format!("cifar, {}, {} files", version.folder(), contents.len());
     let mut set = from_bytes(&labels, &names, [3, 32, 32], |i| records[i], description, options)?;
     set.source.split = Some(options.split.clone());
     Ok(set)
@@ -122,28 +130,129 @@ pub(super) fn is_there(dir: &Path) -> bool {
     find(dir).is_ok()
 }
 
-fn find(dir: &Path) -> Result<(PathBuf, Version)> {
-    if !dir.is_dir() {
-        return Err(Error::input(dir.display(), "a directory with CIFAR-10 or CIFAR-100", "none"));
+/// Whether a file of this name is the set as it is downloaded.
+pub(super) fn is_packed(name: &str) -> bool {
+    name.starts_with("cifar-10") && [".tar.gz", ".tgz", ".tar"].iter().any(|end| name.ends_with(end))
+}
+
+// The files of a set: in a directory, or out of an archive.
+enum Files {
+    Folder(PathBuf),
+    Packed(PathBuf, HashMap<String, Vec<u8>>),
+}
+
+impl Files {
+    fn place(&self, name: &str) -> String {
+        match self {
+            Self::Folder(dir) => dir.join(name).display().to_string(),
+            Self::Packed(archive, _) => format!("{}: {name}", archive.display()),
+        }
     }
-    let mut found = Vec::new();
+
+    fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Folder(dir) => dir.join(name).is_file(),
+            Self::Packed(_, files) => files.contains_key(name),
+        }
+    }
+
+    // None where there is no such file.
+    fn read(&self, name: &str) -> Result<Option<Cow<'_, [u8]>>> {
+        match self {
+            Self::Folder(dir) => {
+                let path = dir.join(name);
+                let bytes = path.is_file().then(|| std::fs::read(&path).map_err(Error::io(&path, "read")));
+                Ok(bytes.transpose()?.map(Cow::Owned))
+            }
+            Self::Packed(_, files) => Ok(files.get(name).map(|bytes| Cow::Borrowed(bytes.as_slice()))),
+        }
+    }
+
+    // The test part of either set is one file, with a name of its own.
+    fn version(&self) -> impl Iterator<Item = Version> + '_ {
+        let known = |version: &Version| [true, false].iter().any(|&test| self.has(&version.files(test)[0]));
+        Version::ALL.into_iter().filter(known)
+    }
+}
+
+// The files of an archive whose names are those of a set, whichever directory they are in.
+fn unpack(path: &Path) -> Result<Files> {
+    let wrong = |found: &dyn std::fmt::Display| {
+        Error::input(path.display(), "CIFAR-10 or CIFAR-100 as published, a tar archive", found)
+    };
+    let file = File::open(path).map_err(Error::io(path, "open"))?;
+    let packed = file.metadata().map_err(Error::io(path, "read"))?.len();
+    let mut file = BufReader::new(file);
+    let gzipped = file.fill_buf().map_err(Error::io(path, "read"))?.starts_with(&[0x1f, 0x8b]);
+    let stream: Box<dyn Read> = if gzipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+    let names: Vec<String> = Version::ALL
+        .iter()
+        .flat_map(|version| {
+            [version.files(false), version.files(true), vec![version.names_file().to_owned()]]
+        })
+        .flatten()
+        .collect();
+    let mut files = HashMap::new();
+    let mut archive = tar::Archive::new(stream);
+    for entry in archive.entries().map_err(|e| wrong(&e))? {
+        let mut entry = entry.map_err(|e| wrong(&e))?;
+        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let Some(name) = name.rsplit('/').next().filter(|name| names.iter().any(|known| known == name))
+        else {
+            continue;
+        };
+        if !entry.header().entry_type().is_file() {
+            continue;
+        }
+        let size = entry.size();
+        if size > MAX_FILE.min(packed.saturating_mul(DEFLATE_RATIO)) {
+            return Err(wrong(&format_args!("{name} of {size} bytes")));
+        }
+        // The buffer grows with what arrives.
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).map_err(|e| wrong(&e))?;
+        if bytes.len() as u64 != size {
+            return Err(wrong(&format_args!("{} of {size} bytes of {name}", bytes.len())));
+        }
+        if files.insert(name.to_owned(), bytes).is_some() {
+            return Err(wrong(&format_args!("{name} twice")));
+        }
+    }
+    Ok(Files::Packed(path.to_path_buf(), files))
+}
+
+fn find(path: &Path) -> Result<(Files, Version)> {
+    let mut found: Vec<(Files, Version)> = Vec::new();
+    if path.is_file() {
+        let files = unpack(path)?;
+        let versions: Vec<Version> = files.version().collect();
+        let [version] = versions.as_slice() else {
+            let listed: Vec<&str> = versions.iter().map(|version| version.folder()).collect();
+            let listed = if listed.is_empty() { "none of its files".to_owned() } else { listed.join(", ") };
+            return Err(Error::input(path.display(), "CIFAR-10 or CIFAR-100 as published", listed));
+        };
+        return Ok((files, *version));
+    }
+    if !path.is_dir() {
+        let expected = "a directory with CIFAR-10 or CIFAR-100, or its archive";
+        return Err(Error::input(path.display(), expected, "none"));
+    }
     for version in Version::ALL {
-        for candidate in [dir.to_path_buf(), dir.join(version.folder())] {
-            // The test part of either set is one file, with a name of its own.
-            let known = [true, false].iter().any(|&test| candidate.join(&version.files(test)[0]).is_file());
-            if known {
-                found.push((candidate, version));
+        for candidate in [path.to_path_buf(), path.join(version.folder())] {
+            let files = Files::Folder(candidate);
+            if files.version().any(|there| there == version) {
+                found.push((files, version));
             }
         }
     }
     if found.len() > 1 {
         let listed: Vec<String> =
-            found.iter().map(|(path, v)| format!("{} ({})", path.display(), v.folder())).collect();
-        return Err(Error::input(dir.display(), "one set (name its folder)", listed.join(", ")));
+            found.iter().map(|(files, v)| format!("{} ({})", files.place(""), v.folder())).collect();
+        return Err(Error::input(path.display(), "one set (name its folder)", listed.join(", ")));
     }
     found.pop().ok_or_else(|| {
         let expected = "data_batch_1.bin, data_batch_1, train.bin or train, here or in the published folder";
-        Error::input(dir.display(), expected, "none of them")
+        Error::input(path.display(), expected, "none of them")
     })
 }
 
@@ -186,9 +295,12 @@ fn python<'a>(bytes: &'a [u8], version: Version, place: &str, labels: &mut Vec<u
     let key = if version.hundred() { "fine_labels" } else { "labels" };
     let values = pickle.integers(pickle.entry(pickle.root(), key)?)?;
     let data = pickle.bytes2(pickle.entry(pickle.root(), "data")?)?;
-    if data.shape != (values.len(), PIXELS) {
-        let expected = format!("data of shape ({}, {PIXELS}), as many rows as labels", values.len());
-        return Err(Error::input(place, expected, format!("{:?}", data.shape)));
+    let flat = data.axes.len() == 2 || data.axes[1..] == [3, 32, 32];
+    if data.shape != (values.len(), PIXELS) || !flat {
+        let count = values.len();
+        let expected =
+            format!("data of shape ({count}, {PIXELS}) or ({count}, 3, 32, 32), as many rows as labels");
+        return Err(Error::input(place, expected, format!("{:?}", data.axes)));
     }
     for (record, &value) in values.iter().enumerate() {
         push_label(value, version, place, record, labels)?;
@@ -196,13 +308,9 @@ fn python<'a>(bytes: &'a [u8], version: Version, place: &str, labels: &mut Vec<u
     Ok(Batch { stride: PIXELS, skip: 0, data: Cow::Owned(data.data.into_owned()) })
 }
 
-fn class_names(dir: &Path, version: Version) -> Result<Option<Vec<String>>> {
-    let path = dir.join(version.names_file());
-    if !path.is_file() {
-        return Ok(None);
-    }
-    let place = path.display().to_string();
-    let bytes = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
+fn class_names(files: &Files, version: Version) -> Result<Option<Vec<String>>> {
+    let place = files.place(version.names_file());
+    let Some(bytes) = files.read(version.names_file())? else { return Ok(None) };
     let names: Vec<String> = if version.binary() {
         let text = String::from_utf8_lossy(&bytes);
         text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()

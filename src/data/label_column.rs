@@ -1,6 +1,4 @@
-//! Which column of a table holds the labels, and what they are.
-
-use std::collections::{BTreeSet, HashMap};
+//! Which column of a table holds the labels.
 
 use crate::error::{Error, Result, listed, shown};
 
@@ -40,8 +38,18 @@ pub struct Choice {
 }
 
 // In order of preference.
-const USUAL: [&str; 9] =
-    ["label", "labels", "fine_label", "class", "target", "y", "class_label", "category", "coarse_label"];
+const USUAL: [&str; 10] = [
+    "label",
+    "labels",
+    "fine_label",
+    "class",
+    "cls",
+    "target",
+    "y",
+    "class_label",
+    "category",
+    "coarse_label",
+];
 
 /// The column called `said` or, without, one of a usual name, whatever else there is; else the only one that
 /// the file says is of classes; else the only one of whole numbers.
@@ -103,60 +111,10 @@ pub fn choose(place: &str, columns: &[Column], said: Option<&str>) -> Result<Cho
     }
 }
 
-/// Whether numbers look like those of classes: no image of its own for each, which numbers of images are.
-pub fn look_like_classes(labels: &[u32]) -> bool {
-    2 * labels.iter().collect::<BTreeSet<_>>().len() <= labels.len()
-}
-
-/// Labels that are texts, each of which is kept once however often it comes.
-#[derive(Debug, Default)]
-pub struct Texts {
-    places: HashMap<String, u32>,
-    labels: Vec<u32>,
-}
-
-impl Texts {
-    /// The label of the next sample.
-    pub fn push(&mut self, text: &str) {
-        let next = self.places.len() as u32;
-        let label = match self.places.get(text) {
-            Some(&label) => label,
-            None => *self.places.entry(text.to_owned()).or_insert(next),
-        };
-        self.labels.push(label);
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
-    }
-
-    /// Indices of the sorted names, and these.
-    pub fn sorted(self) -> (Vec<u32>, Vec<String>) {
-        let mut names: Vec<(String, u32)> = self.places.into_iter().collect();
-        names.sort();
-        let mut places = vec![0; names.len()];
-        names.iter().enumerate().for_each(|(new, (_, old))| places[*old as usize] = new as u32);
-        let labels = self.labels.iter().map(|&label| places[label as usize]).collect();
-        (labels, names.into_iter().map(|(name, _)| name).collect())
-    }
-}
-
 /// What its user has to know where other columns or arrays are called like labels, too.
 pub fn beside(taken: &str, others: &[&str]) -> String {
     let others: Vec<_> = others.iter().map(|name| shown(name)).collect();
     format!("labels are those of {}; there is {}, too (--labels)", shown(taken), listed(&others))
-}
-
-/// What its user has to know of classes that are texts.
-pub fn said(names: &[String]) -> String {
-    let names: Vec<_> = names.iter().map(|name| shown(name)).collect();
-    format!("labels are texts; the classes are their sorted names: {}", listed(&names))
 }
 
 #[cfg(test)]
@@ -203,15 +161,5 @@ mod tests {
         assert_eq!((choice.place, choice.guessed), (1, false));
         assert_eq!(chosen(&all[1..], None), Ok((0, true)));
         assert!(chosen(&all[2..], None).unwrap_err().contains("--labels"));
-    }
-
-    #[test]
-    fn numbers_of_images_do_not_look_like_classes() {
-        assert!(look_like_classes(&[0, 1, 0, 1]) && look_like_classes(&[3, 3, 7, 7]));
-        assert!(!look_like_classes(&[0, 1, 2, 3]) && !look_like_classes(&[5, 6, 7, 7]));
-        let mut texts = super::Texts::default();
-        ["dog", "cat", "dog"].into_iter().for_each(|text| texts.push(text));
-        assert_eq!((texts.len(), texts.is_empty()), (3, false));
-        assert_eq!(texts.sorted(), (vec![1, 0, 1], vec!["cat".to_owned(), "dog".to_owned()]));
     }
 }

@@ -34,8 +34,10 @@
 //! | `parquet` | two classes of one name | read: they stay two | twice |
 //! | `parquet` | another column, named by `--labels` | read | said |
 //! | `parquet` | no column but one that numbers the images; several columns | refused: `--labels` says which | numbers several |
-//! | `parquet` | labels that are null, or −1 for hidden ones | refused: the row is named | nulls hidden |
+//! | `parquet` | labels of which some are null or −1 | read without those images: said, counted | nulls minus |
+//! | `parquet` | labels that all are, as hidden ones | refused | hidden |
 //! | `parquet` | the same where no labels are needed | read | hidden_unlabelled |
+//! | `parquet` | labels without names that all are −1 or 1 | read: two classes, said | signs |
 //! | `parquet` | paths without bytes, of files in the folder of the Parquet file or below | read | paths_beside |
 //! | `parquet` | paths of files that are not there, or elsewhere | refused | paths outside |
 //! | `parquet` | a list of one image in each row | read | lists |
@@ -43,19 +45,46 @@
 //! | `parquet` | compressed by snappy, gzip, brotli, lz4, zstd | read | snappy gzip brotli lz4 zstd |
 //! | `parquet` | a folder of shards, with splits in their names | read | parts parts_validation |
 //! | `parquet` | another split than those | refused: those are named | parts_test |
+//! | `arrow` | a `Dataset` of `save_to_disk`, of a `DatasetDict` the split | read | saved saved_parts saved_parts_test |
+//! | `arrow` | another split than that, or those | refused: those are named | saved_test saved_parts_validation |
+//! | `arrow` | the part of a `DatasetDict`, with its own split | read | saved_test_said |
+//! | `arrow` | labels that are integers, whole floating-point numbers, truth values | read | arrow_u1 arrow_floats arrow_truths |
+//! | `arrow` | labels that are texts, plain or as a dictionary, of which some are null | read without those images: said | saved_words arrow_dictionary |
+//! | `arrow` | labels that all are −1 | refused | saved_hidden |
+//! | `arrow` | the same where no labels are needed | read | saved_hidden_unlabelled |
+//! | `arrow` | Arrow's file format, images in a column of bytes | read | arrow_footer |
+//! | `arrow` | a folder of the cache of `datasets` | read: files of no split are left aside, said | arrow_cache |
+//! | `arrow` | compressed batches; paths of files that are not there | refused | arrow_packed arrow_paths |
+//! | `webdataset` | images with `.cls` beside them, numbers or texts | read | wds_cls wds_words |
+//! | `webdataset` | images with a key `label` in `.json` beside them | read | wds_json |
+//! | `webdataset` | no member or key called so | refused: `--labels` says which | wds_captions |
+//! | `webdataset` | another member, named by `--labels` | read | wds_said |
+//! | `webdataset` | samples of which some have no label, or no image | read without them: said, counted | wds_some |
+//! | `webdataset` | several images in a sample | refused | wds_two |
+//! | `webdataset` | a folder of shards, with splits in their names | read | wds_shards wds_shards_val |
+//! | `webdataset` | another split than those; compressed archives | refused | wds_shards_test wds_gzipped |
 //! | `npz` | (N, H, W), (N, C, H, W), (N, H, W, C); in C and Fortran order | read | nhw nchw nhwc fortran |
 //! | `npz` | a fourth channel of whole numbers | read without it: it is alpha, said | rgba |
 //! | `npz` | an axis of channels at both places | read: the second axis, said | both |
 //! | `npz` | more than 4 channels | refused: `--layout` says which they are | volume |
 //! | `npz` | the same with `--layout` | read | volume_said |
 //! | `npz` | (N, d), d being a square, or three | read: said | flat |
-//! | `npz` | (N, d) otherwise | refused | flat_other |
+//! | `npz` | (N, d) otherwise | refused: `--layout HxW` says what they are | flat_other rows |
+//! | `npz` | (N, d) with `--layout HxW`, `CxHxW`, `HxWxC` | read | rows_said by_channel by_pixel |
+//! | `npz` | the same of other lengths | refused | rows_wrong |
+//! | `npz` | `.npy` files in a folder, as the arrays of an archive | read | npy npy_test |
+//! | `npz` | another split than theirs | refused: those there are named | npy_validation |
+//! | `npz` | a `.npy` file of images, and that of labels beside it | read | npy_file |
+//! | `npz` | one whose name does not tell which | refused: `--labels FILE` says where | npy_other |
+//! | `npz` | the same with `--labels`, a file or a name beside it | read | npy_said npy_elsewhere |
 //! | `npz` | arrays by their usual names, and by their places | read | nhwc positions medical medical_validation |
 //! | `npz` | u2, f2, f4, f8 in either byte order; wider integers that are bytes | read | types_u2 types_u2_big types_f2 types_f4 types_f8_big types_i8 |
 //! | `npz` | wider integers that are not | refused: `--divide-by` | wide |
 //! | `npz` | floating-point numbers outside of 0 to 1 | read: said | beyond |
 //! | `npz` | the same with `--divide-by` | read | divided |
 //! | `npz` | labels counted from 1 | read: no empty class, said | from_one |
+//! | `npz` | labels of which some are −1 | read without those images: said | some_labels |
+//! | `npz` | labels −1 and 1 | read: two classes, said | sign_labels |
 //! | `npz` | labels (N), (N, 1), of any type, one-hot | read | column float_labels truth_labels one_hot |
 //! | `npz` | labels that are texts | read: sorted names, said | words byte_words words_big |
 //! | `npz` | pixels that are texts | refused | text_pixels |
@@ -70,6 +99,9 @@
 //! | `idx` | no labels beside them | refused: what was tried is named | idx_alone |
 //! | `idx` | labels elsewhere, named by `--labels`; channels last | read | idx_said |
 //! | `cifar` | the python pickles; the binary files are tested in `cifar` | read | cifar |
+//! | `cifar` | the archive as it is downloaded | read | cifar_packed |
+//! | `cifar` | another archive | refused | cifar_other |
+//! | `cifar` | `data` of shape (N, 3, 32, 32) | read | cifar_axes |
 
 pub mod args;
 pub mod axes;
@@ -82,15 +114,16 @@ pub mod filtered;
 pub mod folder;
 pub mod idx;
 pub mod label_column;
+pub mod labels;
 pub mod leaves;
 pub mod npz;
 pub mod outputs;
-pub mod parquet;
 pub mod planted;
 pub mod prepare;
 pub mod reduce;
 pub mod select;
 pub mod shapes;
+pub mod shards;
 pub mod shortcut;
 pub mod spec;
 pub mod split;

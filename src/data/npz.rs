@@ -1,4 +1,4 @@
-//! `npz:FILE`: images and targets as numpy arrays.
+//! `npz:FILE`: images and targets as numpy arrays, in an archive, or in `.npy` files beside one another.
 //!
 //! Images: `X`, `x`, `images`, `data` or `arr_0`; targets: `y`, `Y`, `labels`, `targets`, `target` or `arr_1`.
 //! Sets stored in parts have `x_train` and `y_train`, `X_train` and
@@ -6,17 +6,19 @@
 //! `labels_train`, with a name of the split ([`super::split`]); those are looked for first.
 //!
 //! Images are `(N, H, W)`, `(N, C, H, W)` or `(N, H, W, C)`, as their lengths say ([`super::axes`]) or
-//! `--layout` does; `(N, d)` where d is a square, or three. Bytes become value/255, u2 value/65535, other
+//! `--layout` does; `(N, d)` where d is a square, or three, or is `--layout HxW`. Bytes become value/255, u2 value/65535, other
 //! integers value/255 where all are bytes, floating-point numbers and truth values are taken as they are;
-//! `--divide-by` is another divisor. Targets are class indices, whole numbers or truth values `(N)` or `(N, 1)`,
+//! `--divide-by` is another divisor. Targets are class indices, whole numbers or truth values `(N)` or `(N, 1)`
+//! (−1 and NaN are no label, [`super::labels`]),
 //! or one-hot `(N, K)`, or texts `(N)`, whose sorted names are the classes; or real numbers `(N, K)`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, Array4};
 
 use super::decode::{check_sides, render};
-use super::select::{MAX_CLASSES, label, numbered, select, select_real};
+use super::labels::{Classes, Labels, whole};
+use super::select::{MAX_CLASSES, select_real};
 use super::{AxisOrder, Options, axes, label_column, spec, split};
 use crate::disk::input::Input;
 use crate::disk::npy::{self, Npy};
@@ -50,53 +52,148 @@ pub const KIND: spec::Kind = spec::Kind::read("npz", "FILE", load).taking(spec::
 const NPZ: &str = "a .npz file (a zip archive)";
 
 /// Reads one pair of arrays from the `.npz` file `arg`, compressed or not, in
-/// either memory order and either byte order.
+/// either memory order and either byte order; or from the `.npy` files of the folder `arg`, as if they were in an
+/// archive; or from the `.npy` file of images `arg` and the one with its targets beside it.
 ///
 /// # Errors
 /// No such pair (the arrays there are listed), other types or shapes, unequal
 /// lengths, fewer or more bytes than a header says, negative labels, numbers
 /// that are not finite: with the array and the index.
 pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
-    read(Input::open(Path::new(arg), NPZ)?, options)
+    let path = Path::new(arg);
+    if path.is_dir() {
+        return read(Arrays::Folder(path, files(path)?), None, options);
+    }
+    match path.file_stem().filter(|_| is_npy(path)) {
+        Some(stem) => {
+            let folder = path.parent().unwrap_or(Path::new(""));
+            let folder = if folder == Path::new("") { Path::new(".") } else { folder };
+            let arrays = Arrays::Folder(folder, files(folder)?);
+            read(arrays, Some(&stem.to_string_lossy()), options)
+        }
+        None => packed(Input::open(path, NPZ)?, options),
+    }
 }
 
-/// [`load`] of a file that is in memory; `path` names it in errors.
+/// [`load`] of an archive that is in memory; `path` names it in errors.
 ///
 /// # Errors
 /// As [`load`].
 pub fn from_bytes(bytes: &[u8], path: &Path, options: &Options) -> Result<ImageSet> {
-    read(Input::of_bytes(bytes, path), options)
+    packed(Input::of_bytes(bytes, path), options)
 }
 
-fn read(mut input: Input, options: &Options) -> Result<ImageSet> {
+fn packed(mut input: Input, options: &Options) -> Result<ImageSet> {
     if !input.bytes(0, input.size().min(2))?.starts_with(b"PK") {
         return Err(input.wrong(NPZ, if input.size() == 0 { "an empty file" } else { "other bytes" }));
     }
     let archive = Archive::read(&mut input)?;
-    let keys: Vec<&str> = archive.names().map(|name| name.strip_suffix(".npy").unwrap_or(name)).collect();
+    read(Arrays::Packed(input, archive), None, options)
+}
+
+/// Whether the folder `dir` holds the arrays of a set.
+pub(super) fn is_there(dir: &Path) -> bool {
+    let Ok(files) = files(dir) else { return false };
+    let keys: Vec<&str> = files.iter().map(|(stem, _)| stem.as_str()).collect();
+    split::all().any(|word| choose(&keys, word, false).is_some())
+}
+
+fn is_npy(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end.eq_ignore_ascii_case("npy"))
+}
+
+// The .npy files in a folder, by name.
+fn files(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(Error::io(dir, "read"))? {
+        let path = entry.map_err(Error::io(dir, "read"))?.path();
+        if let Some(stem) = path.file_stem().filter(|_| is_npy(&path)).and_then(|stem| stem.to_str()) {
+            files.push((stem.to_owned(), path));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+// Arrays by their names.
+enum Arrays<'p> {
+    Packed(Input<'p>, Archive),
+    Folder(&'p Path, Vec<(String, PathBuf)>),
+}
+
+impl Arrays<'_> {
+    fn keys(&self) -> Vec<String> {
+        match self {
+            Self::Packed(_, archive) => {
+                archive.names().map(|name| name.strip_suffix(".npy").unwrap_or(name).to_owned()).collect()
+            }
+            Self::Folder(_, files) => files.iter().map(|(stem, _)| stem.clone()).collect(),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Packed(input, _) => input.path(),
+            Self::Folder(dir, _) => dir,
+        }
+    }
+
+    fn read(&mut self, key: &str) -> Result<Npy> {
+        match self {
+            Self::Packed(input, archive) => npy::read(archive, input, key),
+            Self::Folder(dir, files) => {
+                let found = files.iter().find(|(stem, _)| stem == key);
+                file(&found.map_or_else(|| dir.join(key), |(_, path)| path.clone()))
+            }
+        }
+    }
+}
+
+// The array in a file of its own.
+fn file(path: &Path) -> Result<Npy> {
+    let mut input = Input::open(path, "a .npy file")?;
+    let size = input.size();
+    npy::parse(input.section(0, size)?, &path.display().to_string())
+}
+
+// `only`: the name of the array of images, whatever other arrays there are.
+fn read(mut arrays: Arrays<'_>, only: Option<&str>, options: &Options) -> Result<ImageSet> {
+    let all = arrays.keys();
+    let keys: Vec<&str> = all.iter().map(String::as_str).collect();
+    let wrong = |expected: String, found: String| Error::input(arrays.path().display(), expected, found);
     let listed = || {
         let keys: Vec<String> = keys.iter().map(|key| shown(key)).collect();
         if keys.is_empty() { "none".to_owned() } else { listed(&keys) }
     };
     let said = options.labels_at.as_deref().filter(|_| options.reads_labels());
-    if let Some(key) = said.filter(|key| !keys.contains(key)) {
-        return Err(input.wrong(format!("an array {} (--labels)", shown(key)), listed()));
+    // Beside arrays in files of their own, labels may be in one elsewhere.
+    let elsewhere = said.filter(|said| only.is_some() && is_npy(Path::new(said)));
+    if let Some(key) = said.filter(|key| elsewhere.is_none() && !keys.contains(key)) {
+        return Err(wrong(format!("an array {} (--labels)", shown(key)), listed()));
     }
-    let (x, y, in_parts) = choose(&keys, &options.split, options.reads_labels() && said.is_none())
-        .ok_or_else(|| {
+    let labels = options.reads_labels() && said.is_none();
+    let (x, y, in_parts) = match only {
+        Some(x) => {
+            let y = labels.then(|| beside(&keys, x)).transpose();
+            let y = y.map_err(|tried| {
+                wrong(format!("labels beside {x}.npy: {tried} (--labels FILE says where)"), listed())
+            })?;
+            (x.to_owned(), y, false)
+        }
+        None => choose(&keys, &options.split, labels).ok_or_else(|| {
             let split = &options.split;
-            let expected = format!("arrays X and y, or x_{split} and y_{split}, or images and labels");
-            input.wrong(expected, listed())
-        })?;
+            wrong(format!("arrays X and y, or x_{split} and y_{split}, or images and labels"), listed())
+        })?,
+    };
     if let Some(key) = said.filter(|_| in_parts) {
         let own = |word: &str| split::is(word, &options.split);
         if !key.split(['_', '-', '.']).any(own) {
             let expected = format!("an array of labels of the split '{}' (--labels)", options.split);
-            return Err(input.wrong(expected, shown(key)));
+            return Err(wrong(expected, shown(key)));
         }
     }
     let mut notes = Vec::new();
-    if let Some(y) = y.as_deref().filter(|_| !in_parts) {
+    if let Some(y) = y.as_deref().filter(|_| !in_parts && only.is_none()) {
         let others: Vec<&str> =
             keys.iter().copied().filter(|key| LABELS.contains(key) && *key != y).collect();
         if !others.is_empty() {
@@ -104,20 +201,24 @@ fn read(mut input: Input, options: &Options) -> Result<ImageSet> {
         }
     }
     let y = said.map(str::to_owned).or(y);
-    let images = npy::read(&archive, &mut input, &x)?;
-    let stored = y.as_ref().map(|y| npy::read(&archive, &mut input, y)).transpose()?;
+    let images = arrays.read(&x)?;
+    let stored = match (&y, elsewhere) {
+        (_, Some(path)) => Some(file(Path::new(path))?),
+        (Some(y), None) => Some(arrays.read(y)?),
+        (None, None) => None,
+    };
 
     let scale = divisor(&images, options.divide_by, &mut notes)?;
-    let whole = matches!(images.dtype.kind, b'u' | b'i');
+    let is_whole = matches!(images.dtype.kind, b'u' | b'i');
     if images.shape.first() == Some(&0) {
         return Err(Error::input(&images.place, "images", format!("{:?}", images.shape)));
     }
     let strides = images.strides();
     // (length, stride) of channels, rows and columns
-    let axes = match unflattened(&images, options.layout, &mut notes) {
+    let axes = match unflattened(&images, options.layout, &mut notes)? {
         Some(axes) => axes,
         None => {
-            let read = axes::of(&images.place, &images.shape, whole, options.layout)?;
+            let read = axes::of(&images.place, &images.shape, is_whole, options.layout)?;
             notes.extend(read.notes);
             let of = |axis: usize| (images.shape[axis], strides[axis]);
             let (channels, rows, columns) = read.places;
@@ -132,18 +233,19 @@ fn read(mut input: Input, options: &Options) -> Result<ImageSet> {
         return Err(Error::input(&targets.place, expected, format!("shape {:?}", targets.shape)));
     }
 
-    let targets = match &stored {
-        Some(array) => targets(array, &mut notes)?,
-        None => Targets::Real(Array2::zeros((images.shape[0], 0))),
+    let wanted = match &stored {
+        Some(array) => targets(array)?,
+        None => Wanted::Real(Array2::zeros((images.shape[0], 0))),
     };
     let mut source = Provenance { told: Told { notes, ..Told::default() }, ..Provenance::default() };
-    let (rows, targets) = match targets {
-        Targets::Classes { labels, names } => {
-            let selection = select(&labels, &names, options)?;
+    let (rows, targets) = match wanted {
+        Wanted::Classes(classes) => {
+            let selection = classes.select(options)?;
+            source.told.notes.extend(classes.notes);
             selection.tell(&mut source);
             (selection.rows, Targets::Classes { labels: selection.labels, names: selection.names })
         }
-        Targets::Real(y) => {
+        Wanted::Real(y) => {
             let kept = select_real(y.nrows(), options)?;
             ((0..kept).collect(), Targets::Real(y.slice_move(ndarray::s![..kept, ..])))
         }
@@ -171,7 +273,7 @@ fn read(mut input: Input, options: &Options) -> Result<ImageSet> {
     if let Some(y) = y {
         description += &format!(" and {y}");
     }
-    if !whole && options.divide_by.is_none() {
+    if !is_whole && options.divide_by.is_none() {
         source.told.notes.extend(beyond(&images.place, &pixels));
     }
     source.description = description;
@@ -226,13 +328,30 @@ fn unflattened(
     array: &Npy,
     layout: Option<AxisOrder>,
     notes: &mut Vec<String>,
-) -> Option<[(usize, usize); 3]> {
-    let &[_, length] = array.shape.as_slice() else { return None };
+) -> Result<Option<[(usize, usize); 3]>> {
+    let &[_, length] = array.shape.as_slice() else { return Ok(None) };
+    let step = array.strides()[1];
+    let axes = |[channels, rows, columns]: [usize; 3], by_pixel: bool| {
+        let (channel, pixel) = if by_pixel { (step, channels * step) } else { (rows * columns * step, step) };
+        Ok(Some([(channels, channel), (rows, columns * pixel), (columns, pixel)]))
+    };
+    if let Some(said @ AxisOrder::Flat { shape, by_pixel }) = layout {
+        let needed = shape.iter().try_fold(1usize, |all, &side| all.checked_mul(side));
+        if needed != Some(length) {
+            let expected = format!("rows of {said} numbers, as --layout says");
+            return Err(Error::input(&array.place, expected, format!("rows of {length}")));
+        }
+        return axes(shape, by_pixel);
+    }
     let side = |length: usize| Some(length.isqrt()).filter(|side| *side > 0 && side * side == length);
     let (channels, side) = match (side(length), side(length / 3)) {
         (Some(side), _) => (1, side),
         (None, Some(side)) if length.is_multiple_of(3) => (3, side),
-        _ => return None,
+        _ => {
+            let expected = "images, (N, H, W), (N, C, H, W) or (N, H, W, C), or rows of pixels of squares, or of \
+                            --layout HxW";
+            return Err(Error::input(&array.place, expected, format!("{:?}", array.shape)));
+        }
     };
     let by_pixel = channels == 3 && layout == Some(AxisOrder::Nhwc);
     notes.push(format!(
@@ -244,9 +363,7 @@ fn unflattened(
             _ => "three channels, one after the other (--layout nhwc: pixel by pixel),",
         }
     ));
-    let step = array.strides()[1];
-    let (channel, pixel) = if by_pixel { (step, 3 * step) } else { (side * side * step, step) };
-    Some([(channels, channel), (side, side * pixel), (side, pixel)])
+    axes([channels, side, side], by_pixel)
 }
 
 // What is to be known of pixels that are not those of image files.
@@ -278,41 +395,53 @@ fn choose(keys: &[&str], split: &str, labels: bool) -> Option<(String, Option<St
     in_parts.chain(whole).find_map(there)
 }
 
-fn targets(array: &Npy, notes: &mut Vec<String>) -> Result<Targets> {
-    let classes = |labels: Vec<u32>| {
-        let names = numbered(&labels);
-        Ok(Targets::Classes { labels, names })
-    };
+// The array of targets beside that of images `x`; the error is what was tried.
+fn beside(keys: &[&str], x: &str) -> Result<String, String> {
+    let in_parts = split::all()
+        .flat_map(|word| IN_PARTS.map(|(x, y)| (x.replace("{}", word), y.replace("{}", word))))
+        .filter(|(images, _)| images == x);
+    let whole =
+        WHOLE.iter().filter(|(images, _)| *images == x).map(|(x, y)| ((*x).to_owned(), (*y).to_owned()));
+    let mut tried: Vec<String> = in_parts.chain(whole).map(|(_, y)| y).collect();
+    match tried.iter().position(|y| keys.contains(&y.as_str())) {
+        Some(at) => Ok(tried.swap_remove(at)),
+        None if tried.is_empty() => {
+            Err("a name such as images.npy, X.npy or x_train.npy tells which".to_owned())
+        }
+        None => Err(tried.iter().map(|y| format!("{y}.npy")).collect::<Vec<_>>().join(" or ")),
+    }
+}
+
+enum Wanted {
+    Classes(Classes),
+    Real(Array2<f32>),
+}
+
+fn targets(array: &Npy) -> Result<Wanted> {
+    let item = |i: usize| format!("{}: index {i}", array.place);
+    let mut labels = Labels::default();
     match (array.dtype.kind, array.shape.as_slice()) {
         (b'i' | b'u' | b'b', &[count] | &[count, 1]) => {
-            let labels = (0..count).map(|i| {
-                let value = array.integer(i);
-                let place = || format!("{}: index {i}", array.place);
-                label(value, None).map_err(|expected| Error::input(place(), expected, value))
-            });
-            classes(labels.collect::<Result<Vec<u32>>>()?)
+            (0..count).for_each(|i| labels.number(array.integer(i)));
         }
         (b'U' | b'S', &[count] | &[count, 1]) => {
-            let mut texts = label_column::Texts::default();
             for i in 0..count {
-                let place = || format!("{}: index {i}", array.place);
                 let text = array.text(i);
-                texts.push(
-                    &text.ok_or_else(|| Error::input(place(), "a name of a class, text", "other bytes"))?,
+                labels.text(
+                    &text.ok_or_else(|| Error::input(item(i), "a name of a class, text", "other bytes"))?,
                 );
             }
-            let (labels, names) = texts.sorted();
-            notes.push(label_column::said(&names));
-            Ok(Targets::Classes { labels, names })
         }
         (b'f', &[count]) => {
-            let labels = (0..count).map(|i| {
+            for i in 0..count {
                 let value = array.number(i);
-                let whole = (value.fract() == 0.0).then_some(value as i64).and_then(|v| label(v, None).ok());
+                if value.is_nan() {
+                    labels.none();
+                    continue;
+                }
                 let expected = "a class index, a whole number of at least 0 (real targets are (N, K))";
-                whole.ok_or_else(|| Error::input(format!("{}: index {i}", array.place), expected, value))
-            });
-            classes(labels.collect::<Result<Vec<u32>>>()?)
+                labels.number(whole(value).ok_or_else(|| Error::input(item(i), expected, value))?);
+            }
         }
         (b'i' | b'u' | b'b', &[count, outputs]) if outputs <= MAX_CLASSES => {
             let strides = array.strides();
@@ -324,20 +453,19 @@ fn targets(array: &Npy, notes: &mut Vec<String>) -> Result<Targets> {
             };
             match (0..count).map(one).collect::<Option<Vec<u32>>>() {
                 // Named by their places.
-                Some(labels) => {
+                Some(ones) => {
                     let names = (0..outputs).map(|k| k.to_string()).collect();
-                    Ok(Targets::Classes { labels, names })
+                    ones.into_iter().for_each(|one| labels.number(one.into()));
+                    return labels.classes(&array.place, Some(names), item).map(Wanted::Classes);
                 }
                 None if (0..count).all(|i| (0..outputs).all(|k| matches!(value(i, k), 0 | 1))) => {
-                    Ok(Targets::Real(Array2::from_shape_fn((count, outputs), |(i, k)| value(i, k) as f32)))
+                    let values = Array2::from_shape_fn((count, outputs), |(i, k)| value(i, k) as f32);
+                    return Ok(Wanted::Real(values));
                 }
                 None => {
                     let expected = "a one in each row, or ones and zeros, or one class index for each image";
-                    Err(Error::input(
-                        &array.place,
-                        expected,
-                        format!("other numbers of shape {:?}", array.shape),
-                    ))
+                    let found = format!("other numbers of shape {:?}", array.shape);
+                    return Err(Error::input(&array.place, expected, found));
                 }
             }
         }
@@ -351,14 +479,15 @@ fn targets(array: &Npy, notes: &mut Vec<String>) -> Result<Targets> {
                     return Err(Error::input(place, "a finite number", out));
                 }
             }
-            Ok(Targets::Real(values))
+            return Ok(Wanted::Real(values));
         }
         _ => {
             let expected = "class indices (N), one-hot (N, K) or real targets (N, K)";
             let found = format!("dtype {} and shape {:?}", array.dtype, array.shape);
-            Err(Error::input(&array.place, expected, found))
+            return Err(Error::input(&array.place, expected, found));
         }
     }
+    labels.classes(&array.place, None, item).map(Wanted::Classes)
 }
 
 #[cfg(test)]
@@ -717,8 +846,8 @@ mod tests {
         let x = || Archive::new().with("X", counted(&[2, 2, 2]));
         assert!(x().refusal().contains("found X"));
         assert!(x().with("y", labels(&[0, 1, 0])).refusal().contains("2 targets"));
-        let text = x().with("y", labels(&[0, -1])).refusal();
-        assert!(text.contains("y: index 1") && text.contains("found -1"), "{text}");
+        let text = x().with("y", labels(&[0, -2])).refusal();
+        assert!(text.contains("y: index 1") && text.contains("found -2"), "{text}");
         assert!(x().with("y", labels(&[0, 1 << 40])).refusal().contains("index 1"));
         assert!(x().with("y", labels(&[0, 0])).refusal().contains("at least 2 classes"));
         assert!(x().with("y", ndarray::arr1(&[0.0f32, 1.5])).refusal().contains("a class index"));
@@ -789,7 +918,7 @@ mod tests {
                 for key in ["c", "f", "big", "u16", "u8", "objects", "y"] {
                     if let Ok(array) = stored(bytes, key) {
                         prop_assert_eq!(array.data.len(), array.shape.iter().product::<usize>() * array.dtype.size);
-                        let _ = targets(&array, &mut Vec::new());
+                        let _ = targets(&array);
                     }
                 }
             }

@@ -134,9 +134,7 @@ pub(crate) fn select_least(
         relabel = (0..names.len() as u32).map(Some).collect();
         kept_names = names.to_vec();
     } else {
-        for wanted in &options.classes {
-            let old =
-                find_class(wanted, names).map_err(|expected| Error::input("--classes", expected, wanted))?;
+        for (wanted, old) in chosen(&options.classes, names)? {
             if relabel[old].is_some() {
                 return Err(Error::input("--classes", "each class once", format!("{wanted} twice")));
             }
@@ -237,6 +235,30 @@ fn check_limits(options: &Options) -> Result<()> {
         }
     }
     Ok(())
+}
+
+// The classes that `words` name: a name with commas in it comes as several words.
+fn chosen(words: &[String], names: &[String]) -> Result<Vec<(String, usize)>> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(first) = words.get(at) {
+        let joined = (2..=words.len() - at).find_map(|count| {
+            let name = words[at..at + count].join(",");
+            names.iter().position(|known| *known == name).map(|place| (name, place, count))
+        });
+        match (find_class(first, names), joined) {
+            (Ok(place), _) => {
+                found.push((first.clone(), place));
+                at += 1;
+            }
+            (Err(_), Some((name, place, count))) => {
+                found.push((name, place));
+                at += count;
+            }
+            (Err(expected), None) => return Err(Error::input("--classes", expected, first)),
+        }
+    }
+    Ok(found)
 }
 
 /// The class called `wanted` or, where no class has that name, of that index. The error is

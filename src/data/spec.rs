@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::decode::render;
 use super::select::{at_least, least, select_least, select_real};
 use super::{
-    Options, cifar, conflict, cosines, filtered, folder, idx, leaves, npz, parquet, planted, shapes,
-    shortcut, spread, textures,
+    Options, cifar, conflict, cosines, filtered, folder, idx, leaves, npz, planted, shapes, shards, shortcut,
+    split, spread, textures,
 };
 use crate::error::{Error, LIKELY, Result, nearest};
 use crate::field::{ImageSet, Provenance, Targets};
@@ -64,7 +64,7 @@ impl Takes {
 type Load = fn(&str, &Options) -> Result<ImageSet>;
 
 /// Every kind, those made here first: the registry.
-pub(super) const KINDS: [&Kind; 14] = [
+pub(super) const KINDS: [&Kind; 16] = [
     &cosines::KIND,
     &spread::KIND,
     &shapes::KIND,
@@ -72,7 +72,9 @@ pub(super) const KINDS: [&Kind; 14] = [
     &textures::KIND,
     &conflict::KIND,
     &shortcut::KIND,
-    &parquet::KIND,
+    &shards::parquet::KIND,
+    &shards::arrow::KIND,
+    &shards::webdataset::KIND,
     &cifar::KIND,
     &idx::KIND,
     &folder::KIND,
@@ -182,6 +184,11 @@ impl Spec {
         let home = if self.kind.generated { None } else { at_home(&self.argument) };
         let set = (self.kind.load)(home.as_deref().unwrap_or(&self.argument), options)?;
         let mut set = if self.kind.generated { finish(set, options)? } else { set };
+        let split = &options.split;
+        if !self.kind.generated && set.source.split.is_none() && split::part(split) != Some("train") {
+            let note = format!("the set has no splits: all of it is read, whatever --split says ({split})");
+            set.source.told.notes.push(note);
+        }
         self.complete(&mut set, options)?;
         Ok(set)
     }
@@ -210,21 +217,21 @@ pub fn at(path: &str) -> Option<Spec> {
     let name = place.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let kind = if place.is_dir() {
         match () {
-            () if parquet::is_there(place) => &parquet::KIND,
             () if cifar::is_there(place) => &cifar::KIND,
             () if idx::is_there(place) => &idx::KIND,
-            () => &folder::KIND,
+            () if npz::is_there(place) => &npz::KIND,
+            () => shards::kind_in(place).unwrap_or(&folder::KIND),
         }
     } else if !place.is_file() {
         return None;
-    } else if name.ends_with(".parquet") {
-        &parquet::KIND
-    } else if name.ends_with(".npz") {
+    } else if cifar::is_packed(&name) {
+        &cifar::KIND
+    } else if name.ends_with(".npz") || name.ends_with(".npy") {
         &npz::KIND
     } else if name.contains("images") && (name.contains("idx3") || name.contains("idx4")) {
         &idx::KIND
     } else {
-        return None;
+        shards::kind_of(place)?
     };
     Some(Spec { kind, argument: path.to_owned() })
 }
@@ -495,6 +502,19 @@ mod tests {
             "t-images-idx3-ubyte.gz",
             "q.parquet",
             "z.bin",
+            "s/dataset_info.json",
+            "s/state.json",
+            "s/train/0.parquet",
+            "d/dataset_dict.json",
+            "a/x.arrow",
+            "w/train/0.tar",
+            "w.tar",
+            "a.arrow",
+            "n/X_train.npy",
+            "n.npy",
+            "o/other.npy",
+            "CIFAR-10-python.tar.gz",
+            "other.tar.gz",
         ] {
             crate::data::testing::put(tmp.path(), file, b"");
         }
@@ -508,6 +528,17 @@ mod tests {
             ("t-images-idx3-ubyte.gz", Some("idx")),
             ("q.parquet", Some("parquet")),
             ("z.bin", None),
+            ("s", Some("arrow")),
+            ("d", Some("arrow")),
+            ("a", Some("arrow")),
+            ("w", Some("webdataset")),
+            ("w.tar", Some("webdataset")),
+            ("a.arrow", Some("arrow")),
+            ("n", Some("npz")),
+            ("n.npy", Some("npz")),
+            ("o", Some("folder")),
+            ("CIFAR-10-python.tar.gz", Some("cifar")),
+            ("other.tar.gz", None),
             ("absent", None),
         ] {
             assert_eq!(found(path), kind, "{path}");
@@ -519,7 +550,7 @@ mod tests {
 
     #[test]
     fn load_reaches_the_reader_and_names_its_file() {
-        for kind in ["parquet", "cifar", "idx", "folder", "npz"] {
+        for kind in ["parquet", "arrow", "webdataset", "cifar", "idx", "folder", "npz"] {
             let spec: Spec = format!("{kind}:/absent/place").parse().unwrap();
             let text = spec.load(&Options::default()).expect_err("nothing is there").to_string();
             assert!(text.contains("/absent/place"), "{text}");

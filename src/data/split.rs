@@ -19,6 +19,11 @@ pub fn is(name: &str, wanted: &str) -> bool {
     name.eq_ignore_ascii_case(wanted) || part(wanted).is_some_and(|wanted| part_in(name) == Some(wanted))
 }
 
+/// All words for parts.
+pub fn all() -> impl Iterator<Item = &'static str> {
+    PARTS.iter().copied().flatten().copied()
+}
+
 /// All words for `wanted`, itself first.
 pub fn words(wanted: &str) -> Vec<&str> {
     let others = PARTS.iter().find(|names| names.contains(&wanted)).copied().unwrap_or_default();

@@ -19,11 +19,13 @@ pub struct Pickle<'a> {
     place: String,
 }
 
-/// A two-dimensional array of bytes, row by row.
+/// An array of bytes, row by row.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Bytes2<'p> {
     /// Rows and columns.
     pub shape: (usize, usize),
+    /// Lengths of the axes as they are stored.
+    pub axes: Vec<usize>,
     /// `rows · columns` bytes.
     pub data: Cow<'p, [u8]>,
 }
@@ -133,7 +135,7 @@ impl<'a> Pickle<'a> {
             .collect()
     }
 
-    /// A two-dimensional array of dtype u1, in either memory order.
+    /// An array of dtype u1, in either memory order: the axes behind the first are one.
     ///
     /// # Errors
     /// Anything else.
@@ -142,19 +144,35 @@ impl<'a> Pickle<'a> {
             return Err(self.wrong("an array", id));
         };
         let (kind, size, _, data) = self.array(id)?;
-        let &[rows, columns] = shape.as_slice() else {
-            return Err(Error::input(&self.place, "an array of 2 dimensions", format!("shape {shape:?}")));
+        let &[rows, ref behind @ ..] = shape.as_slice() else {
+            return Err(Error::input(&self.place, "an array of 2 dimensions or more", "none"));
         };
+        if behind.is_empty() {
+            let expected = "an array of 2 dimensions or more";
+            return Err(Error::input(&self.place, expected, format!("shape {shape:?}")));
+        }
         if (kind, size) != (b'u', 1) {
             let found = format!("dtype {}{size}", kind as char);
             return Err(Error::input(&self.place, "an array of dtype u1", found));
         }
+        // The product of all lengths is that of the data.
+        let columns: usize = behind.iter().product();
+        // Where the first axis is the fastest, the place of an item is the sum of its indices times their steps.
+        let place = |mut i: usize| {
+            let mut step = data.len();
+            shape.iter().rev().fold(0, |place, &length| {
+                let index = i % length;
+                i /= length;
+                step /= length;
+                place + index * step
+            })
+        };
         let data = if *fortran {
-            (0..data.len()).map(|i| data[i % columns * rows + i / columns]).collect::<Vec<_>>().into()
+            (0..data.len()).map(|i| data[place(i)]).collect::<Vec<_>>().into()
         } else {
             Cow::Borrowed(data)
         };
-        Ok(Bytes2 { shape: (rows, columns), data })
+        Ok(Bytes2 { shape: (rows, columns), axes: shape.clone(), data })
     }
 
     // dtype kind, item size, endianness and contents, whose length was checked.
@@ -362,7 +380,10 @@ mod tests {
         };
         let fine = array("I1\nI3\n", "abc");
         let fine = Pickle::read(&fine, "f").unwrap();
-        assert_eq!(fine.bytes2(fine.root()).unwrap(), Bytes2 { shape: (1, 3), data: b"abc"[..].into() });
+        assert_eq!(
+            fine.bytes2(fine.root()).unwrap(),
+            Bytes2 { shape: (1, 3), axes: vec![1, 3], data: b"abc"[..].into() }
+        );
         for shape in ["I1\nI4\n", "I4294967296\nI4294967296\n", "I-1\nI-3\n", "S'x'\n"] {
             refusal(&array(shape, "abc"));
         }

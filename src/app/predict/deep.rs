@@ -11,6 +11,7 @@ use crate::app::{load, notes, prepared, print};
 use crate::cli::PredictArgs;
 use crate::data::Samples;
 use crate::error::Error;
+use crate::field::Told;
 use crate::figure::expected::{self as figure, Expected as Shown};
 use crate::readers::{FORECAST, Reader, ridge};
 use crate::run::config::{DeepConfig, ModelConfig, TheoryKind};
@@ -27,7 +28,9 @@ struct Report {
     /// The file of its initial weights, where they are not drawn.
     #[serde(skip_serializing_if = "Option::is_none")]
     weights: Option<std::path::PathBuf>,
-    notes: Vec<String>,
+    /// Of the images, and then of the forecast.
+    #[serde(flatten)]
+    told: Told,
     /// The modes, counted from 1, in the order expected by `ordered_by`: a reader, or
     /// `kernel` where no reader was asked for. A mode that it says nothing of comes last.
     order: Vec<usize>,
@@ -90,7 +93,7 @@ pub fn run(args: &PredictArgs, config: DeepConfig) -> Result<()> {
         shape: samples.shape,
         model: config.model.clone(),
         weights: config.init.weights.clone(),
-        notes: said,
+        told: samples.source.told.with(&said),
         order,
         ordered_by,
         readers: expected.readers.iter().map(reader).collect::<crate::Result<_>>()?,
@@ -104,7 +107,7 @@ pub fn run(args: &PredictArgs, config: DeepConfig) -> Result<()> {
     if super::written(args, &report)? {
         return Ok(());
     }
-    notes::say_all(&report.notes);
+    notes::say_all(&said);
     print(table(&report, &like)?.as_bytes())
 }
 

@@ -9,6 +9,8 @@ use crate::app::forecast::{self, Forecasts};
 use crate::app::start::Known;
 use crate::app::{notes, print, samples, start};
 use crate::cli::PredictArgs;
+use crate::data::Samples;
+use crate::field::Told;
 use crate::run::config::{LinearConfig, ModelConfig};
 use crate::run::summary::{Discovery, ModeSummary, Prediction};
 use crate::theory::{Mode, Modes, moments};
@@ -20,7 +22,9 @@ struct Report {
     shape: [usize; 3],
     model: ModelConfig,
     theories: Vec<String>,
-    notes: Vec<String>,
+    /// Of the images, and then of the forecasts.
+    #[serde(flatten)]
+    told: Told,
     /// Step size that times in steps are for.
     eta: f64,
     modes: Vec<ModeSummary>,
@@ -53,26 +57,32 @@ pub fn run(args: &PredictArgs, config: LinearConfig) -> Result<()> {
         let found = forecasts.notes.last().map_or("measure.theory = [\"none\"]", String::as_str);
         return Err(crate::Error::input("predict", "a theory that applies", found).into());
     }
-    let report = report(&config, samples.len(), &modes, &forecasts, eta);
+    let report = report(&config, &samples, &modes, &forecasts, eta);
     if super::written(args, &report)? {
         return Ok(());
     }
-    notes::say_all(&report.notes);
+    notes::say_all(&forecasts.notes);
     print(table(&report).as_bytes())
 }
 
-fn report(config: &LinearConfig, samples: usize, modes: &Modes, forecasts: &Forecasts, eta: f64) -> Report {
+fn report(
+    config: &LinearConfig,
+    samples: &Samples,
+    modes: &Modes,
+    forecasts: &Forecasts,
+    eta: f64,
+) -> Report {
     let of_mode = |(i, mode): (usize, &Mode)| {
         let predicted = forecasts.list.iter().map(|f| Prediction::new(f.as_ref(), i, mode, eta));
         ModeSummary::new(mode, Discovery::default(), predicted.collect())
     };
     Report {
         data: config.data.spec.to_string(),
-        samples,
+        samples: samples.len(),
         shape: modes.shape,
         model: config.model.clone(),
         theories: forecasts.names().into_iter().map(str::to_owned).collect(),
-        notes: forecasts.notes.clone(),
+        told: samples.source.told.with(&forecasts.notes),
         eta,
         modes: modes.list.iter().enumerate().map(of_mode).collect(),
     }

@@ -112,7 +112,7 @@ fn half(margin: usize) -> usize {
 
 // `imageops::resize` clamps to [0, 1]: planes with other values go there and
 // back. Triangles make weighted means, which stay within the range they are given; what cubics make
-// beyond it is cut off, as Pillow does at black and white.
+// beyond it is cut off, as Pillow does at black and white: after resizing the rows, and after the columns.
 fn resize_plane(
     plane: &mut [f32],
     from: (usize, usize),
@@ -129,7 +129,13 @@ fn resize_plane(
     // Both sides fit into u32: see `allocate` and the readers' checks.
     let view = ImageBuffer::<Luma<f32>, &[f32]>::from_raw(from.1 as u32, from.0 as u32, plane);
     if let Some(view) = view {
-        let small = image::imageops::resize(&view, to.1 as u32, to.0 as u32, filter);
+        let [height, width] = [to.0, to.1].map(|side| side as u32);
+        let small = if filter == FilterType::CatmullRom {
+            let wide = image::imageops::resize(&view, width, from.0 as u32, filter);
+            image::imageops::resize(&wide, width, height, filter)
+        } else {
+            image::imageops::resize(&view, width, height, filter)
+        };
         out.copy_from_slice(small.as_raw());
     }
     if !inside {

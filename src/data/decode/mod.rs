@@ -11,13 +11,14 @@ mod jpeg;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufReader, Cursor};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ndarray::Array4;
 use rayon::prelude::*;
 
 use super::Options;
 use super::select::{at_least, least, select};
+use crate::disk::input::Input;
 use crate::error::{Error, Result};
 use crate::field::{ImageSet, Provenance, Targets, Told};
 use crate::progress::Progress;
@@ -44,6 +45,8 @@ pub enum Payload<'a> {
     Bytes(&'a [u8]),
     /// In a file of their own, read when they are needed.
     File(PathBuf),
+    /// In a file from a place on, so many of them.
+    Part(&'a Path, u64, u64),
 }
 
 /// Decodes labelled images (JPEG, PNG, WebP, TIFF, BMP, of GIF the first frame) to `[N, C, H, W]` in [0, 1].
@@ -261,6 +264,7 @@ impl Payload<'_> {
                 let len = file.metadata().map_err(|e| e.to_string())?.len();
                 format::header(BufReader::new(file), len)
             }
+            Payload::Part(_, _, length) => format::header(Cursor::new(self.bytes()?), *length),
         }
     }
 
@@ -268,6 +272,11 @@ impl Payload<'_> {
         match self {
             Payload::Bytes(bytes) => Ok(Cow::Borrowed(bytes)),
             Payload::File(path) => std::fs::read(path).map(Cow::Owned).map_err(|e| e.to_string()),
+            Payload::Part(path, at, length) => {
+                let input = Input::open(path, "a file");
+                let bytes = input.and_then(|mut input| input.bytes(*at, *length));
+                bytes.map(Cow::Owned).map_err(|e| e.to_string())
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 """Small image sets of every kind, and what is to be read of each.
 
-Run it with Pillow, numpy and pyarrow at hand; it rewrites data/, expected.json and VERSIONS.txt beside it (seconds):
+Run it with Pillow, numpy, pyarrow and datasets at hand; it rewrites data/, expected.json and VERSIONS.txt beside it (seconds):
 
     .venv-bench/bin/python tests/golden/images/make.py
 
@@ -18,6 +18,7 @@ Image i of a set has the grey value 10 i at its upper left pixel, and others els
     refused    in place of all that: words that the error must have
 """
 
+import gzip
 import io
 import json
 import pathlib
@@ -25,7 +26,9 @@ import pickle
 import platform
 import shutil
 import struct
+import tarfile
 
+import datasets
 import numpy as np
 import PIL
 import pyarrow as pa
@@ -162,14 +165,18 @@ def parquets():
     table("twice.parquet", {"image": held, "label": pa.array([0, 1, 0, 1], pa.int64())}, twice)
     read("twice", "parquet:twice.parquet", range(4), ["crane"] * 4, notes=["without samples: ox"])
     table("nulls.parquet", {"image": held, "label": pa.array([0, None, 1, 0], pa.int64())})
-    refused("nulls", "parquet:nulls.parquet", ["row 1", "null"])
+    read("nulls", "parquet:nulls.parquet", [0, 2, 3], ["0", "1", "0"], notes=["1 of 4 images without a label"])
+    table("minus.parquet", {"image": held, "label": pa.array([0, 1, -1, 1], pa.int64())}, names)
+    read("minus", "parquet:minus.parquet", [0, 1, 3], ["cat", "dog", "dog"], notes=["1 of 4 images without a label"])
+    table("signs.parquet", {"image": held, "label": pa.array([1, -1, 1, -1], pa.int64())})
+    read("signs", "parquet:signs.parquet", range(4), ["1", "-1", "1", "-1"], notes=["two classes"])
     table("hidden.parquet", {"image": held, "label": pa.array([-1] * 4, pa.int64())})
-    refused("hidden", "parquet:hidden.parquet", ["row 0", "-1"])
+    refused("hidden", "parquet:hidden.parquet", ["null or -1 for all 4 images"])
     read("hidden_unlabelled", "parquet:hidden.parquet", range(4), None, options={"labels": False})
     table("bytes.parquet", {"picture": pa.array(images, pa.binary()), "label": some})
     read("bytes", "parquet:bytes.parquet", range(4), ["0", "1", "0", "1"])
     table("paths.parquet", {"image": struct_of(images, paths=True), "label": some})
-    refused("paths", "parquet:paths.parquet", ["row 0", "found 0.png", "in the folder of the Parquet file"])
+    refused("paths", "parquet:paths.parquet", ["row 0", "found 0.png", "the path of a file in its folder"])
     table("photos/paths.parquet", {"image": struct_of(images, paths=True), "label": some})
     for i, data in enumerate(images):
         put(f"photos/{i}.png", data)
@@ -195,6 +202,124 @@ def parquets():
     read("parts", "parquet:parts", range(4), ["cat", "dog", "cat", "dog"])
     read("parts_validation", "parquet:parts", [7, 8], ["cat", "dog"], options={"split": "validation"})
     refused("parts_test", "parquet:parts", ["'test'", "train, valid"], {"split": "test"})
+
+
+def dataset(images, labels, kind, split=None):
+    held = [{"bytes": data, "path": None} for data in images]
+    features = datasets.Features({"image": datasets.Image(), "label": kind})
+    return datasets.Dataset.from_dict({"image": held, "label": labels}, features=features, split=split)
+
+
+def saved(name, held):
+    """What save_to_disk writes, with nothing in it that changes from run to run."""
+    held.save_to_disk(DATA / name)
+    for state in (DATA / name).rglob("state.json"):
+        told = json.loads(state.read_text())
+        told["_fingerprint"] = "0" * 16
+        state.write_text(json.dumps(told, indent=2, sort_keys=True))
+
+
+def stream(name, schema, *batches, file=False):
+    out = io.BytesIO()
+    with (pa.ipc.new_file if file else pa.ipc.new_stream)(out, schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    put(name, out.getvalue())
+
+
+def arrows():
+    images = [encoded(i) for i in range(4)]
+    cats = ["cat", "dog", "cat", "dog"]
+    names = datasets.ClassLabel(names=["cat", "dog"])
+    whole = dataset(images, [0, 1, 0, 1], names)
+    saved("saved", whole)
+    read("saved", "arrow:saved", range(4), cats)
+    test = dataset([encoded(7), encoded(8)], [1, 0], names, split="test")
+    saved("saved_parts", datasets.DatasetDict(train=whole, test=test))
+    read("saved_parts", "arrow:saved_parts", range(4), cats)
+    read("saved_parts_test", "arrow:saved_parts", [7, 8], ["dog", "cat"], options={"split": "test"})
+    refused("saved_parts_validation", "arrow:saved_parts", ["'validation'", "train, test"], {"split": "validation"})
+    refused("saved_test", "arrow:saved_parts/test", ["state.json", "the split 'train'", "found test"])
+    read("saved_test_said", "arrow:saved_parts/test", [7, 8], ["dog", "cat"], options={"split": "test"})
+    hidden = dataset(images, [-1] * 4, names)
+    saved("saved_hidden", hidden)
+    refused("saved_hidden", "arrow:saved_hidden", ["null or -1 for all 4 images"])
+    read("saved_hidden_unlabelled", "arrow:saved_hidden", range(4), None, options={"labels": False})
+    words = dataset(images, ["ox", None, "ox", "cat"], datasets.Value("string"))
+    saved("saved_words", words)
+    read("saved_words", "arrow:saved_words", [0, 2, 3], ["ox", "ox", "cat"], notes=["1 of 4", "sorted names: cat, ox"])
+    held = struct_of(images)
+    labels = {
+        "u1": pa.array([0, 1, 0, 1], pa.uint8()),
+        "floats": pa.array([1.0, 2.0, 1.0, 2.0]),
+        "truths": pa.array([True, False, True, True]),
+        "dictionary": pa.array(["b", "a", None, "b"]).dictionary_encode(),
+    }
+    wanted = {
+        "u1": (range(4), list("0101"), []),
+        "floats": (range(4), list("1212"), ["without samples: 0"]),
+        "truths": (range(4), ["true", "false", "true", "true"], ["false, true"]),
+        "dictionary": ([0, 1, 3], list("bab"), ["1 of 4", "sorted names: a, b"]),
+    }
+    for name, column in labels.items():
+        batch = pa.record_batch({"image": held, "label": column})
+        stream(f"{name}.arrow", batch.schema, batch)
+        values, classes, notes = wanted[name]
+        read(f"arrow_{name}", f"arrow:{name}.arrow", values, classes, notes=notes)
+    plain = pa.record_batch({"picture": pa.array(images, pa.large_binary()), "label": labels["u1"]})
+    stream("footer.arrow", plain.schema, plain.slice(0, 1), plain.slice(1), file=True)
+    read("arrow_footer", "arrow:footer.arrow", range(4), list("0101"))
+    stream("cache/set-train-00000-of-00001.arrow", plain.schema, plain)
+    stream("cache/set-test.arrow", plain.schema, plain.slice(2))
+    stream("cache/cache-12ab.arrow", plain.schema, plain.slice(3))
+    read("arrow_cache", "arrow:cache", [2, 3], list("01"), options={"split": "test"}, notes=["1 files"])
+    out = io.BytesIO()
+    with pa.ipc.new_file(out, plain.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        writer.write_batch(plain)
+    put("packed.arrow", out.getvalue())
+    refused("arrow_packed", "arrow:packed.arrow", ["packed.arrow", "lz4"])
+    outside = pa.record_batch({"image": struct_of(images, paths=True), "label": labels["u1"]})
+    stream("photos.arrow", outside.schema, outside)
+    refused("arrow_paths", "arrow:photos.arrow", ["row 0", "found 0.png"])
+
+
+def tars(name, members):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for key, data in members:
+            info = tarfile.TarInfo(key)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    put(f"{name}.tar", out.getvalue())
+    return f"webdataset:{name}.tar"
+
+
+def webdatasets():
+    def samples(end, labels, first=0):
+        for i, label in enumerate(labels, start=first):
+            yield f"{i:04}.png", encoded(i)
+            yield f"{i:04}.{end}", label.encode()
+
+    read("wds_cls", tars("cls", samples("cls", "0101")), range(4), list("0101"))
+    words = tars("words", samples("cls", ["ox", "cat", "ox", "cat"]))
+    read("wds_words", words, range(4), ["ox", "cat", "ox", "cat"], notes=["sorted names: cat, ox"])
+    told = [json.dumps({"label": i % 2, "width": 6, "caption": "x"}) for i in range(4)]
+    read("wds_json", tars("json", samples("json", told)), range(4), list("0101"))
+    captions = tars("captions", samples("txt", list("abab")))
+    refused("wds_captions", captions, ["--labels", "txt"])
+    read("wds_said", captions, range(4), list("abab"), options={"labels_at": "txt"}, notes=["sorted names: a, b"])
+    two = [("0.png", encoded(0)), ("0.jpg", encoded(1)), ("0.cls", b"1")]
+    refused("wds_two", tars("two_images", two), ["0.jpg, 0.png", "several images"])
+    some = list(samples("cls", "01")) + [("0009.png", encoded(9)), ("list.csv", b"x")]
+    read("wds_some", tars("some", some), [0, 1], list("01"), notes=["1 of 3 images"], aside={".csv without an image": 1})
+    tars("wds/set-train-000000", samples("cls", "01"))
+    tars("wds/set-train-000001", samples("cls", "01", 2))
+    tars("wds/set-val-000000", samples("cls", "10", 7))
+    read("wds_shards", "webdataset:wds", range(4), list("0101"))
+    read("wds_shards_val", "webdataset:wds", [7, 8], list("10"), options={"split": "validation"})
+    refused("wds_shards_test", "webdataset:wds", ["'test'", "train, val"], {"split": "test"})
+    put("gzipped.tar", gzip.compress((DATA / "cls.tar").read_bytes(), mtime=0))
+    refused("wds_gzipped", "webdataset:gzipped.tar", ["gunzip"])
 
 
 def arrays(name, **held):
@@ -247,6 +372,28 @@ def npz():
     refused("text_pixels", arrays("text_pixels", X=words, y=y), ["an array of numbers"])
     many = np.array([[1, 1], [0, 0], [0, 1], [1, 1]])
     read("many", arrays("many", X=grey, y=many), range(4), None, (1, H, W), targets=many.astype(float).tolist())
+    some = arrays("some_labels", X=grey, y=np.array([0, -1, 1, 0]))
+    read("some_labels", some, [0, 2, 3], ["0", "1", "0"], (1, H, W), notes=["1 of 4 images without a label"])
+    read("sign_labels", arrays("sign_labels", X=grey, y=2 * y - 1), range(4), ["-1", "1", "-1", "1"], (1, H, W), notes=["two classes"])
+    rows = arrays("rows", X=grey.reshape(4, -1), y=y)
+    refused("rows", rows, ["(N, H, W)", "--layout HxW"])
+    read("rows_said", rows, range(4), four, (1, H, W), options={"layout": f"{H}x{W}"})
+    refused("rows_wrong", rows, ["rows of 7x7 numbers", "rows of 30"], {"layout": "7x7"})
+    by_pixel = arrays("by_pixel", X=stack.reshape(4, -1), y=y)
+    read("by_pixel", by_pixel, range(4), four, options={"layout": f"{H}x{W}x3"})
+    by_channel = arrays("by_channel", X=planar.reshape(4, -1), y=y)
+    read("by_channel", by_channel, range(4), four, options={"layout": f"3x{H}x{W}"})
+    for key, array in {"X_train": grey[:2], "y_train": y[:2], "X_test": grey[2:], "y_test": 1 - y[2:], "other": y}.items():
+        out = io.BytesIO()
+        np.save(out, array)
+        put(f"npy/{key}.npy", out.getvalue())
+    read("npy", "npz:npy", [0, 1], ["0", "1"], (1, H, W))
+    read("npy_test", "npz:npy", [2, 3], ["1", "0"], (1, H, W), options={"split": "test"})
+    refused("npy_validation", "npz:npy", ["X_test, X_train, other"], {"split": "validation"})
+    read("npy_file", "npz:npy/X_test.npy", [2, 3], ["1", "0"], (1, H, W))
+    refused("npy_other", "npz:npy/other.npy", ["labels beside other.npy", "--labels FILE"])
+    read("npy_said", "npz:npy/X_test.npy", [2, 3], ["0", "1"], (1, H, W), options={"labels_at": "y_train"})
+    read("npy_elsewhere", "npz:npy/X_test.npy", [2, 3], ["0", "1"], (1, H, W), options={"labels_at": "npy/y_train.npy"})
     real = np.array([[0.5, -1], [2, 3], [0, 0], [1, 1]])
     read("real", arrays("real", X=grey, y=real), range(4), None, (1, H, W), targets=real.tolist())
     refused("half_labels", arrays("half_labels", X=grey, y=y + 0.5), ["index 0", "0.5"])
@@ -290,13 +437,32 @@ def cifar():
     for i in range(5):
         put(f"cifar/data_batch_{i + 1}", batch(i))
     put("cifar/test_batch", batch(5))
-    read("cifar", "cifar:cifar", range(5), ["0", "1", "0", "1", "0"], (3, 32, 32), notes=["8 of 10 classes"])
+    five = ["0", "1", "0", "1", "0"]
+    read("cifar", "cifar:cifar", range(5), five, (3, 32, 32), notes=["8 of 10 classes"])
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name in [f"data_batch_{i + 1}" for i in range(5)] + ["test_batch"]:
+            data = (DATA / "cifar" / name).read_bytes()
+            info = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    put("cifar-10-python.tar.gz", gzip.compress(out.getvalue(), mtime=0))
+    read("cifar_packed", "cifar:cifar-10-python.tar.gz", range(5), five, (3, 32, 32), notes=["8 of 10 classes"])
+    put("cifar_other.tar.gz", gzip.compress((DATA / "cls.tar").read_bytes(), mtime=0))
+    refused("cifar_other", "cifar:cifar_other.tar.gz", ["none of its files"])
+    for i in range(2):
+        data = np.full((1, 3, 32, 32), 10 * i, np.uint8)
+        part = pickle.dumps({b"data": np.concatenate([data, data]), b"fine_labels": [i, 7]}, protocol=2)
+        put(f"cifar_axes/{['train', 'test'][i]}", part)
+    read("cifar_axes", "cifar:cifar_axes", [0, 0], ["0", "7"], (3, 32, 32), notes=["98 of 100 classes"])
 
 
 if __name__ == "__main__":
     shutil.rmtree(DATA, ignore_errors=True)
     folders()
     parquets()
+    arrows()
+    webdatasets()
     npz()
     idx()
     cifar()
@@ -304,6 +470,7 @@ if __name__ == "__main__":
     (HERE / "expected.json").write_text("{\n" + lines + "\n}\n")
     (HERE / "VERSIONS.txt").write_text(
         f"Python {platform.python_version()}\nPillow {PIL.__version__}\nNumPy {np.__version__}\npyarrow {pa.__version__}\n"
+        f"datasets {datasets.__version__}\n"
     )
     size = sum(path.stat().st_size for path in DATA.rglob("*") if path.is_file())
     print(f"{len(SETS)} sets, {size} bytes")

@@ -28,7 +28,7 @@ fn load(case: &Value) -> domfreq::Result<ImageSet> {
             "split" => options.split = text(value).to_owned(),
             "labels" => options.labels = value.as_bool().unwrap(),
             "skip_bad" => options.skip_bad = value.as_bool().unwrap(),
-            "labels_at" if kind == "idx" => {
+            "labels_at" if kind == "idx" || text(value).ends_with(".npy") => {
                 options.labels_at = Some(folder().join(text(value)).display().to_string());
             }
             "labels_at" => options.labels_at = Some(text(value).to_owned()),

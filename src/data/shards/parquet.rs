@@ -4,13 +4,12 @@
 //! Images: the `bytes` of a group, or of the one group of a list in each row; where these are null, the file
 //! that `path` beside them names, from the folder of the Parquet file on; else a column of bytes that begin
 //! like an image. Labels: the column
-//! that `--labels` names or that has a usual name ([`super::label_column`]), of whole numbers (integers,
-//! truth values, floating-point numbers) or of texts, whose sorted names are the classes. Class names of
+//! that `--labels` names or that has a usual name ([`crate::data::label_column`]), of whole numbers (integers,
+//! truth values, floating-point numbers) or of texts ([`crate::data::labels`]). Class names of
 //! numbers come from the `huggingface` metadata where it is there, else they are "0", "1", ….
 
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use parquet::basic::{ConvertedType, LogicalType, Type};
 use parquet::column::reader::ColumnReader;
@@ -20,206 +19,33 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 use serde_json::Value;
 
-use super::decode::{Item, Payload, decode_all, magic};
-use super::label_column::{self, Choice, Holds, Texts};
-use super::select::{label, numbered, select, without_lost};
-use super::{Options, spec, split};
-use crate::error::{Error, Result, listed, shown};
+use super::{Columns, Image, Shard, choose_images, class_names, features, find, guarded};
+use crate::data::decode::magic;
+use crate::data::label_column::{self, Choice, Holds};
+use crate::data::labels::{self, Labels};
+use crate::data::{Options, spec};
+use crate::error::{Error, Result};
 use crate::field::ImageSet;
 
-const IMAGE_NAMES: [&str; 4] = ["image", "img", "images", "picture"];
-const MAX_DEPTH: usize = 3;
 const BATCH: usize = 4096;
 
 /// In the registry of sources.
 pub const KIND: spec::Kind = spec::Kind::read("parquet", "PATH", load).taking(&[spec::Takes::Labels]);
 
-/// Reads the images of one Parquet file, or of the shards in a folder (and up
-/// to three levels below it) that belong to `options.split`: by their names
-/// (`train-00000-of-00002.parquet`) or by the folder they are in
-/// (`train/0000.parquet`). If no name speaks of a split, all shards are read;
-/// a single file named explicitly is read whatever it is called.
-///
-/// The labels are read first, and of the images only the selected ones.
+const WHAT: &str = "a Parquet file";
+
+/// Reads the images of one Parquet file, or of the shards in a folder that belong to `options.split`
+/// (`find::shards`).
 ///
 /// # Errors
 /// No shards of that split, no image or label column or several to choose
 /// from, nulls, labels out of range, damaged files: with file and row.
 pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
-    let Found { files, in_parts, beside } = find_shards(Path::new(arg), &options.split)?;
-    let shards = files.into_iter().map(|path| Shard::open(path, options)).collect::<Result<Vec<Shard>>>()?;
-    let mut names: Option<Vec<String>> = None;
-    for (i, shard) in shards.iter().enumerate() {
-        if i > 0 && shard.names != names {
-            let expected = format!("the class names of {}", shards[0].place());
-            return Err(Error::input(shard.place(), expected, "others"));
-        }
-        names.clone_from(&shard.names);
-        if shard.columns() != shards[0].columns() {
-            let expected = format!("the same columns of images and labels as {}", shards[0].place());
-            return Err(Error::input(shard.place(), expected, shard.columns().join(" and ")));
-        }
-    }
-
-    // Sample k is row `starts[s] + row` over all shards.
-    let (mut labels, mut texts, mut starts) = (Vec::new(), Texts::default(), Vec::new());
-    for shard in &shards {
-        starts.push(labels.len() + texts.len());
-        shard.guarded(|| shard.read_labels(&mut labels, &mut texts))?;
-    }
-    let mut notes: Vec<String> = shards[0].note.iter().cloned().collect();
-    if beside > 0 {
-        notes.push(format!("{beside} files whose names speak of no split are left aside"));
-    }
-    if shards[0].guessed && texts.is_empty() && !label_column::look_like_classes(&labels) {
-        let found = format!("{}, whose numbers do not repeat as those of classes do", shards[0].columns()[1]);
-        let expected = "a column of labels, called label (--labels says which it is)";
-        return Err(Error::input(arg, expected, found));
-    }
-    if !texts.is_empty() {
-        if !labels.is_empty() {
-            let found = "numbers in some of its files and texts in others";
-            return Err(Error::input(arg, "labels of one type", found));
-        }
-        let (of_texts, sorted) = texts.sorted();
-        notes.push(label_column::said(&sorted));
-        (labels, names) = (of_texts, Some(sorted));
-    }
-    let selection = select(&labels, &names.unwrap_or_else(|| numbered(&labels)), options)?;
-
-    let mut images: Vec<Image> = Vec::with_capacity(selection.rows.len());
-    for (s, shard) in shards.iter().enumerate() {
-        let end = starts.get(s + 1).copied().unwrap_or(labels.len());
-        let from = selection.rows.partition_point(|&row| row < starts[s]);
-        let to = selection.rows.partition_point(|&row| row < end);
-        let rows: Vec<usize> = selection.rows[from..to].iter().map(|row| row - starts[s]).collect();
-        shard.guarded(|| shard.read_images(&rows, &mut images))?;
-    }
-    let items = images.iter().zip(&selection.labels);
-    let items: Vec<Item<'_>> =
-        items.map(|(image, &label)| Item { label, payload: image.payload() }).collect();
-    let place = |i: usize| {
-        let row = selection.rows[i];
-        let s = starts.partition_point(|&start| start <= row) - 1;
-        shards[s].row(row - starts[s])
-    };
-    let files = if shards.len() == 1 { "1 file".to_owned() } else { format!("{} files", shards.len()) };
-    let mut set = decode_all(&items, selection.names.clone(), format!("parquet, {files}"), place, options)?;
-    selection.tell(&mut set.source);
-    without_lost(&mut set, &selection.labels, options);
-    set.source.told.notes.extend(notes);
-    set.source.split = in_parts.then(|| options.split.clone());
-    Ok(set)
+    let found = find::shards(Path::new(arg), "parquet", WHAT, &options.split)?;
+    super::load(arg, "parquet", found, |path| Ok(Box::new(Parquet::open(path, options)?)), options)
 }
 
-struct Found {
-    files: Vec<PathBuf>,
-    // Whether they are one part of several
-    in_parts: bool,
-    // How many others are of no part
-    beside: usize,
-}
-
-fn find_shards(path: &Path, wanted: &str) -> Result<Found> {
-    if path.is_file() {
-        return Ok(Found { files: vec![path.to_path_buf()], in_parts: false, beside: 0 });
-    }
-    let mut files = Vec::new();
-    walk(path, Path::new(""), MAX_DEPTH, &mut files)?;
-    files.sort();
-    if files.is_empty() {
-        return Err(Error::input(path.display(), "a Parquet file or a folder of them", "none"));
-    }
-    let splits: Vec<Option<String>> = files.iter().map(|file| split_of(file, wanted)).collect();
-    let in_parts = splits.iter().any(Option::is_some);
-    let chosen: Vec<&PathBuf> = if !in_parts {
-        files.iter().collect()
-    } else {
-        // The word itself before others that mean the same, of which there must be one.
-        let there = |word: &&str| splits.iter().flatten().any(|split| split == word);
-        let lower = wanted.to_lowercase();
-        let words =
-            split::words(if splits.iter().flatten().any(|split| split == wanted) { wanted } else { &lower });
-        let alike: Vec<&str> = words.into_iter().filter(there).collect();
-        if alike.len() > 1 && alike[0] != wanted {
-            let expected = format!("files of the split '{wanted}', under one name");
-            return Err(Error::input(path.display(), expected, listed(&alike)));
-        }
-        let chosen = alike.first().copied();
-        files
-            .iter()
-            .zip(&splits)
-            .filter(|(_, split)| chosen.is_some() && split.as_deref() == chosen)
-            .map(|(file, _)| file)
-            .collect()
-    };
-    let Some(first) = chosen.first() else {
-        let mut found: Vec<&String> = splits.iter().flatten().collect();
-        found.sort();
-        found.dedup();
-        return Err(Error::input(path.display(), format!("files of the split '{wanted}'"), listed(&found)));
-    };
-    if let Some(other) = chosen.iter().find(|file| file.parent() != first.parent()) {
-        let found = format!("{} and {}", first.display(), other.display());
-        return Err(Error::input(path.display(), "the shards of one set in one folder (name it)", found));
-    }
-    let beside = if in_parts { splits.iter().filter(|split| split.is_none()).count() } else { 0 };
-    Ok(Found { files: chosen.into_iter().map(|file| path.join(file)).collect(), in_parts, beside })
-}
-
-/// Whether there are Parquet files in the folder `root`, or not far below it.
-pub(super) fn is_there(root: &Path) -> bool {
-    let mut files = Vec::new();
-    walk(root, Path::new(""), MAX_DEPTH, &mut files).is_ok() && !files.is_empty()
-}
-
-// Paths of the Parquet files, relative to `root`.
-fn walk(root: &Path, below: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
-    let dir = root.join(below);
-    for entry in std::fs::read_dir(&dir).map_err(Error::io(&dir, "read"))? {
-        let entry = entry.map_err(Error::io(&dir, "read"))?;
-        let name = entry.file_name();
-        if name.to_string_lossy().starts_with('.') {
-            continue;
-        }
-        let (relative, path) = (below.join(&name), entry.path());
-        if path.is_dir() {
-            if depth > 0 {
-                walk(root, &relative, depth - 1, files)?;
-            }
-        } else if path.extension().is_some_and(|end| end.eq_ignore_ascii_case("parquet")) {
-            files.push(relative);
-        }
-    }
-    Ok(())
-}
-
-// The split that a path speaks of: a word of the file's name, else a folder.
-fn split_of(file: &Path, wanted: &str) -> Option<String> {
-    let stem = file.file_stem()?.to_string_lossy().into_owned();
-    let known = |word: &&str| *word == wanted || split::part(word).is_some();
-    let plain = |word: &str| if word == wanted { word.to_owned() } else { word.to_lowercase() };
-    // NAME-00000-of-00002
-    let sharded = stem.rsplit_once("-of-").and_then(|(head, count)| {
-        let (name, index) = head.rsplit_once('-')?;
-        let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        (number(index) && number(count)).then_some(name)
-    });
-    let name = sharded.unwrap_or(&stem);
-    let word = std::iter::once(name).chain(name.split(['-', '_', '.'])).find(known).map(plain);
-    word.or_else(|| {
-        let folders = file.parent()?.components().map(|c| c.as_os_str().to_string_lossy().into_owned());
-        folders
-            .collect::<Vec<_>>()
-            .into_iter()
-            .rev()
-            .find(|folder| known(&folder.as_str()))
-            .map(|f| plain(&f))
-    })
-    .or_else(|| sharded.map(str::to_owned))
-}
-
-struct Shard {
+struct Parquet {
     path: PathBuf,
     // Bytes of the file
     size: u64,
@@ -229,24 +55,7 @@ struct Shard {
     path_column: Option<usize>,
     // None where it is not read
     label: Option<usize>,
-    // Whether its numbers must look like those of classes
-    guessed: bool,
-    note: Option<String>,
-    names: Option<Vec<String>>,
-}
-
-enum Image {
-    Bytes(ByteArray),
-    File(PathBuf),
-}
-
-impl Image {
-    fn payload(&self) -> Payload<'_> {
-        match self {
-            Self::Bytes(bytes) => Payload::Bytes(bytes.data()),
-            Self::File(path) => Payload::File(path.clone()),
-        }
-    }
+    columns: Columns,
 }
 
 // What rows of a column hold.
@@ -256,36 +65,53 @@ enum Values {
     Truths(Vec<bool>),
 }
 
-impl Shard {
+impl Shard for Parquet {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    fn read_labels(&self, labels: &mut Labels) -> Result<()> {
+        guarded(&self.path, WHAT, || self.labels(labels))
+    }
+
+    fn read_images(&self, rows: &[usize], images: &mut Vec<Image>) -> Result<()> {
+        guarded(&self.path, WHAT, || self.images(rows, images))
+    }
+}
+
+impl Parquet {
     fn open(path: PathBuf, options: &Options) -> Result<Self> {
         let place = path.display().to_string();
         let file = File::open(&path).map_err(Error::io(&path, "open"))?;
         let len = file.metadata().map_err(Error::io(&path, "read"))?.len();
-        guarded(&place, || {
+        guarded(&path, WHAT, || {
             let reader = SerializedFileReader::new(file).map_err(|e| damaged(&place, &e))?;
             check_ranges(reader.metadata(), len, &place)?;
             let columns = reader.metadata().file_metadata().schema_descr().columns();
             let columns: Vec<&ColumnDescriptor> = columns.iter().map(AsRef::as_ref).collect();
-            let features = features(reader.metadata());
+            let features = stored_features(reader.metadata());
             let label = options
                 .reads_labels()
-                .then(|| find_label(&columns, features.as_ref(), &place, options.labels_at.as_deref()));
-            let (label, guessed, note) = match label.transpose()? {
-                Some(Choice { place, guessed, note }) => (Some(place), guessed, note),
-                None => (None, false, None),
-            };
+                .then(|| find_label(&columns, features.as_ref(), &place, options.labels_at.as_deref()))
+                .transpose()?;
             let image = find_image(&reader, &columns, &place)?;
             let path_column = path_beside(&columns, image);
-            let names = label.and_then(|i| class_names(features.as_ref()?, &columns[i].path().parts()[0]));
+            let name = |column: usize| columns[column].path().string();
             Ok(Self {
                 path: path.clone(),
                 size: len,
                 image,
                 path_column,
-                label,
-                guessed,
-                note,
-                names,
+                label: label.as_ref().map(|choice| choice.place),
+                columns: Columns::new(
+                    name(image),
+                    label.map(|choice| (name(choice.place), choice)),
+                    features.as_ref(),
+                ),
                 reader,
             })
         })
@@ -295,29 +121,13 @@ impl Shard {
         self.path.display().to_string()
     }
 
-    fn row(&self, row: usize) -> String {
-        format!("{}: row {row}", self.path.display())
-    }
-
-    fn guarded<T>(&self, read: impl FnOnce() -> Result<T>) -> Result<T> {
-        guarded(&self.place(), read)
-    }
-
-    // Names of the columns of images and of labels.
-    fn columns(&self) -> Vec<String> {
-        let schema = self.reader.metadata().file_metadata().schema_descr();
-        let name = |column: usize| schema.column(column).path().string();
-        std::iter::once(name(self.image)).chain(self.label.map(name)).collect()
-    }
-
-    fn read_labels(&self, labels: &mut Vec<u32>, texts: &mut Texts) -> Result<()> {
+    fn labels(&self, labels: &mut Labels) -> Result<()> {
         let Some(label_column) = self.label else {
             for group in 0..self.reader.num_row_groups() {
-                labels.resize(labels.len() + self.rows_of(group)?, 0);
+                (0..self.rows_of(group)?).for_each(|_| labels.number(0));
             }
             return Ok(());
         };
-        let classes = self.names.as_ref().map(Vec::len);
         let mut row = 0;
         for group in 0..self.reader.num_row_groups() {
             let (mut column, rows) = self.column(group, label_column)?;
@@ -327,26 +137,23 @@ impl Shard {
                 if valid.is_empty() {
                     return Err(self.short(group, rows, rows - left));
                 }
-                if let Some(null) = valid.iter().position(|valid| !valid) {
-                    return Err(Error::input(self.row(row + null), "a label", "null"));
-                }
-                match values {
-                    Values::Integers(values) => {
-                        for (at, value) in values.into_iter().enumerate() {
-                            let checked = label(value, classes);
-                            let place = || self.row(row + at);
-                            labels.push(checked.map_err(|expected| Error::input(place(), expected, value))?);
-                        }
+                let mut at = 0;
+                for (k, valid) in valid.iter().enumerate() {
+                    if !valid {
+                        labels.none();
+                        continue;
                     }
-                    Values::Truths(values) => values.iter().for_each(|value| texts.push(&value.to_string())),
-                    Values::Texts(values) => {
-                        for (at, value) in values.iter().enumerate() {
-                            let text = std::str::from_utf8(value.data()).map_err(|_| {
-                                Error::input(self.row(row + at), "a label, text in UTF-8", "other bytes")
+                    match &values {
+                        Values::Integers(values) => labels.number(values[at]),
+                        Values::Truths(values) => labels.text(if values[at] { "true" } else { "false" }),
+                        Values::Texts(values) => {
+                            let text = std::str::from_utf8(values[at].data()).map_err(|_| {
+                                Error::input(self.row(row + k), "a label, text in UTF-8", "other bytes")
                             })?;
-                            texts.push(text);
+                            labels.text(text);
                         }
                     }
+                    at += 1;
                 }
                 left -= valid.len();
                 row += valid.len();
@@ -356,38 +163,17 @@ impl Shard {
     }
 
     // Images of `rows` (ascending, counted from the start of the file).
-    fn read_images(&self, rows: &[usize], images: &mut Vec<Image>) -> Result<()> {
+    fn images(&self, rows: &[usize], images: &mut Vec<Image>) -> Result<()> {
         let bytes = self.read_rows(self.image, rows)?;
         let paths = match self.path_column.filter(|_| bytes.contains(&None)) {
             Some(column) => self.read_rows(column, rows)?,
             None => vec![None; rows.len()],
         };
         for ((bytes, path), &row) in bytes.into_iter().zip(paths).zip(rows) {
-            images.push(match (bytes, path) {
-                (Some(bytes), _) => Image::Bytes(bytes),
-                (None, Some(path)) => Image::File(self.beside(&path, row)?),
-                (None, None) => {
-                    return Err(Error::input(
-                        self.row(row),
-                        "the bytes of an image, or the path of a file",
-                        "null",
-                    ));
-                }
-            });
+            let path = path.as_ref().map(ByteArray::data);
+            images.push(Image::of_row(&self.path, bytes, path, || self.row(row))?);
         }
         Ok(())
-    }
-
-    // The file that a row names, which must lie where the Parquet file does or below.
-    fn beside(&self, path: &ByteArray, row: usize) -> Result<PathBuf> {
-        let text = String::from_utf8_lossy(path.data());
-        let inside = Path::new(&*text).components().all(|part| matches!(part, Component::Normal(_)));
-        let file = self.path.parent().unwrap_or(Path::new("")).join(&*text);
-        if inside && !text.is_empty() && file.is_file() {
-            return Ok(file);
-        }
-        let expected = "the bytes of an image, or the path of a file in the folder of the Parquet file";
-        Err(Error::input(self.row(row), expected, shown(&text)))
     }
 
     // Values of `rows` (ascending, counted from the start of the file).
@@ -461,9 +247,7 @@ impl Shard {
         };
         let whole = |values: Vec<f64>, valid: &[bool]| -> Result<Vec<i64>> {
             let whole = |(at, value): (usize, f64)| {
-                let small = value.fract() == 0.0 && value.abs() < f64::from(1u32 << 31);
-                small
-                    .then_some(value as i64)
+                labels::whole(value)
                     .ok_or_else(|| Error::input(place(valid, at), "a label, a whole number", value))
             };
             values.into_iter().enumerate().map(whole).collect()
@@ -562,16 +346,6 @@ fn check_ranges(metadata: &ParquetMetaData, len: u64, place: &str) -> Result<()>
     Ok(())
 }
 
-// The Parquet library panics on some damaged files: that is an error like any
-// other, found in the file and not in this program.
-fn guarded<T>(place: &str, read: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
-        Err(Error::input(place, "a Parquet file", format!("damage ({text})")))
-    })
-}
-
 fn damaged(place: &str, error: &parquet::errors::ParquetError) -> Error {
     Error::input(place, "a complete Parquet file", error)
 }
@@ -625,7 +399,7 @@ fn find_image(
     let listed: Vec<usize> = (0..columns.len()).filter(listed).collect();
     for found in [grouped, listed] {
         if !found.is_empty() {
-            return choose(columns, &found, &IMAGE_NAMES, "image column", place);
+            return choose(columns, &found, place);
         }
     }
     let plain = |i: &usize| {
@@ -639,7 +413,7 @@ fn find_image(
             found.push(i);
         }
     }
-    choose(columns, &found, &IMAGE_NAMES, "image column", place)
+    choose(columns, &found, place)
 }
 
 // The column of paths in the group of the bytes.
@@ -667,43 +441,19 @@ fn first_value(reader: &SerializedFileReader<File>, column: usize, place: &str) 
     Ok(values.pop())
 }
 
-// The only column found, else the first of the usual names.
-fn choose(
-    columns: &[&ColumnDescriptor],
-    found: &[usize],
-    usual: &[&str],
-    what: &str,
-    place: &str,
-) -> Result<usize> {
-    if let &[only] = found {
-        return Ok(only);
-    }
-    let named = |name: &&str| found.iter().copied().find(|&i| columns[i].path().parts()[0] == **name);
-    if let Some(i) = usual.iter().find_map(named) {
-        return Ok(i);
-    }
+// Which of `found` to take.
+fn choose(columns: &[&ColumnDescriptor], found: &[usize], place: &str) -> Result<usize> {
     let describe =
         |column: &&ColumnDescriptor| format!("{} ({})", column.path().string(), column.physical_type());
-    if found.is_empty() {
-        let all: Vec<String> = columns.iter().map(describe).collect();
-        return Err(Error::input(place, format!("an {what}"), format!("columns {}", listed(&all))));
-    }
-    let several: Vec<String> = found.iter().map(|&i| describe(&columns[i])).collect();
-    let expected = format!("one {what}, or one called {}", usual.join(", "));
-    Err(Error::input(place, expected, listed(&several)))
+    let able: Vec<(&str, String)> =
+        found.iter().map(|&i| (columns[i].path().parts()[0].as_str(), describe(&columns[i]))).collect();
+    let all: Vec<String> = columns.iter().map(describe).collect();
+    choose_images(place, &able, &all).map(|at| found[at])
 }
 
-// What Hugging Face's datasets say of the columns.
-fn features(metadata: &ParquetMetaData) -> Option<Value> {
+fn stored_features(metadata: &ParquetMetaData) -> Option<Value> {
     let pairs = metadata.file_metadata().key_value_metadata()?;
-    let text = pairs.iter().find(|pair| pair.key == "huggingface")?.value.as_ref()?;
-    let mut json: Value = serde_json::from_str(text).ok()?;
-    Some(json.get_mut("info")?.get_mut("features")?.take())
-}
-
-fn class_names(features: &Value, column: &str) -> Option<Vec<String>> {
-    let names = features.get(column)?.get("names")?.as_array()?;
-    names.iter().map(|name| name.as_str().map(str::to_owned)).collect()
+    features(pairs.iter().find(|pair| pair.key == "huggingface")?.value.as_ref()?)
 }
 
 #[cfg(test)]
@@ -718,7 +468,7 @@ mod tests {
     use std::fs;
     use std::sync::Arc;
 
-    const HF: &[u8] = include_bytes!("testdata/hf.parquet");
+    const HF: &[u8] = include_bytes!("../testdata/hf.parquet");
 
     // A PNG, 2 high and 3 wide, of one grey value.
     fn png(value: u8) -> Vec<u8> {
@@ -834,7 +584,7 @@ mod tests {
         // Labels that stand for none are not read, unless samples are chosen by them.
         let none = vec![Column::Bytes(vec![png(1), png(2)], None), Column::Integers(vec![-1, -1], None)];
         let (_dir, path) = one_file(PLAIN, vec![none]);
-        assert!(refusal(&path).contains("a label in"));
+        assert!(refusal(&path).contains("expected labels, found none: null or -1 for all 2 images"));
         assert_eq!(values(&try_load(&path, &bare).unwrap()), [1, 2]);
         let chosen = Options { classes: vec!["0".into()], ..bare };
         assert!(try_load(&path, &chosen).is_err());
@@ -928,23 +678,6 @@ mod tests {
         assert_eq!(values(&of("dev").unwrap()), [9, 10, 11]);
         let text = of("validation").unwrap_err().to_string();
         assert!(text.contains("under one name") && text.contains("valid, dev"), "{text}");
-    }
-
-    #[test]
-    fn splits_in_names() {
-        for (file, split) in [
-            ("train-00000-of-00002.parquet", Some("train")),
-            ("cifar10-train-00000-of-00002.parquet", Some("train")),
-            ("data/train/0000.parquet", Some("train")),
-            ("all_test.parquet", Some("test")),
-            ("holdout-00000-of-00001.parquet", Some("holdout")),
-            ("train/test.parquet", Some("test")),
-            ("restrain.parquet", None),
-            ("x-of-y.parquet", None),
-        ] {
-            assert_eq!(split_of(Path::new(file), "train").as_deref(), split, "{file}");
-        }
-        assert_eq!(split_of(Path::new("my-set.parquet"), "my-set").as_deref(), Some("my-set"));
     }
 
     #[test]
@@ -1043,10 +776,16 @@ mod tests {
             found.contains("row 3: expected the bytes of an image") && found.ends_with("found null"),
             "{found}"
         );
-        let found = text(vec![fine(), group(vec![1, 1], vec![0, 1], vec![1])]);
-        assert!(found.contains("row 2: expected a label, found null"), "{found}");
-        let found = text(vec![fine(), group(vec![1, 1], vec![1, 1], vec![0, -1])]);
-        assert!(found.contains("row 3") && found.contains("found -1"), "{found}");
+        // Images without a label are left out, and it is said.
+        for second in [group(vec![1, 1], vec![0, 1], vec![1]), group(vec![1, 1], vec![1, 1], vec![-1, 1])] {
+            let (_dir, path) = one_file(schema, vec![fine(), second]);
+            let set = try_load(&path, &Options::default()).unwrap();
+            let Targets::Classes { labels, .. } = &set.targets else { panic!("classes") };
+            assert_eq!(labels, &[0, 1, 1]);
+            assert!(set.source.told.notes[0].starts_with("1 of 4 images without a label"));
+        }
+        let found = text(vec![fine(), group(vec![1, 1], vec![1, 1], vec![0, -2])]);
+        assert!(found.contains("row 3") && found.contains("found -2"), "{found}");
         let found = text(vec![fine(), group(vec![1, 1], vec![1, 1], vec![1 << 40, 1])]);
         assert!(found.contains("row 2"), "{found}");
         // A null that is not chosen does no harm.

@@ -105,7 +105,7 @@ pub struct DataArgs {
     /// npz:FILE.npy) [default: by their usual names]
     #[arg(long, value_name = "NAME")]
     pub labels: Option<String>,
-    /// Keep these classes only, by name or index, comma-separated
+    /// Keep these classes only, by name or index, comma-separated (a name may have commas in it)
     #[arg(long, value_delimiter = ',', value_name = "A,B,…")]
     pub classes: Vec<String>,
     /// none, global, channel, imagenet, cifar10 or half (2x − 1) [default: global; none for cosines, spread]

@@ -33,7 +33,7 @@ use crate::spectrum::{Grid, irfft2, rfft2};
 /// In the registry of sources.
 pub const KIND: spec::Kind = spec::Kind {
     short,
-    ..spec::Kind::read("filtered", "by=FILTER,…,over=SPEC", load).taking(spec::Takes::ALL)
+    ..spec::Kind::read("filtered", "by=FILTER,…,over=SPEC", load).taking(spec::Takes::ARRAYS)
 };
 
 #[derive(Clone, Copy)]

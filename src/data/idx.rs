@@ -28,7 +28,7 @@ struct Idx {
 
 /// In the registry of sources.
 pub const KIND: spec::Kind =
-    spec::Kind::read("idx", "IMAGES", load).taking(&[spec::Takes::Labels, spec::Takes::Layout]);
+    spec::Kind::read("idx", "IMAGES", load).taking(&[spec::Takes::LabelFile, spec::Takes::Layout]);
 
 /// Reads the images in the file `arg` and the labels in the file beside it:
 /// `train-images-idx3-ubyte.gz` goes with `train-labels-idx1-ubyte`, `.gz` or

@@ -47,7 +47,7 @@ const IN_PARTS: [(&str, &str); 4] =
     [("x_{}", "y_{}"), ("X_{}", "y_{}"), ("{}_images", "{}_labels"), ("images_{}", "labels_{}")];
 
 /// In the registry of sources.
-pub const KIND: spec::Kind = spec::Kind::read("npz", "FILE", load).taking(spec::Takes::ALL);
+pub const KIND: spec::Kind = spec::Kind::read("npz", "PATH", load).taking(spec::Takes::ARRAYS);
 
 const NPZ: &str = "a .npz file (a zip archive)";
 

@@ -345,6 +345,21 @@ mod tests {
     }
 
     #[test]
+    fn names_with_commas_come_in_parts() {
+        let all = names(&["crane, bird", "crane, machine", "ox", "a", "a,b"]);
+        let found = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
+            super::chosen(&words, &all)
+                .map(|found| found.into_iter().map(|(_, place)| place).collect::<Vec<_>>())
+        };
+        assert_eq!(found(&["ox", "crane", " machine", "0"]).unwrap(), [2, 1, 0]);
+        // A word that is a name is one.
+        assert_eq!(found(&["a", "ox"]).unwrap(), [3, 2]);
+        assert!(found(&["a", "b"]).unwrap_err().to_string().contains("found b"));
+        assert!(found(&["crane", "ox"]).unwrap_err().to_string().contains("found crane"));
+    }
+
+    #[test]
     fn classes_are_relabelled_in_the_order_given() {
         let s = select(&LABELS, &names(&["a", "b", "c"]), &chosen(&["c", "a"])).unwrap();
         assert_eq!(s.rows, [0, 1, 2, 4, 6, 7]);

@@ -52,13 +52,17 @@ pub struct Kind {
 /// What is said of files, and has no meaning for most sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Takes {
+    /// A column, an array or the like in the files of the source.
     Labels,
+    /// A file of its own.
+    LabelFile,
     Layout,
     Divisor,
 }
 
 impl Takes {
-    pub(super) const ALL: &'static [Self] = &[Self::Labels, Self::Layout, Self::Divisor];
+    // Of arrays in archives and files.
+    pub(super) const ARRAYS: &'static [Self] = &[Self::Labels, Self::LabelFile, Self::Layout, Self::Divisor];
 }
 
 type Load = fn(&str, &Options) -> Result<ImageSet>;
@@ -120,15 +124,15 @@ impl Kind {
 
     // Fails for options that it would pass over.
     fn check(&self, options: &Options) -> Result<()> {
-        let given = [
-            (Takes::Labels, "--labels", options.labels_at.is_some()),
-            (Takes::Layout, "--layout", options.layout.is_some()),
-            (Takes::Divisor, "--divide-by", options.divide_by.is_some()),
+        let given: [(&[Takes], _, _); 3] = [
+            (&[Takes::Labels, Takes::LabelFile], "--labels", options.labels_at.is_some()),
+            (&[Takes::Layout], "--layout", options.layout.is_some()),
+            (&[Takes::Divisor], "--divide-by", options.divide_by.is_some()),
         ];
-        match given.iter().find(|(what, _, given)| *given && !self.takes.contains(what)) {
-            Some((what, flag, _)) => {
-                let able: Vec<_> =
-                    KINDS.iter().filter(|kind| kind.takes.contains(what)).map(|k| k.name).collect();
+        let takes = |kind: &Self, any: &[Takes]| any.iter().any(|what| kind.takes.contains(what));
+        match given.iter().find(|(any, _, given)| *given && !takes(self, any)) {
+            Some((any, flag, _)) => {
+                let able: Vec<_> = KINDS.iter().filter(|kind| takes(kind, any)).map(|k| k.name).collect();
                 let expected = format!("a source that has a use for it: {}", able.join(", "));
                 Err(Error::input(flag, expected, self.name))
             }
@@ -167,6 +171,12 @@ impl Spec {
     /// What follows the colon: a path, or the arguments of a generator.
     pub fn argument(&self) -> &str {
         &self.argument
+    }
+
+    /// Whether `--labels` of this source, `said`, is a file of labels: it belongs to these images and no others.
+    pub fn has_label_file(&self, said: &str) -> bool {
+        let takes = |what| self.kind.takes.contains(&what);
+        takes(Takes::LabelFile) && (!takes(Takes::Labels) || Path::new(said).is_file())
     }
 
     /// A name short enough for a figure: the kind, with the last part of a path; of
@@ -407,7 +417,7 @@ mod tests {
         assert!(refusal("texture").contains("did you mean textures?"));
         let text = refusal("qqq:x");
         assert!(!text.contains("did you mean") && text.contains("'qqq'"), "{text}");
-        assert!(refusal("folder").contains("folder:DIR") && refusal("npz:").contains("npz:FILE"));
+        assert!(refusal("folder").contains("folder:DIR") && refusal("npz:").contains("npz:PATH"));
         assert!(refusal("").contains("one of"));
     }
 

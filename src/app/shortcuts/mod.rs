@@ -60,9 +60,11 @@ pub fn run(args: &ShortcutsArgs) -> Result<()> {
     let set = load(&config.spec, &options)?;
     let spec = |text: &String| text.parse().map_err(Error::within("--test"));
     let test_spec: Option<Spec> = args.test.as_ref().map(spec).transpose()?;
-    if options.labels_at.is_some() && test_spec.as_ref().is_some_and(|spec| spec.kind().name == "idx") {
+    if let (Some(file), Some(test)) = (&options.labels_at, &test_spec)
+        && (test.has_label_file(file) || config.spec.has_label_file(file))
+    {
         let expected = "images with their labels beside them: --labels are those of --data";
-        return Err(Error::input("--test", expected, "an IDX file beside --labels").into());
+        return Err(Error::input("--test", expected, format_args!("--labels {file}")).into());
     }
     if let Some((h, w)) = set.source.reduced {
         options.size = Some((h, w));

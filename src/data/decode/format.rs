@@ -9,10 +9,12 @@ use image::codecs::png::PngDecoder;
 use image::codecs::tiff::TiffDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, Limits};
+use image::{ColorType, DynamicImage, ExtendedColorType, ImageDecoder, Limits};
 use serde::{Deserialize, Serialize};
 
 use super::jpeg;
+use super::tiff::{self, Tiff};
+use super::webp::{self, Webp};
 
 /// What is read, for errors.
 pub(crate) const READ: &str = "JPEG, PNG, WebP, TIFF, BMP or GIF";
@@ -77,6 +79,10 @@ impl Header {
         }
     }
 
+    fn pixels(&self) -> u64 {
+        self.width as u64 * self.height as u64
+    }
+
     /// Leaves it as it is stored.
     pub fn unturned(&mut self) {
         self.orientation = Orientation::NoTransforms;
@@ -114,9 +120,19 @@ impl Header {
 const START: usize = 18;
 // Pillow refuses larger images as decompression bombs.
 const MAX_PIXELS: u64 = 178_956_970;
-// Deflate packs at most 1032 bytes into one, at most 8 pixels each. Of formats that pack more, such images
-// are all of one colour.
+// Of formats that pack more, such images are all of one colour.
 const MAX_PIXELS_PER_BYTE: u64 = 16 * 1024;
+// How many bytes of pixels a byte of a file holds at most: 258 in two bits.
+const DEFLATE: u64 = 1032;
+// A code of 12 bits stands for fewer than 4096, also in a table that is full.
+const LZW: u64 = 4096;
+// Two bytes stand for 128.
+const PACK_BITS: u64 = 64;
+// Two bytes stand for 255 pixels.
+const RUNS: u64 = 128;
+/// Of JPEG and lossy WebP pixels, not bytes. A block of 8×8 takes a bit, and where those of one colour are
+/// stretched those of another are not; 16×16 of WebP take three.
+pub(super) const BLOCKS: u64 = 1024;
 
 /// The format that the first bytes of an image announce.
 pub(crate) fn magic(bytes: &[u8]) -> Option<Format> {
@@ -193,33 +209,82 @@ pub(crate) fn header(mut from: impl BufRead + Seek, len: u64) -> Result<Header, 
     };
     let skipped = if format == Format::Jpeg { 2 } else { 0 };
     from.seek(SeekFrom::Start(skipped)).map_err(wrong)?;
-    let header = match format {
+    let refused = |height: usize, width: usize| format!("{height}×{width} pixels in {len} bytes");
+    // Bits of a pixel, and how many such bytes a byte of the file holds at most.
+    let (header, bits, packed) = match format {
         Format::Jpeg => {
             let jpeg::Frame { height, width, colours, orientation } = jpeg::frame(from).map_err(wrong)??;
-            Header { format, height, width, colours, orientation }
+            if filled([height, width], [8; 2]) > BLOCKS * len {
+                return Err(refused(height, width));
+            }
+            (Header { format, height, width, colours, orientation }, 8, BLOCKS)
         }
-        Format::Png => png(from).map_err(wrong)?,
+        Format::Png => {
+            let (header, bits) = png(from).map_err(wrong)?;
+            (header, bits, DEFLATE)
+        }
         Format::Webp => {
-            let Webp { orientation, height, width } = webp(&mut from, len).map_err(wrong)??;
+            let Webp { orientation, height, width, lossy } = webp::read(&mut from, len).map_err(wrong)??;
             from.seek(SeekFrom::Start(0)).map_err(wrong)?;
-            let header = Header { orientation, ..of_decoder(format, WebPDecoder::new(from), false)? };
+            let header = Header { orientation, ..of_decoder(format, WebPDecoder::new(from), false)?.0 };
             if height > header.height || width > header.width {
                 return Err(format!(
                     "a frame of {height}×{width} pixels in {}×{}",
                     header.height, header.width
                 ));
             }
-            header
+            if lossy > BLOCKS * len {
+                return Err(refused(header.height, header.width));
+            }
+            (header, 1, MAX_PIXELS_PER_BYTE / 8)
         }
-        Format::Tiff => of_decoder(format, TiffDecoder::new(from), true)?,
-        Format::Bmp => of_decoder(format, BmpDecoder::new(from), false)?,
-        Format::Gif => of_decoder(format, GifDecoder::new(from), false)?,
+        Format::Tiff => {
+            let tiff = Tiff::read(&mut from, len).map_err(wrong)?;
+            // The decoder would name the bits of each of them, and counts strips in 32 bits.
+            if tiff.samples > 256 || tiff.height.saturating_mul(tiff.samples) > u64::from(u32::MAX) {
+                return Err(format!("{} values for each pixel of {} rows", tiff.samples, tiff.height));
+            }
+            from.seek(SeekFrom::Start(0)).map_err(wrong)?;
+            let (header, bits) = of_decoder(format, TiffDecoder::new(from), true)?;
+            // The decoder makes room for a row of a tile with all its samples, those that are left out too.
+            let row = tiff.tile_width.max(header.width as u64).saturating_mul(tiff.samples).saturating_mul(2);
+            if row > header.pixels().saturating_mul(4).saturating_add(BESIDE) {
+                return Err(format!("rows of {row} bytes for {} pixels", header.width));
+            }
+            match tiff.compression {
+                1 => (header, bits, 1),
+                5 => (header, bits, LZW),
+                7 => (header, 8, BLOCKS),
+                8 | 32946 => (header, bits, DEFLATE),
+                32773 => (header, bits, PACK_BITS),
+                // Of Group 4 a row that is like the last one takes a bit.
+                _ => (header, bits, MAX_PIXELS_PER_BYTE / 8),
+            }
+        }
+        Format::Bmp => {
+            let stored = bmp(&mut from).map_err(wrong)?;
+            from.seek(SeekFrom::Start(0)).map_err(wrong)?;
+            let (header, _) = of_decoder(format, BmpDecoder::new(from), false)?;
+            match stored {
+                Some(bits) => (header, bits, 1),
+                None => (header, 8, RUNS),
+            }
+        }
+        // The first frame may be smaller than the image, but not by much.
+        Format::Gif => (of_decoder(format, GifDecoder::new(from), false)?.0, 8, LZW),
     };
-    let pixels = header.width as u64 * header.height as u64;
-    if pixels == 0 || pixels > MAX_PIXELS || pixels / MAX_PIXELS_PER_BYTE > len {
-        return Err(format!("{}×{} pixels in {len} bytes", header.height, header.width));
+    let pixels = header.pixels();
+    let most = MAX_PIXELS.min(MAX_PIXELS_PER_BYTE.saturating_mul(len));
+    // A row may end within a byte: of what is in the file, bits are counted down.
+    if pixels == 0 || pixels > most || pixels.saturating_mul(bits) / 8 / packed > len {
+        return Err(refused(header.height, header.width));
     }
     Ok(header)
+}
+
+/// Pixels of an image that is filled up to whole blocks.
+pub(super) fn filled([height, width]: [usize; 2], [down, across]: [usize; 2]) -> u64 {
+    height.next_multiple_of(down) as u64 * width.next_multiple_of(across) as u64
 }
 
 // Bytes that begin like no image, in a word where they are known.
@@ -236,8 +301,8 @@ fn unlike(start: &[u8]) -> String {
     known.map_or("other bytes", |(_, what)| what).to_owned()
 }
 
-// Chunks up to the pixels.
-fn png(mut from: impl Read) -> std::io::Result<Header> {
+// Chunks up to the pixels; and the bits of a pixel.
+fn png(mut from: impl Read) -> std::io::Result<(Header, u64)> {
     let mut start = [0u8; 33];
     from.read_exact(&mut start)?;
     let number = |at: usize| u32::from_be_bytes([start[at], start[at + 1], start[at + 2], start[at + 3]]);
@@ -262,71 +327,53 @@ fn png(mut from: impl Read) -> std::io::Result<Header> {
         }
     }
     let (width, height) = (number(16) as usize, number(20) as usize);
-    Ok(Header { format: Format::Png, width, height, colours, orientation })
+    let samples = match start[25] {
+        2 => 3,
+        4 => 2,
+        6 => 4,
+        _ => 1,
+    };
+    Ok((Header { format: Format::Png, width, height, colours, orientation }, samples * u64::from(start[24])))
 }
 
-// What the chunks of a WebP say: how it is turned, and the largest of its frames.
-struct Webp {
-    orientation: Orientation,
-    height: usize,
-    width: usize,
-}
-
-// The decoder would allocate what chunks say of their lengths and frames of their sides, and compare only then.
-fn webp(mut from: impl BufRead + Seek, len: u64) -> std::io::Result<Result<Webp, String>> {
-    let mut webp = Webp { orientation: Orientation::NoTransforms, height: 0, width: 0 };
-    // RIFF, its length, WEBP.
-    let mut at = 12;
-    while at + 8 <= len {
-        from.seek(SeekFrom::Start(at))?;
-        let mut chunk = [0u8; 8];
-        from.read_exact(&mut chunk)?;
-        let [kind @ .., a, b, c, d] = chunk;
-        let length = u64::from(u32::from_le_bytes([a, b, c, d]));
-        at += 8;
-        if &kind == b"EXIF" {
-            if length > len - at {
-                return Ok(Err(format!("EXIF of {length} bytes in a file of {len}")));
-            }
-            let mut exif = Vec::new();
-            from.by_ref().take(length).read_to_end(&mut exif)?;
-            let exif = exif.strip_prefix(jpeg::EXIF).unwrap_or(&exif);
-            webp.orientation = Orientation::from_exif_chunk(exif).unwrap_or(webp.orientation);
-        } else {
-            let mut start = Vec::new();
-            from.by_ref().take(10).read_to_end(&mut start)?;
-            let side = |bits: usize| bits & 0x3fff;
-            let sides = match (&kind, start.as_slice()) {
-                (b"VP8 ", [_, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1]) => {
-                    Some([[*h0, *h1], [*w0, *w1]].map(|bytes| side(u16::from_le_bytes(bytes).into())))
-                }
-                (b"VP8L", [0x2f, a, b, c, d, ..]) => {
-                    let bits = u32::from_le_bytes([*a, *b, *c, *d]) as usize;
-                    Some([side(bits >> 14) + 1, side(bits) + 1])
-                }
-                _ => None,
-            };
-            if let Some([height, width]) = sides {
-                (webp.height, webp.width) = (webp.height.max(height), webp.width.max(width));
-            }
+// The bits of a pixel of a bitmap; none where runs of pixels are packed.
+fn bmp(mut from: impl Read) -> std::io::Result<Option<u64>> {
+    let mut start = [0u8; 34];
+    let mut read = 0;
+    while read < start.len() {
+        match from.read(&mut start[read..])? {
+            0 => break,
+            n => read += n,
         }
-        // In a frame of an animation its chunks follow 16 bytes.
-        at += if &kind == b"ANMF" { 16 } else { length + length % 2 };
     }
-    Ok(Ok(webp))
+    let (bits, packed) = if start[14] == 12 { (24, false) } else { (28, matches!(start[30], 1 | 2)) };
+    Ok((!packed).then(|| u64::from(u16::from_le_bytes([start[bits], start[bits + 1]]))))
 }
 
+// Also the bits of a pixel, as it is stored.
 fn of_decoder<D: ImageDecoder>(
     format: Format,
     decoder: image::ImageResult<D>,
     turned: bool,
-) -> Result<Header, String> {
+) -> Result<(Header, u64), String> {
     let mut decoder = decoder.map_err(|e| e.to_string())?;
     let (width, height) = decoder.dimensions();
-    let colours = if decoder.color_type().has_color() { 3 } else { 1 };
+    let colour = decoder.color_type();
+    if matches!(colour, ColorType::Rgb32F | ColorType::Rgba32F) {
+        return Err(no_bytes(colour));
+    }
+    let bits = match decoder.original_color_type() {
+        ExtendedColorType::L1 => 1,
+        _ => u64::from(colour.bits_per_pixel()),
+    };
+    let colours = if colour.has_color() { 3 } else { 1 };
     let orientation =
         if turned { decoder.orientation().map_err(|e| e.to_string())? } else { Orientation::NoTransforms };
-    Ok(Header { format, width: width as usize, height: height as usize, colours, orientation })
+    Ok((Header { format, width: width as usize, height: height as usize, colours, orientation }, bits))
+}
+
+fn no_bytes(colour: ColorType) -> String {
+    format!("{colour:?} pixels, which are no bytes")
 }
 
 /// A decoded image, interleaved.
@@ -380,12 +427,20 @@ fn write_planes<T: Copy + Into<f32>>(
 /// The pixels of the image that says `header` of itself; of several the first. The error is what was found.
 pub(crate) fn decode(bytes: &[u8], header: &Header) -> Result<Raw, String> {
     let raw = match header.format {
-        Format::Jpeg => jpeg::decode(bytes, header.colours)?,
-        Format::Png => pixels(PngDecoder::new(Cursor::new(bytes)), header)?,
-        Format::Webp => pixels(WebPDecoder::new(Cursor::new(bytes)), header)?,
-        Format::Tiff => pixels(TiffDecoder::new(Cursor::new(bytes)), header)?,
-        Format::Bmp => pixels(BmpDecoder::new(Cursor::new(bytes)), header)?,
-        Format::Gif => pixels(GifDecoder::new(Cursor::new(bytes)), header)?,
+        Format::Jpeg => jpeg::decode(bytes, header)?,
+        Format::Png => {
+            // A row, and what stands before the pixels: texts, and what a profile of colours unfolds to.
+            let mut limits = Limits::no_limits();
+            limits.max_alloc = Some(header.width as u64 * 8 + bytes.len() as u64 * 4 + BESIDE);
+            pixels(PngDecoder::with_limits(Cursor::new(bytes), limits), header, 0)?
+        }
+        Format::Webp => pixels(WebPDecoder::new(Cursor::new(bytes)), header, 0)?,
+        Format::Tiff => {
+            tiff::check_jpegs(bytes, header)?;
+            pixels(TiffDecoder::new(Cursor::new(bytes)), header, STRIP)?
+        }
+        Format::Bmp => pixels(BmpDecoder::new(Cursor::new(bytes)), header, 0)?,
+        Format::Gif => pixels(GifDecoder::new(Cursor::new(bytes)), header, BESIDE)?,
     };
     let len = match &raw.samples {
         Samples::Eight(v) => v.len(),
@@ -397,14 +452,20 @@ pub(crate) fn decode(bytes: &[u8], header: &Header) -> Result<Raw, String> {
     Ok(raw)
 }
 
-// What a decoder may take beside its pixels: tables, the file, a strip.
-const BESIDE: u64 = 64 << 20;
+// What a decoder may take beside its pixels: tables, a row, a frame that is larger than a small image.
+pub(super) const BESIDE: u64 = 1 << 20;
+// Of how many bytes a strip of a TIFF may say it is; what is not there is not made room for.
+const STRIP: u64 = 64 << 20;
 
-fn pixels<D: ImageDecoder>(decoder: image::ImageResult<D>, header: &Header) -> Result<Raw, String> {
+fn pixels<D: ImageDecoder>(
+    decoder: image::ImageResult<D>,
+    header: &Header,
+    beside: u64,
+) -> Result<Raw, String> {
     let mut decoder = decoder.map_err(|e| e.to_string())?;
     let mut limits = Limits::no_limits();
-    // Twice eight bytes for each pixel: a frame, and what is made of it.
-    limits.max_alloc = Some(header.width as u64 * header.height as u64 * 16 + BESIDE);
+    // Eight bytes for each pixel: a frame, or what is made of it.
+    limits.max_alloc = Some(header.pixels() * 8 + beside);
     decoder.set_limits(limits).map_err(|e| e.to_string())?;
     let image = DynamicImage::from_decoder(decoder).map_err(|e| e.to_string())?;
     let colours = if image.color().has_color() { 3 } else { 1 };
@@ -418,7 +479,7 @@ fn pixels<D: ImageDecoder>(decoder: image::ImageResult<D>, header: &Header) -> R
         DynamicImage::ImageLumaA16(i) => Samples::Sixteen(i.into_raw()),
         DynamicImage::ImageRgb16(i) => Samples::Sixteen(i.into_raw()),
         DynamicImage::ImageRgba16(i) => Samples::Sixteen(i.into_raw()),
-        other => return Err(format!("{:?} pixels, which are no bytes", other.color())),
+        other => return Err(no_bytes(other.color())),
     };
     Ok(Raw { samples, stride, colours })
 }

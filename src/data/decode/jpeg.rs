@@ -3,13 +3,13 @@
 use std::io::Read;
 
 use image::metadata::Orientation;
-use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
+use zune_jpeg::{JpegDecoder, SampleRatios};
 
 use super::MAX_SIDE;
-use super::format::{Raw, Samples};
+use super::format::{BLOCKS, Header, Raw, Samples, filled};
 
 /// The decoder, as the manifest names it. Decoders differ in the last bits, and with them in the
 /// highest frequencies.
@@ -90,17 +90,40 @@ fn end(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// The pixels, in 1 or 3 colours.
-pub fn decode(bytes: &[u8], colours: usize) -> Result<Raw, String> {
+/// Height and width, as the decoder understands them.
+pub fn sides(bytes: &[u8]) -> Option<(usize, usize)> {
+    let mut decoder = JpegDecoder::new(ZCursor::new(bytes));
+    decoder.decode_headers().ok()?;
+    decoder.dimensions().map(|(width, height)| (height, width))
+}
+
+/// The pixels of the image that says `header` of itself, in 1 or 3 colours.
+pub fn decode(bytes: &[u8], header: &Header) -> Result<Raw, String> {
     // The decoder fills what is missing from the last rows with grey.
     let end = end(bytes).ok_or("a truncated JPEG (no end marker)")?;
-    let (space, colours) = if colours == 1 { (ColorSpace::Luma, 1) } else { (ColorSpace::RGB, 3) };
+    let (space, colours) = if header.colours == 1 { (ColorSpace::Luma, 1) } else { (ColorSpace::RGB, 3) };
     let options = DecoderOptions::default()
         .set_strict_mode(true)
         .set_max_width(MAX_SIDE)
         .set_max_height(MAX_SIDE)
         .jpeg_set_out_colorspace(space);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&bytes[..end]), options);
+    // Before it makes room for them: damaged markers can be understood in two ways.
+    decoder.decode_headers().map_err(|e| e.to_string())?;
+    if decoder.dimensions() != Some((header.width, header.height)) {
+        return Err("two frame headers".to_owned());
+    }
+    let (across, down) = match decoder.info().map(|info| info.sample_ratio) {
+        Some(SampleRatios::H) => (2, 1),
+        Some(SampleRatios::V) => (1, 2),
+        Some(SampleRatios::HV) => (2, 2),
+        Some(SampleRatios::Generic(across, down)) => (across, down),
+        _ => (1, 1),
+    };
+    let filled = filled([header.height, header.width], [8 * down, 8 * across]);
+    if filled > BLOCKS * bytes.len() as u64 {
+        return Err(format!("blocks of {filled} pixels in {} bytes", bytes.len()));
+    }
     let pixels = decoder.decode().map_err(|e| e.to_string())?;
     Ok(Raw { samples: Samples::Eight(pixels), stride: colours, colours })
 }

@@ -7,6 +7,8 @@
 mod fit;
 mod format;
 mod jpeg;
+mod tiff;
+mod webp;
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -30,6 +32,8 @@ pub use format::Exif;
 pub(crate) use format::{READ, is_meant, magic, other, start};
 
 const MAX_SIDE: usize = 1 << 16;
+// Characters of what a decoder says.
+const LONGEST: usize = 300;
 
 /// One encoded image and its label.
 pub struct Item<'a> {
@@ -174,6 +178,15 @@ pub fn decode_all(
     })
 }
 
+/// Height and width that an encoded image says it has, as it is stored; the error is what was found in its place.
+///
+/// # Errors
+/// For bytes that are no image, and for more pixels than so many bytes can hold.
+pub fn sides(bytes: &[u8]) -> Result<(usize, usize), String> {
+    let Header { height, width, .. } = Payload::Bytes(bytes).header()?;
+    Ok((height, width))
+}
+
 /// Labelled records of raw bytes, planar `[C, H, W]`, as an image set: selects
 /// by label and converts what is left to value/255.
 pub(crate) fn from_bytes<'a>(
@@ -252,7 +265,14 @@ pub(crate) fn check_sides([channels, height, width]: [usize; 3]) -> Result<()> {
 }
 
 fn undecodable(place: String, why: &str) -> Error {
-    Error::input(place, format!("an image ({READ})"), format!("{why} (--skip-bad leaves such images out)"))
+    // Decoders list what they found, which may be thousands of numbers.
+    let short: String = why.chars().take(LONGEST).collect();
+    let more = if short.len() < why.len() { "…" } else { "" };
+    Error::input(
+        place,
+        format!("an image ({READ})"),
+        format!("{short}{more} (--skip-bad leaves such images out)"),
+    )
 }
 
 impl Payload<'_> {

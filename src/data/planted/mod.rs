@@ -75,7 +75,7 @@ use crate::seed::{self, ChaCha8Rng};
 /// In the registry of sources.
 pub const KIND: spec::Kind = spec::Kind {
     short,
-    ..spec::Kind::read("planted", "cue=CUE,…,over=SPEC", load).taking(spec::Takes::ALL)
+    ..spec::Kind::read("planted", "cue=CUE,…,over=SPEC", load).taking(spec::Takes::ARRAYS)
 };
 
 /// What was planted in a set, to measure detectors by.

@@ -8,9 +8,11 @@ mod find;
 pub mod parquet;
 pub mod webdataset;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Once;
 
 use ::parquet::data_type::ByteArray;
 use serde_json::Value;
@@ -215,10 +217,27 @@ pub(super) fn kind_of(path: &Path) -> Option<&'static Kind> {
     kinds.into_iter().find(|(end, _)| find::ends_in(path, end)).map(|(_, kind)| kind)
 }
 
+thread_local! {
+    // Whether a panic on this thread is one that `guarded` makes an error of
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
 // Libraries panic on some damaged files: that is an error like any other, found in the file and not in this
-// program.
+// program, and nothing else is said of it.
 fn guarded<T>(place: &Path, what: &str, read: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let others = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !GUARDED.get() {
+                others(panic);
+            }
+        }));
+    });
+    let before = GUARDED.replace(true);
+    let done = catch_unwind(AssertUnwindSafe(read));
+    GUARDED.set(before);
+    done.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
         Err(Error::input(place.display(), what, format!("damage ({text})")))

@@ -7,7 +7,8 @@
 //!   threads, started before the clock, and then one. What each set costs but for its images is told by reading few.
 //! - Resizing: the shorter side and a cut out of the middle, of the sample pictures of scikit-image and scikit-learn
 //!   that need no network. Torchvision does that on Pillow's images, which are bytes after each of two passes: rounded,
-//!   and cut off at 0 and 255; and on float tensors, which are not cut off. Differences are in units of 1/255.
+//!   and cut off at 0 and 255; and on float tensors, which are not cut off. Ours are cut off after each pass, too, and
+//!   not rounded. Differences are in units of 1/255.
 //!
 //! The files are made in a temporary folder by `DOMFREQ_BENCH_PYTHON`, a Python with torchvision, pyarrow,
 //! scikit-image and scikit-learn (default `.venv-bench/bin/python`); without one there is nothing to read.

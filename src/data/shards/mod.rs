@@ -1,7 +1,7 @@
 //! Sets in one file or in a folder of shards, whose samples are rows: what is the same in every format.
 //!
 //! The labels are read first, and of the images only the chosen ones. A new format is a module with a `KIND`
-//! and a reader that is a [`Shard`].
+//! and a reader that is a `Shard`.
 
 pub mod arrow;
 mod find;

@@ -214,7 +214,7 @@ fn resizing(peer: &mut Peer, dir: &Path) -> Result<()> {
         }
     }
     println!(
-        "domfreq's numbers are in {:.3} to {:.3}: cut off once, after both passes; Pillow's are after each",
+        "domfreq's numbers are in {:.3} to {:.3}: cut off after each pass, as Pillow's, and not rounded",
         ours_range.low, ours_range.high
     );
     println!(

@@ -106,7 +106,7 @@ pub struct DataArgs {
     #[arg(long, value_name = "NAME")]
     pub labels: Option<String>,
     /// Keep these classes only, by name or index, comma-separated (a name may have commas in it)
-    #[arg(long, value_delimiter = ',', value_name = "A,B,…")]
+    #[arg(long, value_delimiter = ',', value_name = "A,B,…", allow_hyphen_values = true)]
     pub classes: Vec<String>,
     /// none, global, channel, imagenet, cifar10 or half (2x − 1) [default: global; none for cosines, spread]
     #[arg(long)]
@@ -150,7 +150,7 @@ impl DataArgs {
             config.spec = match text.parse() {
                 Ok(spec) => spec,
                 Err(unknown) => {
-                    let spec = crate::data::spec::at(text).ok_or(unknown)?;
+                    let spec = crate::data::spec::at(text)?.ok_or(unknown)?;
                     say(format_args!("--data {text} is read as {spec}"));
                     spec
                 }

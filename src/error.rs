@@ -217,9 +217,23 @@ pub(crate) fn nearest<'a>(known: impl IntoIterator<Item = &'a str>, word: &str) 
 /// From here on a name may have been meant.
 pub(crate) const LIKELY: f64 = 0.7;
 
-/// The names with commas between, the first 20 of them.
+/// What others say of a file, on one line and not longer than a few of them: it may be made of the file's bytes.
+pub(crate) fn brief(text: &str) -> String {
+    const LONGEST: usize = 300;
+    let mut short: String =
+        text.chars().take(LONGEST).map(|c| if c.is_control() { '·' } else { c }).collect();
+    if short.len() < text.len() && text.chars().nth(LONGEST).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+/// The names with commas between, the first 20 of them; "none" where there is none.
 pub(crate) fn listed(names: &[impl AsRef<str>]) -> String {
     const SHOWN: usize = 20;
+    if names.is_empty() {
+        return "none".to_owned();
+    }
     let mut text = names.iter().take(SHOWN).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN {
         text.push_str(&format!(", … ({} in all)", names.len()));

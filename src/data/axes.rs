@@ -33,7 +33,7 @@ impl FromStr for AxisOrder {
             ("nchw", _) => Ok(Self::Nchw),
             ("nhwc", _) => Ok(Self::Nhwc),
             (_, Some(&[h, w])) if h > 0 && w > 0 => Ok(Self::Flat { shape: [1, h, w], by_pixel: false }),
-            (_, Some(&[c @ 1..=MOST_CHANNELS, h, w])) if h > 0 && w > 0 => {
+            (_, Some(&[c @ 1..=MOST_CHANNELS, h, w])) if h > 0 && w > 0 && suits(c) >= suits(w) => {
                 Ok(Self::Flat { shape: [c, h, w], by_pixel: false })
             }
             (_, Some(&[h, w, c @ 1..=MOST_CHANNELS])) if h > 0 && w > 0 => {
@@ -85,7 +85,7 @@ pub struct Axes {
 }
 
 /// More are taken for rows, columns or slices.
-const MOST_CHANNELS: usize = 4;
+pub(super) const MOST_CHANNELS: usize = 4;
 
 /// The axes of an array of this shape, from (N, H, W), (N, C, H, W) or (N, H, W, C). `said` is what its user
 /// says; without it, the axis that can be one of channels is (1 and 3 before 2 and 4, the second axis
@@ -104,12 +104,6 @@ pub fn of(place: &str, shape: &[usize], whole: bool, said: Option<AxisOrder>) ->
             _ if said.is_some() => wrong("four axes, as --layout says"),
             _ => wrong("shape (N, H, W), (N, C, H, W) or (N, H, W, C)"),
         };
-    };
-    // How well a length suits channels.
-    let suits = |length: usize| match length {
-        1 | 3 => 2,
-        2 | MOST_CHANNELS => 1,
-        _ => 0,
     };
     let mut notes = Vec::new();
     let layout = match (said, suits(second), suits(last)) {
@@ -143,6 +137,15 @@ pub fn of(place: &str, shape: &[usize], whole: bool, said: Option<AxisOrder>) ->
         notes.push(format!("the fourth channel of {place} ({h}×{w}) is taken for alpha, and left out"));
     }
     Ok(Axes { places, channels: if alpha { 3 } else { channels }, notes })
+}
+
+// How well a length suits channels.
+fn suits(length: usize) -> u8 {
+    match length {
+        1 | 3 => 2,
+        2 | MOST_CHANNELS => 1,
+        _ => 0,
+    }
 }
 
 #[cfg(test)]
@@ -192,7 +195,7 @@ mod tests {
 
     #[test]
     fn layouts_are_read_and_written() {
-        for text in ["nchw", "nhwc", "28x20", "3x32x30", "32x30x3", "3x4x3"] {
+        for text in ["nchw", "nhwc", "28x20", "3x32x30", "32x30x3", "3x4x3", "4x16x3", "3x16x4"] {
             assert_eq!(text.parse::<AxisOrder>().unwrap().to_string(), text);
         }
         let by_pixel = AxisOrder::Flat { shape: [3, 32, 30], by_pixel: true };

@@ -20,7 +20,7 @@ use super::decode::from_bytes;
 use super::select::{label, numbered};
 use super::{Options, spec, split};
 use crate::disk::extent::DEFLATE_RATIO;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, brief, listed};
 use crate::field::ImageSet;
 use crate::pickle::numpy::Pickle;
 
@@ -127,7 +127,8 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
 
 /// Whether there is a version of the set in the directory `dir`.
 pub(super) fn is_there(dir: &Path) -> bool {
-    find(dir).is_ok()
+    let folders = Version::ALL.iter().map(|version| version.folder());
+    folders.chain([""]).any(|folder| Files::Folder(dir.join(folder)).version().next().is_some())
 }
 
 /// Whether a file of this name is the set as it is downloaded.
@@ -194,8 +195,9 @@ fn unpack(path: &Path) -> Result<Files> {
         .collect();
     let mut files = HashMap::new();
     let mut archive = tar::Archive::new(stream);
-    for entry in archive.entries().map_err(|e| wrong(&e))? {
-        let mut entry = entry.map_err(|e| wrong(&e))?;
+    let broken = |e: std::io::Error| wrong(&brief(&e.to_string()));
+    for entry in archive.entries().map_err(broken)? {
+        let mut entry = entry.map_err(broken)?;
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let Some(name) = name.rsplit('/').next().filter(|name| names.iter().any(|known| known == name))
         else {
@@ -210,7 +212,7 @@ fn unpack(path: &Path) -> Result<Files> {
         }
         // The buffer grows with what arrives.
         let mut bytes = Vec::new();
-        entry.read_to_end(&mut bytes).map_err(|e| wrong(&e))?;
+        entry.read_to_end(&mut bytes).map_err(broken)?;
         if bytes.len() as u64 != size {
             return Err(wrong(&format_args!("{} of {size} bytes of {name}", bytes.len())));
         }
@@ -250,10 +252,24 @@ fn find(path: &Path) -> Result<(Files, Version)> {
             found.iter().map(|(files, v)| format!("{} ({})", files.place(""), v.folder())).collect();
         return Err(Error::input(path.display(), "one set (name its folder)", listed.join(", ")));
     }
-    found.pop().ok_or_else(|| {
-        let expected = "data_batch_1.bin, data_batch_1, train.bin or train, here or in the published folder";
-        Error::input(path.display(), expected, "none of them")
-    })
+    if let Some(found) = found.pop() {
+        return Ok(found);
+    }
+    let mut packed = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(Error::io(path, "read"))? {
+        let file = entry.map_err(Error::io(path, "read"))?.path();
+        if file.is_file() && is_packed(&file.file_name().unwrap_or_default().to_string_lossy()) {
+            packed.push(file);
+        }
+    }
+    match packed.as_slice() {
+        [only] => find(only),
+        _ => {
+            let expected = "data_batch_1.bin, data_batch_1, train.bin or train, here or in the published folder, or its archive";
+            let names: Vec<String> = packed.iter().map(|file| file.display().to_string()).collect();
+            Err(Error::input(path.display(), expected, listed(&names)))
+        }
+    }
 }
 
 struct Batch<'a> {

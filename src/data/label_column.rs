@@ -80,6 +80,10 @@ pub fn choose(place: &str, columns: &[Column], said: Option<&str>) -> Result<Cho
         .flat_map(|usual| columns.iter().filter(able).filter(move |c| c.name.eq_ignore_ascii_case(usual)))
         .collect();
     if let Some((first, others)) = named.split_first() {
+        if others.iter().any(|other| other.name == first.name) {
+            let found = format!("{} twice", shown(&first.name));
+            return Err(Error::input(place, "one column of that name", found));
+        }
         let others: Vec<&str> = others.iter().map(|c| c.name.as_str()).collect();
         let note = (!others.is_empty()).then(|| beside(&first.name, &others));
         let place = at(&first.name).unwrap_or(0);

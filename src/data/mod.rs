@@ -25,7 +25,7 @@
 //! | `folder` | images without directories | refused where labels are needed | bare |
 //! | `folder` | the same where no labels are needed | read | bare_unlabelled |
 //! | `parquet` | a group with `bytes`, and a column called label or the like; class names of Hugging Face | read | hf |
-//! | `parquet` | images in a column of bytes | read | bytes |
+//! | `parquet` | images in a column of bytes, also beside a group of another name | read | bytes thumbs |
 //! | `parquet` | labels that are texts, plain or as a dictionary; truth values | read: sorted names, said | texts dictionary truths |
 //! | `parquet` | labels that are whole numbers of a floating-point type | read | floats |
 //! | `parquet` | no column called so, but one of whole numbers that repeat | read: said | lone |
@@ -34,7 +34,7 @@
 //! | `parquet` | two classes of one name | read: they stay two | twice |
 //! | `parquet` | another column, named by `--labels` | read | said |
 //! | `parquet` | no column but one that numbers the images; several columns | refused: `--labels` says which | numbers several |
-//! | `parquet` | labels of which some are null or −1 | read without those images: said, counted | nulls minus |
+//! | `parquet` | labels of which some are null, NaN or −1 | read without those images: said, counted | nulls nan minus |
 //! | `parquet` | labels that all are, as hidden ones | refused | hidden |
 //! | `parquet` | the same where no labels are needed | read | hidden_unlabelled |
 //! | `parquet` | labels without names that all are −1 or 1 | read: two classes, said | signs |
@@ -49,10 +49,10 @@
 //! | `arrow` | another split than that, or those | refused: those are named | saved_test saved_parts_validation |
 //! | `arrow` | the part of a `DatasetDict`, with its own split | read | saved_test_said |
 //! | `arrow` | labels that are integers, whole floating-point numbers, truth values | read | arrow_u1 arrow_floats arrow_truths |
-//! | `arrow` | labels that are texts, plain or as a dictionary, of which some are null | read without those images: said | saved_words arrow_dictionary |
+//! | `arrow` | labels that are texts, plain or as a dictionary, of which some are null | read without those images: said | saved_words arrow_dictionary arrow_nan |
 //! | `arrow` | labels that all are −1 | refused | saved_hidden |
 //! | `arrow` | the same where no labels are needed | read | saved_hidden_unlabelled |
-//! | `arrow` | Arrow's file format, images in a column of bytes | read | arrow_footer |
+//! | `arrow` | Arrow's file format, images in a column of bytes, also beside a group of another name | read | arrow_footer arrow_two_images |
 //! | `arrow` | a folder of the cache of `datasets` | read: files of no split are left aside, said | arrow_cache |
 //! | `arrow` | compressed batches; paths of files that are not there | refused | arrow_packed arrow_paths |
 //! | `webdataset` | images with `.cls` beside them, numbers or texts | read | wds_cls wds_words |
@@ -75,6 +75,7 @@
 //! | `npz` | `.npy` files in a folder, as the arrays of an archive | read | npy npy_test |
 //! | `npz` | another split than theirs | refused: those there are named | npy_validation |
 //! | `npz` | a `.npy` file of images, and that of labels beside it | read | npy_file |
+//! | `npz` | the same with several of labels | read: the first, said | npy_both |
 //! | `npz` | one whose name does not tell which | refused: `--labels FILE` says where | npy_other |
 //! | `npz` | the same with `--labels`, a file or a name beside it | read | npy_said npy_elsewhere |
 //! | `npz` | arrays by their usual names, and by their places | read | nhwc positions medical medical_validation |

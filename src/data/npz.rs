@@ -66,6 +66,7 @@ pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
     }
     match path.file_stem().filter(|_| is_npy(path)) {
         Some(stem) => {
+            Input::open(path, "a .npy file")?;
             let folder = path.parent().unwrap_or(Path::new(""));
             let folder = if folder == Path::new("") { Path::new(".") } else { folder };
             let arrays = Arrays::Folder(folder, files(folder)?);
@@ -172,13 +173,15 @@ fn read(mut arrays: Arrays<'_>, only: Option<&str>, options: &Options) -> Result
         return Err(wrong(format!("an array {} (--labels)", shown(key)), listed()));
     }
     let labels = options.reads_labels() && said.is_none();
+    let mut others: Vec<&str> = keys.iter().copied().filter(|key| LABELS.contains(key)).collect();
     let (x, y, in_parts) = match only {
         Some(x) => {
-            let y = labels.then(|| beside(&keys, x)).transpose();
-            let y = y.map_err(|tried| {
+            let found = labels.then(|| beside(&keys, x)).transpose();
+            let found = found.map_err(|tried| {
                 wrong(format!("labels beside {x}.npy: {tried} (--labels FILE says where)"), listed())
             })?;
-            (x.to_owned(), y, false)
+            others.retain(|key| found.as_ref().is_some_and(|found| found.contains(&(*key).to_owned())));
+            (x.to_owned(), found.map(|mut found| found.swap_remove(0)), false)
         }
         None => choose(&keys, &options.split, labels).ok_or_else(|| {
             let split = &options.split;
@@ -193,9 +196,8 @@ fn read(mut arrays: Arrays<'_>, only: Option<&str>, options: &Options) -> Result
         }
     }
     let mut notes = Vec::new();
-    if let Some(y) = y.as_deref().filter(|_| !in_parts && only.is_none()) {
-        let others: Vec<&str> =
-            keys.iter().copied().filter(|key| LABELS.contains(key) && *key != y).collect();
+    if let Some(y) = y.as_deref().filter(|_| !in_parts) {
+        others.retain(|key| *key != y);
         if !others.is_empty() {
             notes.push(label_column::beside(y, &others));
         }
@@ -203,7 +205,10 @@ fn read(mut arrays: Arrays<'_>, only: Option<&str>, options: &Options) -> Result
     let y = said.map(str::to_owned).or(y);
     let images = arrays.read(&x)?;
     let stored = match (&y, elsewhere) {
-        (_, Some(path)) => Some(file(Path::new(path))?),
+        (_, Some(said)) => {
+            let beside = arrays.path().join(said);
+            Some(file(if Path::new(said).is_file() { Path::new(said) } else { &beside })?)
+        }
         (Some(y), None) => Some(arrays.read(y)?),
         (None, None) => None,
     };
@@ -331,17 +336,28 @@ fn unflattened(
 ) -> Result<Option<[(usize, usize); 3]>> {
     let &[_, length] = array.shape.as_slice() else { return Ok(None) };
     let step = array.strides()[1];
-    let axes = |[channels, rows, columns]: [usize; 3], by_pixel: bool| {
-        let (channel, pixel) = if by_pixel { (step, channels * step) } else { (rows * columns * step, step) };
+    // `side` by side are the pixels: so many numbers apart.
+    let axes = |[channels, rows, columns]: [usize; 3], by_pixel: bool, apart: usize| {
+        let (channel, pixel) = if by_pixel { (step, apart * step) } else { (rows * columns * step, step) };
         Ok(Some([(channels, channel), (rows, columns * pixel), (columns, pixel)]))
     };
-    if let Some(said @ AxisOrder::Flat { shape, by_pixel }) = layout {
+    if let Some(said @ AxisOrder::Flat { mut shape, by_pixel }) = layout {
         let needed = shape.iter().try_fold(1usize, |all, &side| all.checked_mul(side));
         if needed != Some(length) {
             let expected = format!("rows of {said} numbers, as --layout says");
             return Err(Error::input(&array.place, expected, format!("rows of {length}")));
         }
-        return axes(shape, by_pixel);
+        let [channels, rows, columns] = shape;
+        if channels > 1 && [rows, columns].iter().any(|side| *side <= axes::MOST_CHANNELS) {
+            notes.push(format!("--layout {said} is read as {channels} channels of {rows}×{columns} pixels"));
+        }
+        let step = if by_pixel { channels } else { 1 };
+        // As of arrays with an axis of channels.
+        if channels == axes::MOST_CHANNELS && matches!(array.dtype.kind, b'u' | b'i') {
+            notes.push(format!("the fourth channel of {} is taken for alpha, and left out", array.place));
+            shape[0] = axes::MOST_CHANNELS - 1;
+        }
+        return axes(shape, by_pixel, step);
     }
     let side = |length: usize| Some(length.isqrt()).filter(|side| *side > 0 && side * side == length);
     let (channels, side) = match (side(length), side(length / 3)) {
@@ -363,7 +379,7 @@ fn unflattened(
             _ => "three channels, one after the other (--layout nhwc: pixel by pixel),",
         }
     ));
-    axes([channels, side, side], by_pixel)
+    axes([channels, side, side], by_pixel, channels)
 }
 
 // What is to be known of pixels that are not those of image files.
@@ -395,20 +411,19 @@ fn choose(keys: &[&str], split: &str, labels: bool) -> Option<(String, Option<St
     in_parts.chain(whole).find_map(there)
 }
 
-// The array of targets beside that of images `x`; the error is what was tried.
-fn beside(keys: &[&str], x: &str) -> Result<String, String> {
+// The arrays of targets beside that of images `x`, the usual first; the error is what was tried.
+fn beside(keys: &[&str], x: &str) -> Result<Vec<String>, String> {
     let in_parts = split::all()
         .flat_map(|word| IN_PARTS.map(|(x, y)| (x.replace("{}", word), y.replace("{}", word))))
         .filter(|(images, _)| images == x);
     let whole =
         WHOLE.iter().filter(|(images, _)| *images == x).map(|(x, y)| ((*x).to_owned(), (*y).to_owned()));
-    let mut tried: Vec<String> = in_parts.chain(whole).map(|(_, y)| y).collect();
-    match tried.iter().position(|y| keys.contains(&y.as_str())) {
-        Some(at) => Ok(tried.swap_remove(at)),
-        None if tried.is_empty() => {
-            Err("a name such as images.npy, X.npy or x_train.npy tells which".to_owned())
-        }
-        None => Err(tried.iter().map(|y| format!("{y}.npy")).collect::<Vec<_>>().join(" or ")),
+    let tried: Vec<String> = in_parts.chain(whole).map(|(_, y)| y).collect();
+    let found: Vec<String> = tried.iter().filter(|y| keys.contains(&y.as_str())).cloned().collect();
+    match tried.as_slice() {
+        _ if !found.is_empty() => Ok(found),
+        [] => Err("a name such as images.npy, X.npy or x_train.npy tells which".to_owned()),
+        tried => Err(tried.iter().map(|y| format!("{y}.npy")).collect::<Vec<_>>().join(" or ")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which samples to keep, decided from the labels alone, before any image is
 //! decoded.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use rand::seq::index::sample;
 
@@ -237,28 +237,46 @@ fn check_limits(options: &Options) -> Result<()> {
     Ok(())
 }
 
-// The classes that `words` name: a name with commas in it comes as several words.
+// The classes that `words` name: a name with commas in it comes as several words. Names are read as such where all
+// can be, and numbers as indices only where they must be.
 fn chosen(words: &[String], names: &[String]) -> Result<Vec<(String, usize)>> {
-    let mut found = Vec::new();
-    let mut at = 0;
-    while let Some(first) = words.get(at) {
-        let joined = (2..=words.len() - at).find_map(|count| {
-            let name = words[at..at + count].join(",");
-            names.iter().position(|known| *known == name).map(|place| (name, place, count))
-        });
-        match (find_class(first, names), joined) {
-            (Ok(place), _) => {
-                found.push((first.clone(), place));
-                at += 1;
+    let parts = 1 + names.iter().map(|name| name.matches(',').count()).max().unwrap_or(0);
+    let places: HashMap<&str, usize> =
+        names.iter().enumerate().rev().map(|(place, name)| (name.as_str(), place)).collect();
+    for by_index in [false, true] {
+        // Of the words from each place on: in how many ways they can be read (2 is many), and the first piece.
+        let mut ways: Vec<(u8, Option<(String, usize, usize)>)> = vec![(0, None); words.len()];
+        ways.push((1, None));
+        for at in (0..words.len()).rev() {
+            for count in 1..=parts.min(words.len() - at) {
+                let name = words[at..at + count].join(",");
+                let index = || name.parse().ok().filter(|&index: &usize| by_index && index < names.len());
+                if let Some(place) = places.get(name.as_str()).copied().or_else(index)
+                    && ways[at + count].0 > 0
+                {
+                    ways[at].0 = (ways[at].0 + ways[at + count].0).min(2);
+                    ways[at].1 = Some((name, place, at + count));
+                }
             }
-            (Err(_), Some((name, place, count))) => {
-                found.push((name, place));
-                at += count;
-            }
-            (Err(expected), None) => return Err(Error::input("--classes", expected, first)),
         }
+        match ways[0].0 {
+            0 => continue,
+            1 => {}
+            _ => {
+                let expected = "names that can be read in one way (a class is named by its index, too)";
+                return Err(Error::input("--classes", expected, words.join(",")));
+            }
+        }
+        let (mut at, mut found) = (0, Vec::new());
+        while let Some((name, place, next)) = ways[at].1.take() {
+            found.push((name, place));
+            at = next;
+        }
+        return Ok(found);
     }
-    Ok(found)
+    let wrong = words.iter().find_map(|word| Some((word, find_class(word, names).err()?)));
+    let (word, expected) = wrong.expect("some word is no class, for all could be read else");
+    Err(Error::input("--classes", expected, word))
 }
 
 /// The class called `wanted` or, where no class has that name, of that index. The error is
@@ -353,10 +371,21 @@ mod tests {
                 .map(|found| found.into_iter().map(|(_, place)| place).collect::<Vec<_>>())
         };
         assert_eq!(found(&["ox", "crane", " machine", "0"]).unwrap(), [2, 1, 0]);
-        // A word that is a name is one.
         assert_eq!(found(&["a", "ox"]).unwrap(), [3, 2]);
-        assert!(found(&["a", "b"]).unwrap_err().to_string().contains("found b"));
+        // Both "a,b" and a, which is followed by no b.
+        assert_eq!(found(&["a", "b"]).unwrap(), [4]);
         assert!(found(&["crane", "ox"]).unwrap_err().to_string().contains("found crane"));
+        let all = names(&["1,0", "0,1", "z", "a", "b", "a,b", "drum", "drum, tympan"]);
+        let found = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
+            super::chosen(&words, &all)
+                .map(|found| found.into_iter().map(|(_, place)| place).collect::<Vec<_>>())
+        };
+        assert_eq!(found(&["1", "0"]).unwrap(), [0]);
+        assert_eq!(found(&["drum", " tympan", "z"]).unwrap(), [7, 2]);
+        assert_eq!(found(&["2", "drum"]).unwrap(), [2, 6]);
+        assert!(found(&["a", "b"]).unwrap_err().to_string().contains("read in one way"));
+        assert_eq!(found(&["b", "a"]).unwrap(), [4, 3]);
     }
 
     #[test]

@@ -176,7 +176,7 @@ impl Spec {
     /// Whether `--labels` of this source, `said`, is a file of labels: it belongs to these images and no others.
     pub fn has_label_file(&self, said: &str) -> bool {
         let takes = |what| self.kind.takes.contains(&what);
-        takes(Takes::LabelFile) && (!takes(Takes::Labels) || Path::new(said).is_file())
+        takes(Takes::LabelFile) && (!takes(Takes::Labels) || said.ends_with(".npy"))
     }
 
     /// A name short enough for a figure: the kind, with the last part of a path; of
@@ -197,7 +197,10 @@ impl Spec {
         let split = &options.split;
         if !self.kind.generated && set.source.split.is_none() && split::part(split) != Some("train") {
             let note = format!("the set has no splits: all of it is read, whatever --split says ({split})");
-            set.source.told.notes.push(note);
+            // Of one source in another it is said once.
+            if !set.source.told.notes.contains(&note) {
+                set.source.told.notes.push(note);
+            }
         }
         self.complete(&mut set, options)?;
         Ok(set)
@@ -221,7 +224,10 @@ fn at_home(path: &str) -> Option<String> {
 
 /// The source that reads what is at `path`, by what is there; None where nothing is, or nothing that
 /// is known.
-pub fn at(path: &str) -> Option<Spec> {
+///
+/// # Errors
+/// For a folder of which it cannot be told.
+pub fn at(path: &str) -> Result<Option<Spec>> {
     let home = at_home(path);
     let place = Path::new(home.as_deref().unwrap_or(path));
     let name = place.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
@@ -229,21 +235,38 @@ pub fn at(path: &str) -> Option<Spec> {
         match () {
             () if cifar::is_there(place) => &cifar::KIND,
             () if idx::is_there(place) => &idx::KIND,
-            () if npz::is_there(place) => &npz::KIND,
-            () => shards::kind_in(place).unwrap_or(&folder::KIND),
+            () => match shards::kinds_in(place) {
+                // Other files are left aside there, and counted.
+                (kinds, true) if !kinds.contains(&&shards::parquet::KIND) => &folder::KIND,
+                _ if npz::is_there(place) => &npz::KIND,
+                (kinds, false) if kinds.len() == 1 => kinds[0],
+                (kinds, false) if kinds.is_empty() => &folder::KIND,
+                (kinds, in_classes) => {
+                    let folder = in_classes.then_some(&folder::KIND);
+                    let able = kinds.into_iter().chain(folder);
+                    let able: Vec<String> = able.map(|kind| format!("{}:{path}", kind.name)).collect();
+                    return Err(Error::input(
+                        "--data",
+                        "one kind of files, or its name before them",
+                        able.join(" or "),
+                    ));
+                }
+            },
         }
     } else if !place.is_file() {
-        return None;
+        return Ok(None);
     } else if cifar::is_packed(&name) {
         &cifar::KIND
     } else if name.ends_with(".npz") || name.ends_with(".npy") {
         &npz::KIND
     } else if name.contains("images") && (name.contains("idx3") || name.contains("idx4")) {
         &idx::KIND
+    } else if let Some(kind) = shards::kind_of(place) {
+        kind
     } else {
-        shards::kind_of(place)?
+        return Ok(None);
     };
-    Some(Spec { kind, argument: path.to_owned() })
+    Ok(Some(Spec { kind, argument: path.to_owned() }))
 }
 
 impl FromStr for Spec {
@@ -525,33 +548,51 @@ mod tests {
             "o/other.npy",
             "CIFAR-10-python.tar.gz",
             "other.tar.gz",
+            // What lies beside images in their classes, or below them.
+            "classes/a/1.png",
+            "classes/b/1.JPG",
+            "classes/b/old/backup.tar",
+            "classes/data.npy",
+            "two/a.arrow",
+            "two/b.tar",
+            "images/a/1.png",
+            "images/b/1.png",
+            "images/all.parquet",
         ] {
             crate::data::testing::put(tmp.path(), file, b"");
         }
-        let found = |path: &str| at(tmp.path().join(path).to_str().unwrap()).map(|spec| spec.kind.name);
+        let found = |path: &str| {
+            let spec = at(tmp.path().join(path).to_str().unwrap())?;
+            Ok::<_, Error>(spec.map_or("none", |spec| spec.kind.name))
+        };
         for (path, kind) in [
-            ("p", Some("parquet")),
-            ("c", Some("cifar")),
-            ("f", Some("folder")),
-            ("m", Some("idx")),
-            ("x.npz", Some("npz")),
-            ("t-images-idx3-ubyte.gz", Some("idx")),
-            ("q.parquet", Some("parquet")),
-            ("z.bin", None),
-            ("s", Some("arrow")),
-            ("d", Some("arrow")),
-            ("a", Some("arrow")),
-            ("w", Some("webdataset")),
-            ("w.tar", Some("webdataset")),
-            ("a.arrow", Some("arrow")),
-            ("n", Some("npz")),
-            ("n.npy", Some("npz")),
-            ("o", Some("folder")),
-            ("CIFAR-10-python.tar.gz", Some("cifar")),
-            ("other.tar.gz", None),
-            ("absent", None),
+            ("p", "parquet"),
+            ("c", "cifar"),
+            ("f", "folder"),
+            ("m", "idx"),
+            ("x.npz", "npz"),
+            ("t-images-idx3-ubyte.gz", "idx"),
+            ("q.parquet", "parquet"),
+            ("z.bin", "none"),
+            ("s", "arrow"),
+            ("d", "arrow"),
+            ("a", "arrow"),
+            ("w", "webdataset"),
+            ("w.tar", "webdataset"),
+            ("a.arrow", "arrow"),
+            ("n", "npz"),
+            ("n.npy", "npz"),
+            ("o", "folder"),
+            ("CIFAR-10-python.tar.gz", "cifar"),
+            ("other.tar.gz", "none"),
+            ("absent", "none"),
+            ("classes", "folder"),
         ] {
-            assert_eq!(found(path), kind, "{path}");
+            assert_eq!(found(path).unwrap(), kind, "{path}");
+        }
+        for (path, words) in [("two", ["arrow:", "webdataset:"]), ("images", ["parquet:", "folder:"])] {
+            let text = found(path).unwrap_err().to_string();
+            assert!(words.iter().all(|word| text.contains(word)), "{text}");
         }
         assert_eq!(at_home("a/~/b"), None);
         let home = std::env::var("HOME").unwrap_or_default();

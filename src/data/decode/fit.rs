@@ -16,6 +16,12 @@ pub struct Fit {
 }
 
 /// How an image is resized; both widen their kernels where it becomes smaller, as Pillow does.
+///
+/// Beside torchvision 0.26's Resize and CenterCrop on Pillow 13 images (28 sample pictures of scikit-image and
+/// scikit-learn; shorter side and cut 256 → 224, 232 → 224, 256 → 256, 64 → 56, 36 → 32; `cargo bench --bench
+/// images`), in units of 1/255: bilinear 0.23 to 0.24 apart in the mean and at most 1.0, bicubic 0.23 to 0.24 and at
+/// most 1.1. Pillow rounds to bytes after each of its two passes, and what it works with here is not rounded: on
+/// float tensors torchvision is at most 0.0007 apart, where no value leaves [0, 1]; those it leaves there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Interpolation {

@@ -21,7 +21,7 @@ use rayon::prelude::*;
 use super::Options;
 use super::select::{at_least, least, select};
 use crate::disk::input::Input;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, brief};
 use crate::field::{ImageSet, Provenance, Targets, Told};
 use crate::progress::Progress;
 use fit::Fit;
@@ -32,8 +32,6 @@ pub use format::Exif;
 pub(crate) use format::{READ, is_meant, magic, other, start};
 
 const MAX_SIDE: usize = 1 << 16;
-// Characters of what a decoder says.
-const LONGEST: usize = 300;
 
 /// One encoded image and its label.
 pub struct Item<'a> {
@@ -266,13 +264,8 @@ pub(crate) fn check_sides([channels, height, width]: [usize; 3]) -> Result<()> {
 
 fn undecodable(place: String, why: &str) -> Error {
     // Decoders list what they found, which may be thousands of numbers.
-    let short: String = why.chars().take(LONGEST).collect();
-    let more = if short.len() < why.len() { "…" } else { "" };
-    Error::input(
-        place,
-        format!("an image ({READ})"),
-        format!("{short}{more} (--skip-bad leaves such images out)"),
-    )
+    let why = brief(why);
+    Error::input(place, format!("an image ({READ})"), format!("{why} (--skip-bad leaves such images out)"))
 }
 
 impl Payload<'_> {

@@ -5,6 +5,7 @@
 //! `huggingface` metadata of the schema. A file is a stream of record batches, with or without the footer of
 //! Arrow's file format; batches that are compressed are refused.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -23,19 +24,21 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    Columns, Found, Image, Shard, choose_images, class_names, features, find, guarded, part_of, unended,
+    Columns, Found, IMAGE_NAMES, Image, Shard, choose_images, class_names, features, find, guarded, part_of,
+    unended,
 };
 use crate::data::decode::magic;
 use crate::data::label_column::{self, Choice, Holds};
 use crate::data::labels::{Labels, whole};
 use crate::data::{Options, spec, split};
-use crate::error::{Error, Result, listed, shown};
+use crate::error::{Error, Result, brief, listed, shown};
 use crate::field::ImageSet;
 
 /// In the registry of sources.
 pub const KIND: spec::Kind = spec::Kind::read("arrow", "PATH", load).taking(&[spec::Takes::Labels]);
 
 const WHAT: &str = "an Arrow file";
+const COMPLETE: &str = "a complete Arrow file";
 const STATE: &str = "state.json";
 const PARTS: &str = "dataset_dict.json";
 // Of Arrow's file format; the stream follows, padded to 8 bytes.
@@ -49,7 +52,7 @@ const MAX_JSON: u64 = 64 << 20;
 /// the split `options.split`), or of the shards in another folder that belong to the split (`find::shards`).
 ///
 /// # Errors
-/// No such split, no image or label column or several to choose from, nulls, labels out of range, compressed or
+/// No such split, no image or label column or several to choose from, images that are null, labels out of range, compressed or
 /// damaged files: with file and row.
 pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
     let found = find(Path::new(arg), &options.split)?;
@@ -104,16 +107,25 @@ fn saved(dir: &Path, wanted: Option<&str>) -> Result<Found> {
         let expected = "rows in their own order (flatten_indices before save_to_disk)";
         return Err(Error::input(file.display(), expected, "indices of rows"));
     }
+    let mut notes = Vec::new();
     if let (Some(wanted), Some(split)) = (wanted, &state.split)
         && !split::is(split, wanted)
-        // As datasets writes the parts of a split ("train[:10%]").
-        && split.split(['[', '+']).next().is_none_or(|split| !split::is(split, wanted))
     {
-        return Err(Error::input(file.display(), format!("the split '{wanted}'"), shown(split)));
+        // As datasets writes parts of a split: "train[:10%]+train[50%:]".
+        let name = |part: &str| part.split('[').next().unwrap_or_default().trim().to_owned();
+        if !split.split('+').all(|part| split::is(&name(part), wanted)) {
+            return Err(Error::input(file.display(), format!("the split '{wanted}'"), shown(split)));
+        }
+        notes.push(format!("the set is {}, a part of its split", shown(split)));
+    }
+    let mut names = BTreeSet::new();
+    if let Some(twice) = state.files.iter().find(|data| !names.insert(data.filename.as_str())) {
+        let found = format!("{} twice", shown(&twice.filename));
+        return Err(Error::input(file.display(), "each file once", found));
     }
     let files = state.files.iter().map(|data| Ok(dir.join(plain(&file, &data.filename)?)));
     let files = files.collect::<Result<Vec<PathBuf>>>()?;
-    Ok(Found { in_parts: state.split.is_some(), files, beside: 0 })
+    Ok(Found { in_parts: state.split.is_some(), files, notes })
 }
 
 // A name of something in the folder itself.
@@ -239,14 +251,19 @@ fn read(path: &Path, visit: &mut Visit<'_>) -> Result<()> {
     guarded(path, WHAT, || {
         let file = File::open(path).map_err(Error::io(path, "open"))?;
         let len = file.metadata().map_err(Error::io(path, "read"))?.len();
-        let wrong = |found: String| Error::input(path.display(), "a complete Arrow file", found);
+        let wrong = |found: String| Error::input(path.display(), COMPLETE, brief(&found));
         let mut file = BufReader::new(file);
         let mut at = stream_start(&mut file).map_err(Error::io(path, "read"))?;
+        let in_format = at > 0;
         let (mut decoder, mut told, mut row) = (StreamDecoder::new(), false, 0);
         loop {
             file.seek(SeekFrom::Start(at)).map_err(Error::io(path, "read"))?;
             let found = message(&mut file, at, len).map_err(Error::io(path, "read"))?;
             let (bytes, last) = match found {
+                // Behind it there is the footer of Arrow's file format.
+                Some((start, 0)) if !in_format && at + start < len => {
+                    return Err(wrong(format!("{} bytes behind the end of its stream", len - at - start)));
+                }
                 Some((_, 0)) => (END.to_vec(), true),
                 // Streams may end without a word.
                 None if at == len => (END.to_vec(), true),
@@ -272,7 +289,12 @@ fn read(path: &Path, visit: &mut Visit<'_>) -> Result<()> {
             // A message without a body is taken in with the next one.
             let mut bytes = Buffer::from(bytes);
             while !bytes.is_empty() {
-                let batch = decoder.decode(&mut bytes).map_err(|e| wrong(e.to_string()))?;
+                let batch = decoder.decode(&mut bytes).map_err(|e| {
+                    let why = e.to_string();
+                    let packed = why.contains("decompression");
+                    let expected = if packed { "an Arrow file without compression" } else { COMPLETE };
+                    Error::input(path.display(), expected, brief(&why))
+                })?;
                 let Some(schema) = decoder.schema() else { continue };
                 if !told && !visit(&schema, 0, None)? {
                     return Ok(());
@@ -354,16 +376,18 @@ fn choose(schema: &Schema, batch: Option<&RecordBatch>, place: &str) -> Result<H
             Some((field.name().as_str(), Held::Group { column, bytes, path: of("path").filter(text) }))
         })
         .collect();
+    // The first that is there tells.
     let is_image = |column: usize| {
-        let column = batch.filter(|batch| batch.num_rows() > 0).map(|batch| batch.column(column));
-        column.and_then(|column| bytes_at(column, 0)).is_some_and(|bytes| magic(bytes).is_some())
+        let column = batch.map(|batch| batch.column(column));
+        let first = column.and_then(|column| (0..column.len()).find_map(|at| bytes_at(column, at)));
+        first.is_some_and(|bytes| magic(bytes).is_some())
     };
-    let found = if grouped.is_empty() {
-        let plain = columns().filter(|(column, field)| is_bytes(field.data_type()) && is_image(*column));
-        plain.map(|(column, field)| (field.name().as_str(), Held::Bytes(column))).collect()
-    } else {
-        grouped
-    };
+    let plain: Vec<(&str, Held)> = columns()
+        .filter(|(column, field)| is_bytes(field.data_type()) && is_image(*column))
+        .map(|(column, field)| (field.name().as_str(), Held::Bytes(column)))
+        .collect();
+    let usual = |found: &[(&str, Held)]| found.iter().any(|(name, _)| IMAGE_NAMES.contains(name));
+    let found = if grouped.is_empty() || (!usual(&grouped) && usual(&plain)) { plain } else { grouped };
     let describe = |name: &str| match schema.field_with_name(name) {
         Ok(field) => format!("{} ({})", shown(name), short(field.data_type())),
         Err(_) => shown(name),
@@ -470,6 +494,10 @@ fn push(column: &ArrayRef, at: usize, labels: &mut Labels, row: &dyn Fn() -> Str
         DataType::Float64 => Err(column.as_primitive::<Float64Type>().value(at)),
         other => return Err(Error::input(row(), "a label, a whole number or text", short(other))),
     };
+    if matches!(number, Err(value) if value.is_nan()) {
+        labels.none();
+        return Ok(());
+    }
     let whole = number.or_else(|value| whole(value).ok_or(value));
     labels.number(whole.map_err(|value| Error::input(row(), "a label, a whole number", value))?);
     Ok(())
@@ -507,6 +535,8 @@ mod tests {
         let set = load_bytes(&bytes[..bytes.len() - 8]).unwrap();
         assert_eq!(set.len(), 4);
         assert!(set.source.told.notes[0].contains("may have been cut short"));
+        let text = load_bytes(&[bytes.clone(), bytes].concat()).expect_err("two").to_string();
+        assert!(text.contains("bytes behind the end of its stream"), "{text}");
     }
 
     #[test]
@@ -526,6 +556,14 @@ mod tests {
         assert!(state(indices).contains("flatten_indices"));
         assert!(state("{").contains("state.json"));
         assert!(state(r#"{"_data_files": [], "_split": "test"}"#).contains("the split 'train', found test"));
+        assert!(state(r#"{"_data_files": [], "_split": "train+test"}"#).contains("found train+test"));
+        let twice = r#"{"_data_files": [{"filename": "a"}, {"filename": "a"}], "_split": null}"#;
+        assert!(state(twice).contains("each file once, found a twice"));
+        std::fs::write(dir.path().join("a.arrow"), bytes()).unwrap();
+        let part = r#"{"_data_files": [{"filename": "a.arrow"}], "_split": "train[:50%]"}"#;
+        std::fs::write(dir.path().join(STATE), part).unwrap();
+        let set = load(dir.path().to_str().unwrap(), &Options::default()).unwrap();
+        assert_eq!(set.source.told.notes, ["the set is train[:50%], a part of its split"]);
     }
 
     proptest! {

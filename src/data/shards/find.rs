@@ -1,9 +1,10 @@
 //! Which files of a folder are the shards of a split.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::data::split;
-use crate::error::{Error, Result, listed};
+use crate::error::{Error, Result, listed, shown};
 
 const MAX_DEPTH: usize = 3;
 
@@ -13,8 +14,8 @@ pub struct Found {
     pub files: Vec<PathBuf>,
     /// Whether they are one part of several.
     pub in_parts: bool,
-    /// How many others are of no part.
-    pub beside: usize,
+    /// What is to be known of them.
+    pub notes: Vec<String>,
 }
 
 /// The file `path`, or those of the folder `path` (and up to three levels below it) whose names end in `end` and
@@ -26,14 +27,13 @@ pub struct Found {
 /// No such files, none of the split, or the same split under several names or in several folders.
 pub fn shards(path: &Path, end: &str, what: &str, wanted: &str) -> Result<Found> {
     if path.is_file() {
-        return Ok(Found { files: vec![path.to_path_buf()], in_parts: false, beside: 0 });
+        return Ok(Found { files: vec![path.to_path_buf()], in_parts: false, notes: Vec::new() });
     }
     let mut files = Vec::new();
-    walk(path, Path::new(""), MAX_DEPTH, &mut |file| {
+    walk(path, &mut |file| {
         if ends_in(file, end) {
             files.push(file.to_path_buf());
         }
-        true
     })?;
     files.sort();
     if files.is_empty() {
@@ -72,27 +72,55 @@ pub fn shards(path: &Path, end: &str, what: &str, wanted: &str) -> Result<Found>
         let found = format!("{} and {}", first.display(), other.display());
         return Err(Error::input(path.display(), "the shards of one set in one folder (name it)", found));
     }
+    let mut notes = together(path, &chosen)?;
     let beside = if in_parts { splits.iter().filter(|split| split.is_none()).count() } else { 0 };
-    Ok(Found { files: chosen.into_iter().map(|file| path.join(file)).collect(), in_parts, beside })
+    if beside > 0 {
+        notes.push(format!("{beside} files whose names speak of no split are left aside"));
+    }
+    Ok(Found { files: chosen.into_iter().map(|file| path.join(file)).collect(), in_parts, notes })
 }
 
-/// The first of `ends` that the name of a file in the folder `root`, or not far below it, has.
-pub fn first_end<'e>(root: &Path, ends: &[&'e str]) -> Option<&'e str> {
-    let mut found = None;
-    let walked = walk(root, Path::new(""), MAX_DEPTH, &mut |file| {
-        found = ends.iter().copied().find(|end| ends_in(file, end));
-        found.is_none()
-    });
-    walked.ok().and(found)
+// What is to be known of files that are read as one set; fails for two versions of it.
+fn together(path: &Path, files: &[&PathBuf]) -> Result<Vec<String>> {
+    let stems: Vec<String> =
+        files.iter().filter_map(|file| Some(file.file_stem()?.to_string_lossy().into_owned())).collect();
+    let sharded: Vec<(&str, usize, usize)> = stems.iter().filter_map(|stem| shard(stem)).collect();
+    let mut notes = Vec::new();
+    if let Some(&(_, _, count)) = sharded.first() {
+        if let Some((_, _, other)) = sharded.iter().find(|(_, _, other)| *other != count) {
+            let expected = "the shards of one set (remove those of the other, or name a file)";
+            let found = format!("shards of {count} and of {other}");
+            return Err(Error::input(path.display(), expected, found));
+        }
+        let indices: BTreeSet<usize> = sharded.iter().map(|(_, index, _)| *index).collect();
+        if indices.len() < count {
+            notes.push(format!("{} of {count} shards are there, and read as the set", indices.len()));
+        }
+    }
+    // Names without their numbers.
+    let names: BTreeSet<String> =
+        stems.iter().map(|stem| stem.chars().filter(|c| !c.is_ascii_digit()).collect()).collect();
+    if names.len() > 1 {
+        let named: Vec<String> = stems.iter().map(|stem| shown(stem)).collect();
+        notes.push(format!("files of several names are read as one set: {}", listed(&named)));
+    }
+    Ok(notes)
 }
 
 pub fn ends_in(file: &Path, end: &str) -> bool {
     file.extension().is_some_and(|found| found.eq_ignore_ascii_case(end))
 }
 
-// Paths of the files below `root`, relative to it, as long as `visit` wants more; whether it did to the end.
-fn walk(root: &Path, below: &Path, depth: usize, visit: &mut dyn FnMut(&Path) -> bool) -> Result<bool> {
-    let dir = root.join(below);
+/// Visits the files in the folder `root`, and up to three levels below it, by their paths relative to it.
+///
+/// # Errors
+/// For folders that cannot be read.
+pub fn walk(root: &Path, visit: &mut dyn FnMut(&Path)) -> Result<()> {
+    walk_below(root, Path::new(""), MAX_DEPTH, visit)
+}
+
+fn walk_below(root: &Path, below: &Path, depth: usize, visit: &mut dyn FnMut(&Path)) -> Result<()> {
+    let dir = if below == Path::new("") { root.to_path_buf() } else { root.join(below) };
     for entry in std::fs::read_dir(&dir).map_err(Error::io(&dir, "read"))? {
         let entry = entry.map_err(Error::io(&dir, "read"))?;
         let name = entry.file_name();
@@ -101,32 +129,32 @@ fn walk(root: &Path, below: &Path, depth: usize, visit: &mut dyn FnMut(&Path) ->
         }
         let relative = below.join(&name);
         let kind = entry.file_type().map_err(Error::io(&dir, "read"))?;
-        let is_dir = kind.is_dir() || (kind.is_symlink() && entry.path().is_dir());
-        let goes_on = match (is_dir, depth) {
-            (false, _) => visit(&relative),
-            (true, 0) => true,
-            (true, _) => walk(root, &relative, depth - 1, visit)?,
-        };
-        if !goes_on {
-            return Ok(false);
+        if !kind.is_dir() && !(kind.is_symlink() && entry.path().is_dir()) {
+            visit(&relative);
+        } else if depth > 0 {
+            walk_below(root, &relative, depth - 1, visit)?;
         }
     }
-    Ok(true)
+    Ok(())
 }
 
-// The split that a path speaks of: a word of the file's name, else a folder.
+// The name, index and count of NAME-00000-of-00002.
+fn shard(stem: &str) -> Option<(&str, usize, usize)> {
+    let (head, count) = stem.rsplit_once("-of-")?;
+    let (name, index) = head.rsplit_once('-')?;
+    let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    Some((name, number(index)?, number(count)?))
+}
+
+// The split that a path speaks of: the last word of the file's name that does, else a folder.
 fn split_of(file: &Path, wanted: &str) -> Option<String> {
     let stem = file.file_stem()?.to_string_lossy().into_owned();
     let known = |word: &&str| *word == wanted || split::part(word).is_some();
     let plain = |word: &str| if word == wanted { word.to_owned() } else { word.to_lowercase() };
-    // NAME-00000-of-00002
-    let sharded = stem.rsplit_once("-of-").and_then(|(head, count)| {
-        let (name, index) = head.rsplit_once('-')?;
-        let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        (number(index) && number(count)).then_some(name)
-    });
+    let sharded = shard(&stem).map(|(name, ..)| name);
     let name = sharded.unwrap_or(&stem);
-    let word = std::iter::once(name).chain(name.split(['-', '_', '.'])).find(known).map(plain);
+    let words: Vec<&str> = name.split(['-', '_', '.']).collect();
+    let word = std::iter::once(name).chain(words.into_iter().rev()).find(known).map(plain);
     word.or_else(|| {
         let folders = file.parent()?.components().map(|c| c.as_os_str().to_string_lossy().into_owned());
         folders
@@ -156,6 +184,8 @@ mod tests {
             ("train/data-00000-of-00001.arrow", Some("train")),
             ("data-00000-of-00001.arrow", None),
             ("cifar-train-000001.tar", Some("train")),
+            ("my-test-train-000001.tar", Some("train")),
+            ("my_test_set-train.arrow", Some("train")),
             ("restrain.parquet", None),
             ("x-of-y.parquet", None),
         ] {
@@ -165,13 +195,26 @@ mod tests {
     }
 
     #[test]
-    fn formats_are_known_by_the_first_end_found() {
+    fn shards_of_a_set_are_complete_and_of_one_version_or_it_is_said() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(dir.path().join("a/b")).unwrap();
-        assert_eq!(first_end(dir.path(), &["tar", "arrow"]), None);
-        std::fs::write(dir.path().join("a/b/x.ARROW"), "").unwrap();
-        std::fs::write(dir.path().join(".x.tar"), "").unwrap();
-        assert_eq!(first_end(dir.path(), &["tar", "arrow"]), Some("arrow"));
-        assert_eq!(first_end(&dir.path().join("absent"), &["tar"]), None);
+        let put = |name: &str| std::fs::write(dir.path().join(name), "").unwrap();
+        let found = |wanted: &str| shards(dir.path(), "tar", "a tar archive", wanted);
+        put("train-00000-of-00002.tar");
+        put("train-00001-of-00002.tar");
+        assert_eq!(found("train").unwrap().notes, [""; 0]);
+        put("test-00001-of-00003.tar");
+        put("test-00002-of-00003.tar");
+        assert_eq!(found("test").unwrap().notes, ["2 of 3 shards are there, and read as the set"]);
+        put("train-00000-of-00001.tar");
+        let text = found("train").unwrap_err().to_string();
+        assert!(text.contains("found shards of 1 and of 2"), "{text}");
+        put("val-1.tar");
+        put("val-more-2.tar");
+        let notes = found("val").unwrap().notes;
+        assert!(notes[0].contains("several names are read as one set: val-1, val-more-2"), "{notes:?}");
+        // The last word is the split's.
+        put("my-test-dev-0.tar");
+        assert_eq!(found("dev").unwrap().files, [dir.path().join("my-test-dev-0.tar")]);
+        assert_eq!(found("test").unwrap().files.len(), 2);
     }
 }

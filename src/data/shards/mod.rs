@@ -9,7 +9,7 @@ pub mod parquet;
 pub mod webdataset;
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Once;
@@ -17,7 +17,7 @@ use std::sync::Once;
 use ::parquet::data_type::ByteArray;
 use serde_json::Value;
 
-use super::decode::{Item, Payload, decode_all};
+use super::decode::{Item, Payload, decode_all, is_meant};
 use super::label_column::Choice;
 use super::labels::Labels;
 use super::select::without_lost;
@@ -132,7 +132,7 @@ type Opened = Result<Box<dyn Shard>>;
 fn load(
     arg: &str,
     format: &str,
-    Found { files, in_parts, beside }: Found,
+    Found { files, in_parts, notes: found }: Found,
     open: impl Fn(PathBuf) -> Opened,
     options: &Options,
 ) -> Result<ImageSet> {
@@ -165,9 +165,7 @@ fn load(
     let columns = first.columns();
     let mut notes: Vec<String> = columns.choice.iter().cloned().collect();
     notes.extend(shards.iter().flat_map(|shard| &shard.columns().notes).cloned());
-    if beside > 0 {
-        notes.push(format!("{beside} files whose names speak of no split are left aside"));
-    }
+    notes.extend(found);
     let classes = labels.classes(arg, columns.names.clone(), place)?;
     if columns.guessed && !classes.repeat() {
         let column = columns.labels.as_deref().unwrap_or_default();
@@ -203,12 +201,24 @@ fn load(
     Ok(set)
 }
 
-/// The format of the files in the folder `dir`, or not far below it.
-pub(super) fn kind_in(dir: &Path) -> Option<&'static Kind> {
+/// The formats of the files in the folder `dir` and not far below it; and whether several directories of it hold
+/// images, as those of classes do.
+pub(super) fn kinds_in(dir: &Path) -> (Vec<&'static Kind>, bool) {
     if arrow::is_saved(dir) {
-        return Some(&arrow::KIND);
+        return (vec![&arrow::KIND], false);
     }
-    find::first_end(dir, &["parquet", "arrow", "tar"]).and_then(|end| kind_of(Path::new(&format!("x.{end}"))))
+    let (mut kinds, mut holders) = (Vec::new(), BTreeSet::new());
+    let walked = find::walk(dir, &mut |file| {
+        if let Some(kind) = kind_of(file).filter(|kind| !kinds.contains(kind)) {
+            kinds.push(kind);
+        }
+        let folder = file.parent().filter(|folder| *folder != Path::new("") && holders.len() < 2);
+        if let Some(folder) = folder.filter(|folder| !holders.contains(*folder) && is_meant(file, &[])) {
+            holders.insert(folder.to_path_buf());
+        }
+    });
+    kinds.sort_by_key(|kind| kind.name);
+    if walked.is_ok() { (kinds, holders.len() > 1) } else { (Vec::new(), false) }
 }
 
 /// The format of the file `path`, by its name.

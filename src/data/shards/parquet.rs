@@ -19,7 +19,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 use serde_json::Value;
 
-use super::{Columns, Image, Shard, choose_images, class_names, features, find, guarded};
+use super::{Columns, IMAGE_NAMES, Image, Shard, choose_images, class_names, features, find, guarded};
 use crate::data::decode::magic;
 use crate::data::label_column::{self, Choice, Holds};
 use crate::data::labels::{self, Labels};
@@ -39,7 +39,7 @@ const WHAT: &str = "a Parquet file";
 ///
 /// # Errors
 /// No shards of that split, no image or label column or several to choose
-/// from, nulls, labels out of range, damaged files: with file and row.
+/// from, images that are null, labels out of range, damaged files: with file and row.
 pub fn load(arg: &str, options: &Options) -> Result<ImageSet> {
     let found = find::shards(Path::new(arg), "parquet", WHAT, &options.split)?;
     super::load(arg, "parquet", found, |path| Ok(Box::new(Parquet::open(path, options)?)), options)
@@ -61,6 +61,7 @@ struct Parquet {
 // What rows of a column hold.
 enum Values {
     Integers(Vec<i64>),
+    Numbers(Vec<f64>),
     Texts(Vec<ByteArray>),
     Truths(Vec<bool>),
 }
@@ -133,7 +134,7 @@ impl Parquet {
             let (mut column, rows) = self.column(group, label_column)?;
             let mut left = rows;
             while left > 0 {
-                let (values, valid) = self.values(label_column, &mut column, left.min(BATCH), row)?;
+                let (values, valid) = self.values(label_column, &mut column, left.min(BATCH))?;
                 if valid.is_empty() {
                     return Err(self.short(group, rows, rows - left));
                 }
@@ -145,6 +146,12 @@ impl Parquet {
                     }
                     match &values {
                         Values::Integers(values) => labels.number(values[at]),
+                        Values::Numbers(values) if values[at].is_nan() => labels.none(),
+                        Values::Numbers(values) => {
+                            let value = values[at];
+                            let wrong = || Error::input(self.row(row + k), "a label, a whole number", value);
+                            labels.number(labels::whole(value).ok_or_else(wrong)?);
+                        }
                         Values::Truths(values) => labels.text(if values[at] { "true" } else { "false" }),
                         Values::Texts(values) => {
                             let text = std::str::from_utf8(values[at].data()).map_err(|_| {
@@ -223,14 +230,8 @@ impl Parquet {
         Ok((reader.map_err(|e| damaged(&self.place(), &e))?, rows))
     }
 
-    // Values that are there, and which of the rows have one. `row` is the first one's, for errors.
-    fn values(
-        &self,
-        index: usize,
-        column: &mut ColumnReader,
-        count: usize,
-        row: usize,
-    ) -> Result<(Values, Vec<bool>)> {
+    // Values that are there, and which of the rows have one.
+    fn values(&self, index: usize, column: &mut ColumnReader, count: usize) -> Result<(Values, Vec<bool>)> {
         let mut levels = Vec::new();
         // The values of a reader of any type.
         macro_rules! read {
@@ -241,17 +242,6 @@ impl Parquet {
                 (values, self.valid(index, &levels, records))
             }};
         }
-        let place = |valid: &[bool], at: usize| {
-            let there = valid.iter().enumerate().filter(|(_, valid)| **valid);
-            self.row(row + there.map(|(row, _)| row).nth(at).unwrap_or(0))
-        };
-        let whole = |values: Vec<f64>, valid: &[bool]| -> Result<Vec<i64>> {
-            let whole = |(at, value): (usize, f64)| {
-                labels::whole(value)
-                    .ok_or_else(|| Error::input(place(valid, at), "a label, a whole number", value))
-            };
-            values.into_iter().enumerate().map(whole).collect()
-        };
         let (values, valid) = match column {
             ColumnReader::Int64ColumnReader(reader) => {
                 let (values, valid) = read!(reader);
@@ -267,12 +257,11 @@ impl Parquet {
             }
             ColumnReader::FloatColumnReader(reader) => {
                 let (values, valid) = read!(reader);
-                let wide = values.into_iter().map(|value: f32| f64::from(value)).collect();
-                (Values::Integers(whole(wide, &valid)?), valid)
+                (Values::Numbers(values.into_iter().map(f64::from).collect()), valid)
             }
             ColumnReader::DoubleColumnReader(reader) => {
                 let (values, valid) = read!(reader);
-                (Values::Integers(whole(values, &valid)?), valid)
+                (Values::Numbers(values), valid)
             }
             ColumnReader::ByteArrayColumnReader(reader) => {
                 let (values, valid) = read!(reader);
@@ -397,11 +386,6 @@ fn find_image(
             && parts(*i).last().is_some_and(|part| part == "bytes")
     };
     let listed: Vec<usize> = (0..columns.len()).filter(listed).collect();
-    for found in [grouped, listed] {
-        if !found.is_empty() {
-            return choose(columns, &found, place);
-        }
-    }
     let plain = |i: &usize| {
         parts(*i).len() == 1
             && columns[*i].logical_type_ref().is_none()
@@ -413,7 +397,10 @@ fn find_image(
             found.push(i);
         }
     }
-    choose(columns, &found, place)
+    let usual = |found: &[usize]| found.iter().any(|&i| IMAGE_NAMES.contains(&parts(i)[0].as_str()));
+    let by_name = [&grouped, &listed, &found].into_iter().find(|found| usual(found));
+    let first = [&grouped, &listed].into_iter().find(|found| !found.is_empty());
+    choose(columns, by_name.or(first).unwrap_or(&found), place)
 }
 
 // The column of paths in the group of the bytes.
@@ -434,8 +421,14 @@ fn first_value(reader: &SerializedFileReader<File>, column: usize, place: &str) 
     if reader.num_row_groups() > 0 {
         let column = reader.get_row_group(0).and_then(|group| group.get_column_reader(column));
         if let ColumnReader::ByteArrayColumnReader(mut reader) = column.map_err(|e| damaged(place, &e))? {
-            let read = reader.read_records(1, Some(&mut Vec::new()), None, &mut values);
-            read.map_err(|e| damaged(place, &e))?;
+            // The first that is not null.
+            while values.is_empty() {
+                let read = reader.read_records(1, Some(&mut Vec::new()), None, &mut values);
+                let (records, ..) = read.map_err(|e| damaged(place, &e))?;
+                if records == 0 {
+                    break;
+                }
+            }
         }
     }
     Ok(values.pop())

@@ -2,8 +2,8 @@
 //!
 //! Members whose names are the same up to the first dot are a sample: `0001.jpg` is its image, and its label is in
 //! `0001.cls`, or under a key of `0001.json`, or in the member or under the key that `--labels` names
-//! ([`crate::data::label_column`]). Images are read from their place in the archive when they are decoded. Archives
-//! must not be compressed.
+//! ([`crate::data::label_column`]). Hard links are the members that they lead to. Images are read from their place in
+//! the archive when they are decoded. Archives must not be compressed; several, one behind the other, are one.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -16,7 +16,7 @@ use super::{Columns, Image, Shard, find, guarded, unended};
 use crate::data::label_column::{self, Holds};
 use crate::data::labels::{Labels, whole};
 use crate::data::{Options, spec};
-use crate::error::{Error, Result, listed, shown};
+use crate::error::{Error, Result, brief, listed, shown};
 use crate::field::ImageSet;
 
 /// In the registry of sources.
@@ -24,7 +24,7 @@ pub const KIND: spec::Kind = spec::Kind::read("webdataset", "PATH", load).taking
 
 const WHAT: &str = "a tar archive";
 const IMAGES: [&str; 8] = ["jpg", "jpeg", "png", "webp", "tif", "tiff", "bmp", "gif"];
-// Samples that are looked at for what stands beside images.
+// Members of each kind that are looked at for what they hold.
 const LOOKED_AT: usize = 100;
 const BLOCK: u64 = 512;
 // A label, or what is said of an image.
@@ -123,6 +123,10 @@ impl Tar {
         let mut chosen = None;
         if options.reads_labels() {
             let (columns, places) = tar.candidates()?;
+            if columns.is_empty() {
+                let expected = "labels beside images: KEY.cls, or a key label in KEY.json";
+                return Err(Error::input(place, expected, "images alone"));
+            }
             let choice = label_column::choose(&place, &columns, options.labels_at.as_deref())?;
             tar.label = places.into_iter().nth(choice.place);
             chosen = Some((columns[choice.place].name.clone(), choice));
@@ -154,14 +158,20 @@ impl Tar {
             }
         };
         let mut file = self.file()?;
-        for sample in self.samples.iter().take(LOOKED_AT) {
+        let mut looked: HashMap<&str, usize> = HashMap::new();
+        for sample in &self.samples {
             for end in sample.others.keys() {
+                let looked = looked.entry(end).or_default();
+                *looked += 1;
+                if *looked > LOOKED_AT {
+                    continue;
+                }
+                // What cannot be read is no label, and nothing is said of it unless it must be one.
                 if end != "json" {
                     let label = Label::Member(end.clone());
-                    // Members that are no text hold something else.
                     let value = self.label_of(&mut file, sample, &label);
                     add(label, &value.unwrap_or(Value::Array(Vec::new())));
-                } else if let Some(Value::Object(keys)) = self.object(&mut file, sample)? {
+                } else if let Ok(Some(Value::Object(keys))) = self.object(&mut file, sample) {
                     let stated = keys.into_iter().filter(|(_, value)| !value.is_null());
                     stated.for_each(|(key, value)| add(Label::Key(key), &value));
                 }
@@ -185,6 +195,9 @@ impl Tar {
                 let text = text.trim();
                 // Numbers only as such: neither texts in quotes nor lists.
                 let number = serde_json::from_str::<Value>(text).ok().filter(Value::is_number);
+                if text.is_empty() {
+                    return Ok(Value::Null);
+                }
                 Ok(number.unwrap_or_else(|| Value::String(text.to_owned())))
             }
         }
@@ -257,18 +270,34 @@ fn scan(path: &Path) -> Result<Scanned> {
     let mut aside = BTreeMap::new();
     let mut end = 0;
     let mut archive = tar::Archive::new(file);
-    for entry in archive.entries_with_seek().map_err(|e| wrong(e.to_string()))? {
-        let entry = entry.map_err(|e| wrong(e.to_string()))?;
-        let member = Member { at: entry.raw_file_position(), length: entry.size() };
+    // Archives that were put together one behind the other: each has its end.
+    archive.set_ignore_zeros(true);
+    let broken = |e: std::io::Error| wrong(brief(&e.to_string()));
+    let mut members: HashMap<String, Member> = HashMap::new();
+    for entry in archive.entries_with_seek().map_err(broken)? {
+        let entry = entry.map_err(broken)?;
+        let mut member = Member { at: entry.raw_file_position(), length: entry.size() };
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let kind = entry.header().entry_type();
         // Links and directories have no bytes of their own, whatever they say.
         let length = if kind.is_file() || kind.is_contiguous() { member.length } else { 0 };
         let after = member.at.checked_add(length).filter(|&after| after <= len);
         end = after.ok_or_else(|| wrong(format!("{} beyond its end", shown(&name))))?.next_multiple_of(BLOCK);
-        if length == 0 {
+        if kind.is_hard_link() {
+            let to = entry.link_name_bytes().map(|to| String::from_utf8_lossy(&to).into_owned());
+            let Some(linked) = to.and_then(|to| members.get(&to)) else {
+                *aside.entry("links".to_owned()).or_default() += 1;
+                continue;
+            };
+            member = *linked;
+        } else if kind.is_dir() || kind.is_pax_global_extensions() {
+            continue;
+        } else if !kind.is_file() && !kind.is_contiguous() {
+            let what = if kind.is_symlink() { "links" } else { "members that are no files" };
+            *aside.entry(what.to_owned()).or_default() += 1;
             continue;
         }
+        members.insert(name.clone(), member);
         let (folder, file) =
             name.rsplit_once('/').map_or(("", name.as_str()), |(folder, file)| (folder, file));
         if file.starts_with('.') {
@@ -436,6 +465,59 @@ mod tests {
         let packed = read(&[0x1f, 0x8b, 8, 0], &Options::default()).unwrap_err().to_string();
         assert!(packed.contains("gunzip"), "{packed}");
         assert!(read(&[], &Options::default()).is_err());
+    }
+
+    #[test]
+    fn links_are_followed_or_counted_and_archives_behind_one_another_are_one() {
+        use tar::EntryType::{Directory, Link, Regular, Symlink};
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut add = |name: &str, kind: tar::EntryType, link: &str, bytes: &[u8]| {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(kind);
+            header.set_size(bytes.len() as u64);
+            header.set_mode(0o644);
+            if link.is_empty() {
+                builder.append_data(&mut header, name, bytes).unwrap();
+            } else {
+                builder.append_link(&mut header, name, link).unwrap();
+            }
+        };
+        add("a/", Directory, "", b"");
+        add("a/0.png", Regular, "", &png(1));
+        add("a/0.cls", Regular, "", b"1");
+        add("a/1.png", Link, "a/0.png", b"");
+        add("a/1.cls", Regular, "", b"0");
+        add("a/2.png", Symlink, "a/0.png", b"");
+        add("a/3.png", Link, "b/0.png", b"");
+        let first = builder.into_inner().unwrap();
+        let members =
+            [("b/0.png", png(3)), ("b/0.cls", text("0")), ("b/1.png", png(4)), ("b/1.cls", text(""))];
+        let set = read(&[first, archive(&members)].concat(), &Options::default()).unwrap();
+        let values: Vec<f32> =
+            set.images.outer_iter().map(|image| (image[[0, 0, 0]] * 255.0).round()).collect();
+        assert_eq!((values, classes(&set)), (vec![1.0, 1.0, 3.0], vec!["1", "0", "0"]));
+        let aside: Vec<(&str, usize)> = set.source.told.aside.iter().map(|(k, n)| (k.as_str(), *n)).collect();
+        assert_eq!(aside, [("links", 2)]);
+        assert_eq!(set.source.told.notes.len(), 1, "{:?}", set.source.told.notes);
+        assert!(set.source.told.notes[0].starts_with("1 of 4 images without a label"));
+
+        // What is no image is a bad one, and what is no label elsewhere does no harm.
+        let found =
+            of(&[("0.png", Vec::new()), ("0.cls", text("1")), ("1.png", png(1)), ("1.cls", text("0"))]);
+        let found = found.unwrap_err().to_string();
+        assert!(found.contains("sample 0") && found.contains("an empty file"), "{found}");
+        let members = [
+            ("0.png", png(1)),
+            ("0.cls", text("1")),
+            ("0.json", text("NaN")),
+            ("1.png", png(1)),
+            ("1.cls", text("0")),
+        ];
+        assert_eq!(of(&members).unwrap().len(), 2);
+        assert!(of(&[("0.png", png(1))]).unwrap_err().to_string().contains("found images alone"));
+        let noise: Vec<u8> = (0..2048u32).map(|i| (i * 7 % 251) as u8).collect();
+        let found = read(&noise, &Options::default()).unwrap_err().to_string();
+        assert!(found.len() < 1000 && !found.contains(char::is_control), "{found}");
     }
 
     proptest! {

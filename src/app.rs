@@ -115,8 +115,13 @@ fn samples(config: &DataConfig) -> Result<Samples> {
 /// Reads or makes the images of `spec`, and says what is to be known of them.
 fn load(spec: &data::Spec, options: &data::Options) -> crate::error::Result<ImageSet> {
     let set = data::load(spec, options)?;
-    set.source.told.lines().iter().for_each(|told| say(format_args!("{spec}: {told}")));
+    tell(spec, &set);
     Ok(set)
+}
+
+/// Says what is to be known of the set that `spec` names.
+fn tell(spec: &data::Spec, set: &ImageSet) {
+    set.source.told.lines().iter().for_each(|told| say(format_args!("{spec}: {told}")));
 }
 
 /// Prepares `set` as `config` says.

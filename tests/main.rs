@@ -68,7 +68,8 @@ mod weights;
 #[test]
 fn every_file_of_tests_is_compiled() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let main = include_str!("main.rs");
+    // Each binary's modules.
+    let mains = [include_str!("main.rs"), include_str!("fuzz/main.rs")];
     let manifest = include_str!("../Cargo.toml");
     let mut folders = vec![root.join("tests")];
     let mut count = 0;
@@ -85,6 +86,7 @@ fn every_file_of_tests_is_compiled() {
             let stem = path.file_stem().expect("a name").to_string_lossy();
             let name = path.strip_prefix(root.join("tests")).expect("inside").display().to_string();
             let lines = [format!("\nmod {stem};\n"), format!("#[path = \"{name}\"]\n")];
+            let main = mains[usize::from(name.starts_with("fuzz/"))];
             let is_named = lines.iter().any(|line| main.contains(line.as_str()))
                 || manifest.contains(&format!("path = \"tests/{name}\""));
             assert!(is_named, "tests/{name} is in no test binary");

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{load, prepared};
+use super::{load, prepared, tell};
 use crate::data::{self, Outputs, Samples, Spec};
 use crate::error::Error;
 use crate::field::{ImageSet, Targets};
@@ -43,7 +43,7 @@ pub fn named_split<I, T>(
 ) -> Result<ImageSet> {
     let mut options = data::Options { sample, ..config.data.options() };
     (options.split, options.limit, options.limit_per_class) = (split.to_owned(), config.eval.limit, None);
-    let set = load(&config.data.spec, &options)?;
+    let set = data::load(&config.data.spec, &options)?;
     if set.source.split.is_none() && !data::split::is(split, &config.data.split) {
         let expected = format!("a set with a split '{split}'");
         let train = &config.data.split;
@@ -52,6 +52,7 @@ pub fn named_split<I, T>(
         let found = format!("one that is stored in one piece: its images are those of training ({way})");
         return Err(Error::input(&config.data.spec, expected, found).into());
     }
+    tell(&config.data.spec, &set);
     let names = match &set.targets {
         Targets::Classes { names, .. } => names.clone(),
         Targets::Real(y) => (0..y.ncols()).map(|i| i.to_string()).collect(),

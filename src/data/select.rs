@@ -237,6 +237,9 @@ fn check_limits(options: &Options) -> Result<()> {
     Ok(())
 }
 
+// What words name: the name, its place, and the word behind it.
+type Piece = (String, usize, usize);
+
 // The classes that `words` name: a name with commas in it comes as several words. Names are read as such where all
 // can be, and numbers as indices only where they must be.
 fn chosen(words: &[String], names: &[String]) -> Result<Vec<(String, usize)>> {
@@ -245,7 +248,7 @@ fn chosen(words: &[String], names: &[String]) -> Result<Vec<(String, usize)>> {
         names.iter().enumerate().rev().map(|(place, name)| (name.as_str(), place)).collect();
     for by_index in [false, true] {
         // Of the words from each place on: in how many ways they can be read (2 is many), and the first piece.
-        let mut ways: Vec<(u8, Option<(String, usize, usize)>)> = vec![(0, None); words.len()];
+        let mut ways: Vec<(u8, Option<Piece>)> = vec![(0, None); words.len()];
         ways.push((1, None));
         for at in (0..words.len()).rev() {
             for count in 1..=parts.min(words.len() - at) {

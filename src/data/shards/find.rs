@@ -129,10 +129,11 @@ fn walk_below(root: &Path, below: &Path, depth: usize, visit: &mut dyn FnMut(&Pa
         }
         let relative = below.join(&name);
         let kind = entry.file_type().map_err(Error::io(&dir, "read"))?;
-        if !kind.is_dir() && !(kind.is_symlink() && entry.path().is_dir()) {
-            visit(&relative);
-        } else if depth > 0 {
+        let is_dir = kind.is_dir() || (kind.is_symlink() && entry.path().is_dir());
+        if is_dir && depth > 0 {
             walk_below(root, &relative, depth - 1, visit)?;
+        } else if !is_dir {
+            visit(&relative);
         }
     }
     Ok(())

@@ -136,6 +136,23 @@ pub(super) fn is_packed(name: &str) -> bool {
     name.starts_with("cifar-10") && [".tar.gz", ".tgz", ".tar"].iter().any(|end| name.ends_with(end))
 }
 
+/// Whether there is such a file in the directory `dir`.
+pub(super) fn is_packed_in(dir: &Path) -> bool {
+    packed_in(dir).is_ok_and(|files| !files.is_empty())
+}
+
+fn packed_in(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut packed = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(Error::io(dir, "read"))? {
+        let file = entry.map_err(Error::io(dir, "read"))?.path();
+        if file.is_file() && is_packed(&file.file_name().unwrap_or_default().to_string_lossy()) {
+            packed.push(file);
+        }
+    }
+    packed.sort();
+    Ok(packed)
+}
+
 // The files of a set: in a directory, or out of an archive.
 enum Files {
     Folder(PathBuf),
@@ -255,13 +272,7 @@ fn find(path: &Path) -> Result<(Files, Version)> {
     if let Some(found) = found.pop() {
         return Ok(found);
     }
-    let mut packed = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(Error::io(path, "read"))? {
-        let file = entry.map_err(Error::io(path, "read"))?.path();
-        if file.is_file() && is_packed(&file.file_name().unwrap_or_default().to_string_lossy()) {
-            packed.push(file);
-        }
-    }
+    let packed = packed_in(path)?;
     match packed.as_slice() {
         [only] => find(only),
         _ => {

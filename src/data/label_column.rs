@@ -61,7 +61,13 @@ pub fn choose(place: &str, columns: &[Column], said: Option<&str>) -> Result<Cho
         let names: Vec<_> = columns.iter().map(|c| shown(&c.name)).collect();
         format!("columns {}", listed(&names))
     };
+    let twice = |name: &str| columns.iter().filter(|c| c.name == name).count() > 1;
+    let one = |name: &str| match twice(name) {
+        false => Ok(()),
+        true => Err(Error::input(place, "one column of that name", format!("{} twice", shown(name)))),
+    };
     if let Some(said) = said {
+        one(said)?;
         let found = columns.iter().position(|c| c.name == said);
         let choice = |place| Choice { place, guessed: false, note: None };
         return match found {
@@ -80,10 +86,7 @@ pub fn choose(place: &str, columns: &[Column], said: Option<&str>) -> Result<Cho
         .flat_map(|usual| columns.iter().filter(able).filter(move |c| c.name.eq_ignore_ascii_case(usual)))
         .collect();
     if let Some((first, others)) = named.split_first() {
-        if others.iter().any(|other| other.name == first.name) {
-            let found = format!("{} twice", shown(&first.name));
-            return Err(Error::input(place, "one column of that name", found));
-        }
+        one(&first.name)?;
         let others: Vec<&str> = others.iter().map(|c| c.name.as_str()).collect();
         let note = (!others.is_empty()).then(|| beside(&first.name, &others));
         let place = at(&first.name).unwrap_or(0);

@@ -92,14 +92,14 @@ fn packed(mut input: Input, options: &Options) -> Result<ImageSet> {
     read(Arrays::Packed(input, archive), None, options)
 }
 
-/// Whether the folder `dir` holds the arrays of a set.
-pub(super) fn is_there(dir: &Path) -> bool {
+/// Whether the folder `dir` holds the arrays of a set, with those of their `labels`.
+pub(super) fn is_there(dir: &Path, labels: bool) -> bool {
     let Ok(files) = files(dir) else { return false };
     let keys: Vec<&str> = files.iter().map(|(stem, _)| stem.as_str()).collect();
-    split::all().any(|word| choose(&keys, word, false).is_some())
+    split::all().any(|word| choose(&keys, word, labels).is_some())
 }
 
-fn is_npy(path: &Path) -> bool {
+pub(super) fn is_npy(path: &Path) -> bool {
     path.extension().is_some_and(|end| end.eq_ignore_ascii_case("npy"))
 }
 

@@ -176,7 +176,7 @@ impl Spec {
     /// Whether `--labels` of this source, `said`, is a file of labels: it belongs to these images and no others.
     pub fn has_label_file(&self, said: &str) -> bool {
         let takes = |what| self.kind.takes.contains(&what);
-        takes(Takes::LabelFile) && (!takes(Takes::Labels) || said.ends_with(".npy"))
+        takes(Takes::LabelFile) && (!takes(Takes::Labels) || npz::is_npy(Path::new(said)))
     }
 
     /// A name short enough for a figure: the kind, with the last part of a path; of
@@ -196,7 +196,7 @@ impl Spec {
         let mut set = if self.kind.generated { finish(set, options)? } else { set };
         let split = &options.split;
         if !self.kind.generated && set.source.split.is_none() && split::part(split) != Some("train") {
-            let note = format!("the set has no splits: all of it is read, whatever --split says ({split})");
+            let note = format!("the set has no splits: all of it is read where '{split}' was asked for");
             // Of one source in another it is said once.
             if !set.source.told.notes.contains(&note) {
                 set.source.told.notes.push(note);
@@ -235,23 +235,23 @@ pub fn at(path: &str) -> Result<Option<Spec>> {
         match () {
             () if cifar::is_there(place) => &cifar::KIND,
             () if idx::is_there(place) => &idx::KIND,
-            () => match shards::kinds_in(place) {
-                // Other files are left aside there, and counted.
-                (kinds, true) if !kinds.contains(&&shards::parquet::KIND) => &folder::KIND,
-                _ if npz::is_there(place) => &npz::KIND,
-                (kinds, false) if kinds.len() == 1 => kinds[0],
-                (kinds, false) if kinds.is_empty() => &folder::KIND,
-                (kinds, in_classes) => {
-                    let folder = in_classes.then_some(&folder::KIND);
-                    let able = kinds.into_iter().chain(folder);
-                    let able: Vec<String> = able.map(|kind| format!("{}:{path}", kind.name)).collect();
-                    return Err(Error::input(
-                        "--data",
-                        "one kind of files, or its name before them",
-                        able.join(" or "),
-                    ));
+            () => {
+                let shards::Guess { shards: mut kinds, images } = shards::guess(place);
+                kinds.extend(npz::is_there(place, true).then_some(&npz::KIND));
+                kinds.extend(images.then_some(&folder::KIND));
+                match kinds.as_slice() {
+                    [only] => only,
+                    [] if npz::is_there(place, false) => &npz::KIND,
+                    [] if cifar::is_packed_in(place) => &cifar::KIND,
+                    [] => &folder::KIND,
+                    several => {
+                        let able: Vec<String> =
+                            several.iter().map(|kind| format!("{}:{path}", kind.name)).collect();
+                        let expected = "one kind of files, or its name before the folder";
+                        return Err(Error::input("--data", expected, able.join(" or ")));
+                    }
                 }
-            },
+            }
         }
     } else if !place.is_file() {
         return Ok(None);
@@ -553,6 +553,23 @@ mod tests {
             "classes/b/1.JPG",
             "classes/b/old/backup.tar",
             "classes/data.npy",
+            "packed/train/a/1.png",
+            "packed/train/b/1.png",
+            "packed/train.tar",
+            "one/docs/a.png",
+            "one/a.tar",
+            "docs/docs/a.png",
+            "docs/assets/a.png",
+            "docs/a.tar",
+            "pair/X.npy",
+            "pair/y.npy",
+            "pair/plots/1.png",
+            "pair/figures/1.png",
+            "stray/a.tar",
+            "stray/data.npy",
+            "flat/1.png",
+            "flat/a.tar",
+            "archive/cifar-10-python.tar.gz",
             "two/a.arrow",
             "two/b.tar",
             "images/a/1.png",
@@ -587,10 +604,20 @@ mod tests {
             ("other.tar.gz", "none"),
             ("absent", "none"),
             ("classes", "folder"),
+            ("packed", "folder"),
+            ("one", "webdataset"),
+            ("stray", "webdataset"),
+            ("archive", "cifar"),
         ] {
             assert_eq!(found(path).unwrap(), kind, "{path}");
         }
-        for (path, words) in [("two", ["arrow:", "webdataset:"]), ("images", ["parquet:", "folder:"])] {
+        for (path, words) in [
+            ("two", ["arrow:", "webdataset:"]),
+            ("images", ["parquet:", "folder:"]),
+            ("docs", ["webdataset:", "folder:"]),
+            ("pair", ["npz:", "folder:"]),
+            ("flat", ["webdataset:", "folder:"]),
+        ] {
             let text = found(path).unwrap_err().to_string();
             assert!(words.iter().all(|word| text.contains(word)), "{text}");
         }

@@ -254,15 +254,15 @@ fn read(path: &Path, visit: &mut Visit<'_>) -> Result<()> {
         let wrong = |found: String| Error::input(path.display(), COMPLETE, brief(&found));
         let mut file = BufReader::new(file);
         let mut at = stream_start(&mut file).map_err(Error::io(path, "read"))?;
-        let in_format = at > 0;
+        let footer = if at > 0 { footer(&mut file).map_err(Error::io(path, "read"))? } else { 0 };
         let (mut decoder, mut told, mut row) = (StreamDecoder::new(), false, 0);
         loop {
             file.seek(SeekFrom::Start(at)).map_err(Error::io(path, "read"))?;
             let found = message(&mut file, at, len).map_err(Error::io(path, "read"))?;
             let (bytes, last) = match found {
-                // Behind it there is the footer of Arrow's file format.
-                Some((start, 0)) if !in_format && at + start < len => {
-                    return Err(wrong(format!("{} bytes behind the end of its stream", len - at - start)));
+                Some((start, 0)) if at + start + footer < len => {
+                    let behind = len - at - start - footer;
+                    return Err(wrong(format!("{behind} bytes behind the end of its stream")));
                 }
                 Some((_, 0)) => (END.to_vec(), true),
                 // Streams may end without a word.
@@ -324,6 +324,16 @@ fn has_end(path: &Path) -> std::io::Result<bool> {
     file.seek(SeekFrom::End(-(last.len() as i64)))?;
     file.read_exact(&mut last)?;
     Ok(last == END || last.ends_with(FILE_MAGIC))
+}
+
+// The bytes behind the stream in Arrow's file format, as the last of them say; 0 where they are others.
+fn footer(file: &mut BufReader<File>) -> std::io::Result<u64> {
+    let mut last = [0; 4 + FILE_MAGIC.len()];
+    file.seek(SeekFrom::End(-(last.len() as i64)))?;
+    file.read_exact(&mut last)?;
+    let [a, b, c, d, magic @ ..] = last;
+    let length = u64::from(u32::from_le_bytes([a, b, c, d]));
+    Ok(if magic == *FILE_MAGIC { length.saturating_add(last.len() as u64) } else { 0 })
 }
 
 fn stream_start(file: &mut BufReader<File>) -> std::io::Result<u64> {
@@ -536,6 +546,11 @@ mod tests {
         assert_eq!(set.len(), 4);
         assert!(set.source.told.notes[0].contains("may have been cut short"));
         let text = load_bytes(&[bytes.clone(), bytes].concat()).expect_err("two").to_string();
+        assert!(text.contains("bytes behind the end of its stream"), "{text}");
+        let place = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/images/data/footer.arrow");
+        let footer = std::fs::read(place).unwrap();
+        assert_eq!(load_bytes(&footer).unwrap().len(), 4);
+        let text = load_bytes(&[footer.clone(), footer].concat()).expect_err("two").to_string();
         assert!(text.contains("bytes behind the end of its stream"), "{text}");
     }
 

@@ -1,6 +1,6 @@
 //! Which files of a folder are the shards of a split.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::data::split;
@@ -84,23 +84,34 @@ pub fn shards(path: &Path, end: &str, what: &str, wanted: &str) -> Result<Found>
 fn together(path: &Path, files: &[&PathBuf]) -> Result<Vec<String>> {
     let stems: Vec<String> =
         files.iter().filter_map(|file| Some(file.file_stem()?.to_string_lossy().into_owned())).collect();
-    let sharded: Vec<(&str, usize, usize)> = stems.iter().filter_map(|stem| shard(stem)).collect();
-    let mut notes = Vec::new();
-    if let Some(&(_, _, count)) = sharded.first() {
-        if let Some((_, _, other)) = sharded.iter().find(|(_, _, other)| *other != count) {
-            let expected = "the shards of one set (remove those of the other, or name a file)";
-            let found = format!("shards of {count} and of {other}");
-            return Err(Error::input(path.display(), expected, found));
-        }
-        let indices: BTreeSet<usize> = sharded.iter().map(|(_, index, _)| *index).collect();
-        if indices.len() < count {
-            notes.push(format!("{} of {count} shards are there, and read as the set", indices.len()));
+    let mut sets: BTreeMap<&str, Vec<(usize, usize)>> = BTreeMap::new();
+    for stem in &stems {
+        match shard(stem) {
+            Some((name, index, count)) => sets.entry(name).or_default().push((index, count)),
+            // Names without the number at their end.
+            None => {
+                sets.entry(stem.trim_end_matches(|c: char| c.is_ascii_digit())).or_default();
+            }
         }
     }
-    // Names without their numbers.
-    let names: BTreeSet<String> =
-        stems.iter().map(|stem| stem.chars().filter(|c| !c.is_ascii_digit()).collect()).collect();
-    if names.len() > 1 {
+    let mut notes = Vec::new();
+    for shards in sets.values().filter(|shards| !shards.is_empty()) {
+        let count = shards[0].1;
+        let indices: BTreeSet<usize> = shards.iter().map(|(index, _)| *index).collect();
+        let found = match shards.iter().find(|(index, other)| *other != count || *index > count) {
+            Some((index, other)) if *other == count => format!("shard {index} of {count}"),
+            Some((_, other)) => format!("shards of {count} and of {other}"),
+            None if indices.len() < shards.len() => format!("{} shards of {count}", shards.len()),
+            None if indices.len() < count => {
+                notes.push(format!("{} of {count} shards are there, and read as the set", indices.len()));
+                continue;
+            }
+            None => continue,
+        };
+        let expected = "the shards of one set (remove others, or name a file)";
+        return Err(Error::input(path.display(), expected, found));
+    }
+    if sets.len() > 1 {
         let named: Vec<String> = stems.iter().map(|stem| shown(stem)).collect();
         notes.push(format!("files of several names are read as one set: {}", listed(&named)));
     }
@@ -139,12 +150,14 @@ fn walk_below(root: &Path, below: &Path, depth: usize, visit: &mut dyn FnMut(&Pa
     Ok(())
 }
 
-// The name, index and count of NAME-00000-of-00002.
+// The name, index and count of NAME-00000-of-00002, behind which there may be a checksum in hexadecimal digits.
 fn shard(stem: &str) -> Option<(&str, usize, usize)> {
     let (head, count) = stem.rsplit_once("-of-")?;
     let (name, index) = head.rsplit_once('-')?;
+    let (count, sum) = count.split_once('-').unwrap_or((count, "00000000"));
+    let is_sum = sum.len() >= 8 && sum.bytes().all(|b| b.is_ascii_hexdigit());
     let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
-    Some((name, number(index)?, number(count)?))
+    is_sum.then_some((name, number(index)?, number(count)?))
 }
 
 // The split that a path speaks of: the last word of the file's name that does, else a folder.
@@ -186,6 +199,7 @@ mod tests {
             ("data-00000-of-00001.arrow", None),
             ("cifar-train-000001.tar", Some("train")),
             ("my-test-train-000001.tar", Some("train")),
+            ("holdout-00000-of-00002-a1b2c3d4e5f60718.parquet", Some("holdout")),
             ("my_test_set-train.arrow", Some("train")),
             ("restrain.parquet", None),
             ("x-of-y.parquet", None),
@@ -200,15 +214,26 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let put = |name: &str| std::fs::write(dir.path().join(name), "").unwrap();
         let found = |wanted: &str| shards(dir.path(), "tar", "a tar archive", wanted);
-        put("train-00000-of-00002.tar");
-        put("train-00001-of-00002.tar");
+        put("train-00000-of-00002-0123456789abcdef.tar");
+        put("train-00001-of-00002-fedcba9876543210.tar");
         assert_eq!(found("train").unwrap().notes, [""; 0]);
         put("test-00001-of-00003.tar");
         put("test-00002-of-00003.tar");
         assert_eq!(found("test").unwrap().notes, ["2 of 3 shards are there, and read as the set"]);
         put("train-00000-of-00001.tar");
         let text = found("train").unwrap_err().to_string();
-        assert!(text.contains("found shards of 1 and of 2"), "{text}");
+        assert!(text.contains("found shards of"), "{text}");
+        for stray in ["train-1-of-2.tar", "train-00005-of-00002.tar"] {
+            std::fs::remove_file(dir.path().join("train-00000-of-00001.tar")).unwrap();
+            put(stray);
+            assert!(found("train").is_err(), "{stray}");
+            std::fs::rename(dir.path().join(stray), dir.path().join("train-00000-of-00001.tar")).unwrap();
+        }
+        put("set10-dev-0.tar");
+        put("set100-dev-0.tar");
+        assert!(found("dev").unwrap().notes[0].contains("set10-dev-0, set100-dev-0"));
+        std::fs::remove_file(dir.path().join("set10-dev-0.tar")).unwrap();
+        std::fs::remove_file(dir.path().join("set100-dev-0.tar")).unwrap();
         put("val-1.tar");
         put("val-more-2.tar");
         let notes = found("val").unwrap().notes;

@@ -27,6 +27,9 @@ use crate::error::{Error, Result, listed, shown};
 use crate::field::ImageSet;
 use find::Found;
 
+// Images in one directory that are no pictures of a set's documentation.
+const MANY: usize = 20;
+
 /// Usual names of the column of images.
 const IMAGE_NAMES: [&str; 4] = ["image", "img", "images", "picture"];
 
@@ -166,6 +169,9 @@ fn load(
     let mut notes: Vec<String> = columns.choice.iter().cloned().collect();
     notes.extend(shards.iter().flat_map(|shard| &shard.columns().notes).cloned());
     notes.extend(found);
+    if count == 0 {
+        return Err(Error::input(arg, "images", "none"));
+    }
     let classes = labels.classes(arg, columns.names.clone(), place)?;
     if columns.guessed && !classes.repeat() {
         let column = columns.labels.as_deref().unwrap_or_default();
@@ -201,24 +207,47 @@ fn load(
     Ok(set)
 }
 
-/// The formats of the files in the folder `dir` and not far below it; and whether several directories of it hold
-/// images, as those of classes do.
-pub(super) fn kinds_in(dir: &Path) -> (Vec<&'static Kind>, bool) {
+/// What a folder may be read as, by the files in it and not far below it.
+pub(super) struct Guess {
+    /// Formats of its shards, but for what lies among images: archives of directories of images, and files in these.
+    pub shards: Vec<&'static Kind>,
+    /// Whether its images may be the set: they are in several directories, in the folder itself, or many.
+    pub images: bool,
+}
+
+/// Looks at the folder `dir`.
+pub(super) fn guess(dir: &Path) -> Guess {
     if arrow::is_saved(dir) {
-        return (vec![&arrow::KIND], false);
+        return Guess { shards: vec![&arrow::KIND], images: false };
     }
-    let (mut kinds, mut holders) = (Vec::new(), BTreeSet::new());
+    let (mut shards, mut holders, mut images) = (Vec::new(), BTreeSet::new(), 0);
     let walked = find::walk(dir, &mut |file| {
-        if let Some(kind) = kind_of(file).filter(|kind| !kinds.contains(kind)) {
-            kinds.push(kind);
-        }
-        let folder = file.parent().filter(|folder| *folder != Path::new("") && holders.len() < 2);
-        if let Some(folder) = folder.filter(|folder| !holders.contains(*folder) && is_meant(file, &[])) {
-            holders.insert(folder.to_path_buf());
+        if let Some(kind) = kind_of(file) {
+            shards.push((file.to_path_buf(), kind));
+        } else if is_meant(file, &[]) {
+            images += 1;
+            let folder = file.parent().unwrap_or(Path::new(""));
+            if !holders.contains(folder) {
+                holders.insert(folder.to_path_buf());
+            }
         }
     });
+    if walked.is_err() {
+        return Guess { shards: Vec::new(), images: false };
+    }
+    let among = |file: &Path| {
+        let inside = |holder: &PathBuf| !holder.as_os_str().is_empty() && file.starts_with(holder);
+        let packed = file.with_extension("");
+        holders.iter().any(|holder| inside(holder) || holder.starts_with(&packed))
+    };
+    let mut kinds: Vec<&'static Kind> = Vec::new();
+    for (_, kind) in shards.iter().filter(|(file, _)| !among(file)) {
+        if !kinds.contains(kind) {
+            kinds.push(kind);
+        }
+    }
     kinds.sort_by_key(|kind| kind.name);
-    if walked.is_ok() { (kinds, holders.len() > 1) } else { (Vec::new(), false) }
+    Guess { shards: kinds, images: holders.len() > 1 || holders.contains(Path::new("")) || images >= MANY }
 }
 
 /// The format of the file `path`, by its name.

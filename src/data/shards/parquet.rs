@@ -398,7 +398,7 @@ fn find_image(
         }
     }
     let usual = |found: &[usize]| found.iter().any(|&i| IMAGE_NAMES.contains(&parts(i)[0].as_str()));
-    let by_name = [&grouped, &listed, &found].into_iter().find(|found| usual(found));
+    let by_name = [&grouped, &found].into_iter().find(|found| usual(found));
     let first = [&grouped, &listed].into_iter().find(|found| !found.is_empty());
     choose(columns, by_name.or(first).unwrap_or(&found), place)
 }

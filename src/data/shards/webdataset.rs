@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::{Columns, Image, Shard, find, guarded, unended};
-use crate::data::label_column::{self, Holds};
+use crate::data::label_column::{self, Choice, Holds};
 use crate::data::labels::{Labels, whole};
 use crate::data::{Options, spec};
 use crate::error::{Error, Result, brief, listed, shown};
@@ -119,15 +119,14 @@ impl Tar {
     fn open(path: PathBuf, options: &Options) -> Result<Self> {
         let Scanned { samples, aside, ended } = guarded(&path, WHAT, || scan(&path))?;
         let mut tar = Self { path, samples, label: None, columns: Columns::default() };
-        let place = tar.path.display().to_string();
         let mut chosen = None;
         if options.reads_labels() {
-            let (columns, places) = tar.candidates()?;
-            if columns.is_empty() {
-                let expected = "labels beside images: KEY.cls, or a key label in KEY.json";
-                return Err(Error::input(place, expected, "images alone"));
-            }
-            let choice = label_column::choose(&place, &columns, options.labels_at.as_deref())?;
+            // Where few do not tell, all are looked at.
+            let few = tar.choose(LOOKED_AT, options);
+            let (choice, columns, places) = match few {
+                Ok(few) if !few.0.guessed => few,
+                _ => tar.choose(usize::MAX, options)?,
+            };
             tar.label = places.into_iter().nth(choice.place);
             chosen = Some((columns[choice.place].name.clone(), choice));
         }
@@ -142,8 +141,23 @@ impl Tar {
         Ok(BufReader::new(File::open(&self.path).map_err(Error::io(&self.path, "open"))?))
     }
 
-    // What the first samples have beside their images.
-    fn candidates(&self) -> Result<(Vec<label_column::Column>, Vec<Label>)> {
+    // Which of what is beside the images is the label, by `most` members of each kind.
+    fn choose(
+        &self,
+        most: usize,
+        options: &Options,
+    ) -> Result<(Choice, Vec<label_column::Column>, Vec<Label>)> {
+        let place = self.path.display().to_string();
+        let (columns, places) = self.candidates(most)?;
+        if columns.is_empty() {
+            let expected = "labels beside images: KEY.cls, or a key label in KEY.json";
+            return Err(Error::input(place, expected, "images alone"));
+        }
+        Ok((label_column::choose(&place, &columns, options.labels_at.as_deref())?, columns, places))
+    }
+
+    // What the samples have beside their images.
+    fn candidates(&self, most: usize) -> Result<(Vec<label_column::Column>, Vec<Label>)> {
         let (mut columns, mut places) = (Vec::<label_column::Column>::new(), Vec::<Label>::new());
         let mut add = |label: Label, value: &Value| {
             let (Label::Member(name) | Label::Key(name)) = &label;
@@ -159,25 +173,39 @@ impl Tar {
         };
         let mut file = self.file()?;
         let mut looked: HashMap<&str, usize> = HashMap::new();
+        // What cannot be read is no label: it is said where there is nothing else.
+        let mut wrong = None;
         for sample in &self.samples {
             for end in sample.others.keys() {
                 let looked = looked.entry(end).or_default();
                 *looked += 1;
-                if *looked > LOOKED_AT {
+                if *looked > most {
                     continue;
                 }
-                // What cannot be read is no label, and nothing is said of it unless it must be one.
                 if end != "json" {
                     let label = Label::Member(end.clone());
                     let value = self.label_of(&mut file, sample, &label);
                     add(label, &value.unwrap_or(Value::Array(Vec::new())));
-                } else if let Ok(Some(Value::Object(keys))) = self.object(&mut file, sample) {
-                    let stated = keys.into_iter().filter(|(_, value)| !value.is_null());
-                    stated.for_each(|(key, value)| add(Label::Key(key), &value));
+                    continue;
+                }
+                match self.object(&mut file, sample) {
+                    Ok(Some(Value::Object(keys))) => {
+                        keys.into_iter().for_each(|(key, value)| add(Label::Key(key), &value));
+                    }
+                    Ok(_) => {
+                        let place = self.member(sample, end);
+                        wrong.get_or_insert(Error::input(place, "a JSON object", "another value"));
+                    }
+                    Err(error) => {
+                        wrong.get_or_insert(error);
+                    }
                 }
             }
         }
-        Ok((columns, places))
+        match wrong {
+            Some(wrong) if columns.is_empty() => Err(wrong),
+            _ => Ok((columns, places)),
+        }
     }
 
     fn label_of(&self, file: &mut BufReader<File>, sample: &Sample, label: &Label) -> Result<Value> {
@@ -290,7 +318,7 @@ fn scan(path: &Path) -> Result<Scanned> {
                 continue;
             };
             member = *linked;
-        } else if kind.is_dir() || kind.is_pax_global_extensions() {
+        } else if kind.is_dir() || name.ends_with('/') || kind.is_pax_global_extensions() {
             continue;
         } else if !kind.is_file() && !kind.is_contiguous() {
             let what = if kind.is_symlink() { "links" } else { "members that are no files" };
@@ -419,9 +447,23 @@ mod tests {
         assert_eq!(classes(&two("2.0", "1").unwrap()), ["2", "1"]);
         assert_eq!(classes(&two("\"dog\"", "\"cat\"").unwrap()), ["dog", "cat"]);
         assert_eq!(classes(&two("true", "false").unwrap()), ["true", "false"]);
-        // The first that is not null says what they are.
+        // The first that is not null says what they are, however late it comes.
         let found = two("null", "1").unwrap_err().to_string();
         assert!(found.contains("at least 2 classes"), "{found}");
+        let found = two("null", "null").unwrap_err().to_string();
+        assert!(found.contains("label, which holds neither"), "{found}");
+        let names: Vec<[String; 2]> = (0..130).map(|i| [format!("{i}.png"), format!("{i}.json")]).collect();
+        let late: Vec<(&str, Vec<u8>)> = names
+            .iter()
+            .enumerate()
+            .flat_map(|(i, [image, told])| {
+                let told_of = if i < 120 { text(r#"{"width": 3}"#) } else { json(&(i % 2).to_string()) };
+                [(image.as_str(), png(1)), (told.as_str(), told_of)]
+            })
+            .collect();
+        assert_eq!(of(&late).unwrap().len(), 10);
+        let broken = [("0.png", png(1)), ("0.json", text("NaN"))];
+        assert!(of(&broken).unwrap_err().to_string().contains("0.json: expected JSON"));
         assert!(two("[1]", "[2]").unwrap_err().to_string().contains("label, which holds neither"));
         assert!(
             two("0.5", "1").unwrap_err().to_string().contains("sample 0: expected a label, a whole number")

@@ -133,7 +133,10 @@ pub(super) fn is_there(dir: &Path) -> bool {
 
 /// Whether a file of this name is the set as it is downloaded.
 pub(super) fn is_packed(name: &str) -> bool {
-    name.starts_with("cifar-10") && [".tar.gz", ".tgz", ".tar"].iter().any(|end| name.ends_with(end))
+    let name = name.to_lowercase();
+    let stem = [".tar.gz", ".tgz", ".tar"].iter().find_map(|end| name.strip_suffix(end));
+    let published = ["cifar-10-python", "cifar-10-binary", "cifar-100-python", "cifar-100-binary"];
+    stem.is_some_and(|stem| published.contains(&stem))
 }
 
 /// Whether there is such a file in the directory `dir`.

@@ -569,7 +569,8 @@ mod tests {
             "stray/data.npy",
             "flat/1.png",
             "flat/a.tar",
-            "archive/cifar-10-python.tar.gz",
+            "archive/cifar-10-python.tar",
+            "cifar-10-train-000000.tar",
             "two/a.arrow",
             "two/b.tar",
             "images/a/1.png",
@@ -608,6 +609,7 @@ mod tests {
             ("one", "webdataset"),
             ("stray", "webdataset"),
             ("archive", "cifar"),
+            ("cifar-10-train-000000.tar", "webdataset"),
         ] {
             assert_eq!(found(path).unwrap(), kind, "{path}");
         }

@@ -22,7 +22,7 @@ use super::label_column::Choice;
 use super::labels::Labels;
 use super::select::without_lost;
 use super::spec::Kind;
-use super::{Options, split};
+use super::{Options, cifar, split};
 use crate::error::{Error, Result, listed, shown};
 use crate::field::ImageSet;
 use find::Found;
@@ -252,6 +252,9 @@ pub(super) fn guess(dir: &Path) -> Guess {
 
 /// The format of the file `path`, by its name.
 pub(super) fn kind_of(path: &Path) -> Option<&'static Kind> {
+    if cifar::is_packed(&path.file_name()?.to_string_lossy()) {
+        return None;
+    }
     let kinds = [("parquet", &parquet::KIND), ("arrow", &arrow::KIND), ("tar", &webdataset::KIND)];
     kinds.into_iter().find(|(end, _)| find::ends_in(path, end)).map(|(_, kind)| kind)
 }

@@ -24,7 +24,8 @@ use crate::data::decode::magic;
 use crate::data::label_column::{self, Choice, Holds};
 use crate::data::labels::{self, Labels};
 use crate::data::{Options, spec};
-use crate::error::{Error, Result};
+use crate::disk::extent::DEFLATE_RATIO;
+use crate::error::{Error, Result, shown};
 use crate::field::ImageSet;
 
 const BATCH: usize = 4096;
@@ -101,13 +102,17 @@ impl Parquet {
                 .transpose()?;
             let image = find_image(&reader, &columns, &place)?;
             let path_column = path_beside(&columns, image);
+            let label_column = label.as_ref().map(|choice| choice.place);
+            for column in [Some(image), path_column, label_column].into_iter().flatten() {
+                check_sizes(reader.metadata(), column, len, &place)?;
+            }
             let name = |column: usize| columns[column].path().string();
             Ok(Self {
                 path: path.clone(),
                 size: len,
                 image,
                 path_column,
-                label: label.as_ref().map(|choice| choice.place),
+                label: label_column,
                 columns: Columns::new(
                     name(image),
                     label.map(|choice| (name(choice.place), choice)),
@@ -331,6 +336,22 @@ fn check_ranges(metadata: &ParquetMetaData, len: u64, place: &str) -> Result<()>
                 return Err(Error::input(place, "columns within the file", found));
             }
         }
+    }
+    Ok(())
+}
+
+// Bytes of a column beside those that its file accounts for.
+const BESIDE: u64 = 16 << 20;
+
+// A column of pages that unfold to thousands of times the file would be read as a whole.
+fn check_sizes(metadata: &ParquetMetaData, column: usize, len: u64, place: &str) -> Result<()> {
+    let sizes = metadata.row_groups().iter().map(|group| group.column(column).uncompressed_size());
+    let size = sizes.fold(0u64, |all, size| all.saturating_add(u64::try_from(size).unwrap_or(u64::MAX)));
+    let most = len.saturating_mul(DEFLATE_RATIO).saturating_add(BESIDE);
+    if size > most {
+        let name = metadata.file_metadata().schema_descr().column(column).path().string();
+        let expected = format!("at most {most} bytes in the column {} of a file of {len}", shown(&name));
+        return Err(Error::input(place, expected, size));
     }
     Ok(())
 }
@@ -784,6 +805,26 @@ mod tests {
         // A null that is not chosen does no harm.
         let (_dir, path) = one_file(schema, vec![fine(), group(vec![1, 0], vec![1, 1], vec![0, 1])]);
         assert_eq!(try_load(&path, &Options { limit: Some(3), ..Options::default() }).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn columns_that_unfold_to_far_more_than_the_file_are_refused() {
+        use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
+
+        let images = || Column::Bytes(vec![png(1), vec![0; 96 << 20]], None);
+        for as_ in [
+            Compression::BROTLI(BrotliLevel::default()),
+            Compression::ZSTD(ZstdLevel::default()),
+            Compression::GZIP(GzipLevel::default()),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("bomb.parquet");
+            write_as(&path, PLAIN, vec![vec![images(), Column::Integers(vec![0, 1], None)]], as_);
+            let len = fs::metadata(&path).unwrap().len();
+            // Deflate itself packs no more.
+            let refused = !matches!(as_, Compression::GZIP(_));
+            assert_eq!(refusal(&path).contains(&format!("of a file of {len}")), refused, "{as_}, {len}");
+        }
     }
 
     #[test]

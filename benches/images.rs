@@ -14,15 +14,17 @@
 //! scikit-image and scikit-learn (default `.venv-bench/bin/python`); without one there is nothing to read.
 //! `DOMFREQ_BENCH_IMAGES` says how many images, `DOMFREQ_BENCH_THREADS` how many threads (default 2).
 
-use std::io::{BufRead, BufReader, Write};
+#[path = "peers/process.rs"]
+mod process;
+
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use domfreq::data::{self, Interpolation, Options, Spec};
 use domfreq::field::ImageSet;
-use serde_json::{Value, json};
+use process::Process;
+use serde_json::json;
 
 const ROUNDS: usize = 3;
 /// Files that the peer makes; whether their pixels are the same whoever decodes them.
@@ -54,7 +56,7 @@ fn main() -> Result<()> {
 }
 
 fn reading(peer: &mut Peer, dir: &Path, images: usize, threads: usize) -> Result<()> {
-    let made = peer.ask(&json!({ "make": dir }))?;
+    let made = peer.0.ask(&json!({ "make": dir }))?;
     println!(
         "{images} images of 32×32 in colour, {threads} threads, best of {ROUNDS} rounds, images per second"
     );
@@ -134,7 +136,7 @@ fn differences(set: &ImageSet, bytes: &[u8]) -> Result<Apart> {
 fn resizing(peer: &mut Peer, dir: &Path) -> Result<()> {
     let dir = dir.join("pictures");
     std::fs::create_dir(&dir)?;
-    let said = peer.ask(&json!({ "pictures": dir }))?;
+    let said = peer.0.ask(&json!({ "pictures": dir }))?;
     let names: Vec<String> = serde_json::from_value(said["names"].clone())?;
     let sizes: Vec<(usize, usize)> = serde_json::from_value(said["sizes"].clone())?;
     let list: Vec<String> =
@@ -174,7 +176,7 @@ fn resizing(peer: &mut Peer, dir: &Path) -> Result<()> {
                 ..Options::default()
             };
             let set = data::load(&spec, &options)?;
-            peer.ask(&json!({
+            peer.0.ask(&json!({
                 "resize": dir, "shorter": shorter, "crop": crop, "filter": interpolation.to_string(),
                 "pil": pil, "tensor": tensor, "twice": twice
             }))?;
@@ -278,62 +280,27 @@ impl Range {
     }
 }
 
-/// The Python process, one request a line.
-struct Peer {
-    child: Child,
-    // None once there are no more.
-    requests: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
-}
+/// Pillow and torchvision.
+struct Peer(Process);
 
 impl Peer {
     fn start(python: &Path, threads: usize, images: usize) -> Result<Self> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers/images.py");
-        let mut child = Command::new(python)
-            .arg(script)
-            .args([threads.to_string(), images.to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| python.display().to_string())?;
-        let requests = child.stdin.take().context("its stdin is a pipe")?;
-        let answers = BufReader::new(child.stdout.take().context("its stdout is a pipe")?);
-        let mut peer = Self { child, requests: Some(requests), answers };
-        println!("{}", peer.answer()?["versions"].as_str().context("versions")?);
-        Ok(peer)
+        let (process, versions) =
+            Process::start(python, "images.py", &[threads.to_string(), images.to_string()])?;
+        println!("{}", versions.as_str().context("versions")?);
+        Ok(Self(process))
     }
 
     /// Seconds in which so many processes read and decode `file`.
     fn decode(&mut self, file: &Path, processes: usize) -> Result<f64> {
-        let answer = self.ask(&json!({ "decode": file, "processes": processes }))?;
+        let answer = self.0.ask(&json!({ "decode": file, "processes": processes }))?;
         answer["seconds"].as_f64().with_context(|| format!("no time in {answer}"))
     }
 
     /// What it decoded last, `[N, H, W, C]`.
     fn keep(&mut self, dir: &Path) -> Result<Vec<u8>> {
         let path = dir.join("decoded");
-        self.ask(&json!({ "keep": path }))?;
+        self.0.ask(&json!({ "keep": path }))?;
         Ok(std::fs::read(path)?)
-    }
-
-    fn ask(&mut self, request: &Value) -> Result<Value> {
-        writeln!(self.requests.as_mut().context("it is over")?, "{request}")?;
-        self.answer()
-    }
-
-    fn answer(&mut self) -> Result<Value> {
-        let mut line = String::new();
-        if self.answers.read_line(&mut line)? == 0 {
-            bail!("the Python process ended: {}", self.child.wait()?);
-        }
-        Ok(serde_json::from_str(&line)?)
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        // The end of requests ends it, and it its pool, which a signal would leave behind.
-        self.requests = None;
-        let _ = self.child.wait();
     }
 }

@@ -8,19 +8,22 @@
 //! `DOMFREQ_BENCH_THREADS` threads (default 2) and the same images, takes turns
 //! in every round, and is shown at the best of its rounds.
 
+#[path = "peers/process.rs"]
+mod process;
+
 use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use domfreq::spectrum::mean_energies;
 use ndarray::{Array3, Array4};
+use process::Process;
 use rand::Rng;
 use rayon::prelude::*;
-use serde_json::{Value, json};
+use serde_json::json;
 
 const SHAPES: [(usize, usize, usize, usize); 4] =
     [(20_000, 3, 32, 32), (20_000, 3, 33, 33), (2_000, 3, 97, 101), (400, 3, 224, 224)];
@@ -141,28 +144,15 @@ fn agree(peer: &str, mean: &[f64], ours: &Array3<f64>) -> Result<()> {
     Ok(())
 }
 
-/// The Python process that times the peers, one request a line.
-struct Peers {
-    child: Child,
-    requests: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
+/// The FFTs of others.
+struct Peers(Process);
 
 impl Peers {
     fn start(python: &Path, threads: usize) -> Result<Self> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers/spectrum.py");
-        let mut child = Command::new(python)
-            .arg(script)
-            .args(["--serve", &threads.to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| python.display().to_string())?;
-        let requests = child.stdin.take().context("its stdin is a pipe")?;
-        let answers = BufReader::new(child.stdout.take().context("its stdout is a pipe")?);
-        let mut peers = Self { child, requests, answers };
-        println!("{}", peers.answer()?["versions"]);
-        Ok(peers)
+        let (process, versions) =
+            Process::start(python, "spectrum.py", &["--serve".to_owned(), threads.to_string()])?;
+        println!("{versions}");
+        Ok(Self(process))
     }
 
     /// Hands over the images; the ways in which each peer is fastest on them.
@@ -173,35 +163,14 @@ impl Peers {
             file.write_all(&bytes)?;
         }
         file.flush()?;
-        let answer = self.ask(&json!({ "load": file.path(), "shape": [n, c, h, w] }))?;
+        let answer = self.0.ask(&json!({ "load": file.path(), "shape": [n, c, h, w] }))?;
         Ok(answer["ways"].to_string())
     }
 
     /// Seconds of one run, and the mean energies of channel 0.
     fn time(&mut self, peer: &str) -> Result<(f64, Vec<f64>)> {
-        let mut answer = self.ask(&json!({ "time": peer }))?;
+        let mut answer = self.0.ask(&json!({ "time": peer }))?;
         let seconds = answer["seconds"].as_f64().with_context(|| format!("no time in {answer}"))?;
         Ok((seconds, serde_json::from_value(answer["mean"].take())?))
-    }
-
-    fn ask(&mut self, request: &Value) -> Result<Value> {
-        writeln!(self.requests, "{request}")?;
-        self.answer()
-    }
-
-    fn answer(&mut self) -> Result<Value> {
-        let mut line = String::new();
-        if self.answers.read_line(&mut line)? == 0 {
-            bail!("the Python process ended: {}", self.child.wait()?);
-        }
-        Ok(serde_json::from_str(&line)?)
-    }
-}
-
-impl Drop for Peers {
-    fn drop(&mut self) {
-        // The closed pipe would end it too; nothing is lost either way.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -160,7 +160,9 @@ pub(crate) fn start(mut from: impl Read) -> std::io::Result<Vec<u8>> {
     Ok(start)
 }
 
-const EXTENSIONS: [&str; 10] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "tif", "tiff", "bmp", "gif"];
+/// What names of images end in, without the dot.
+pub(crate) const EXTENSIONS: [&str; 10] =
+    ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "tif", "tiff", "bmp", "gif"];
 // Sensor data behind the start of a TIFF, whose first image is a thumbnail.
 const RAW: [&str; 12] = ["dng", "nef", "nrw", "cr2", "arw", "sr2", "srf", "orf", "rw2", "pef", "srw", "3fr"];
 

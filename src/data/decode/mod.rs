@@ -29,7 +29,7 @@ use format::{Format, Header};
 
 pub use fit::Interpolation;
 pub use format::Exif;
-pub(crate) use format::{READ, is_meant, magic, other, start};
+pub(crate) use format::{EXTENSIONS, READ, is_meant, magic, other, start};
 
 const MAX_SIDE: usize = 1 << 16;
 

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::{Columns, Image, Shard, find, guarded, unended};
+use crate::data::decode::EXTENSIONS;
 use crate::data::label_column::{self, Choice, Holds};
 use crate::data::labels::{Labels, whole};
 use crate::data::{Options, spec};
@@ -23,7 +24,6 @@ use crate::field::ImageSet;
 pub const KIND: spec::Kind = spec::Kind::read("webdataset", "PATH", load).taking(&[spec::Takes::Labels]);
 
 const WHAT: &str = "a tar archive";
-const IMAGES: [&str; 8] = ["jpg", "jpeg", "png", "webp", "tif", "tiff", "bmp", "gif"];
 // Members of each kind that are looked at for what they hold.
 const LOOKED_AT: usize = 100;
 const BLOCK: u64 = 512;
@@ -221,11 +221,11 @@ impl Tar {
                     Error::input(self.member(sample, end), "a label, text in UTF-8", "other bytes")
                 })?;
                 let text = text.trim();
-                // Numbers only as such: neither texts in quotes nor lists.
-                let number = serde_json::from_str::<Value>(text).ok().filter(Value::is_number);
                 if text.is_empty() {
                     return Ok(Value::Null);
                 }
+                // Numbers only as such: neither texts in quotes nor lists.
+                let number = serde_json::from_str::<Value>(text).ok().filter(Value::is_number);
                 Ok(number.unwrap_or_else(|| Value::String(text.to_owned())))
             }
         }
@@ -272,6 +272,13 @@ fn column(name: &str, value: &Value) -> label_column::Column {
     label_column::Column { name: name.to_owned(), holds, classes: false }
 }
 
+// The key of a member, and what follows it; None where nothing does.
+fn parts(name: &str) -> Option<(String, String)> {
+    let file = name.rfind('/').map_or(0, |at| at + 1);
+    let dot = file + name[file..].find('.')?;
+    Some((name[..dot].to_owned(), name[dot + 1..].to_lowercase()))
+}
+
 struct Scanned {
     // In stored order
     samples: Vec<Sample>,
@@ -301,7 +308,6 @@ fn scan(path: &Path) -> Result<Scanned> {
     // Archives that were put together one behind the other: each has its end.
     archive.set_ignore_zeros(true);
     let broken = |e: std::io::Error| wrong(brief(&e.to_string()));
-    let mut members: HashMap<String, Member> = HashMap::new();
     for entry in archive.entries_with_seek().map_err(broken)? {
         let entry = entry.map_err(broken)?;
         let mut member = Member { at: entry.raw_file_position(), length: entry.size() };
@@ -313,7 +319,11 @@ fn scan(path: &Path) -> Result<Scanned> {
         end = after.ok_or_else(|| wrong(format!("{} beyond its end", shown(&name))))?.next_multiple_of(BLOCK);
         if kind.is_hard_link() {
             let to = entry.link_name_bytes().map(|to| String::from_utf8_lossy(&to).into_owned());
-            let Some(linked) = to.and_then(|to| members.get(&to)) else {
+            let linked = to
+                .as_deref()
+                .and_then(parts)
+                .and_then(|(key, end)| places.get(&key).and_then(|&at| samples[at].1.get(&end)));
+            let Some(linked) = linked else {
                 *aside.entry("links".to_owned()).or_default() += 1;
                 continue;
             };
@@ -325,29 +335,25 @@ fn scan(path: &Path) -> Result<Scanned> {
             *aside.entry(what.to_owned()).or_default() += 1;
             continue;
         }
-        members.insert(name.clone(), member);
-        let (folder, file) =
-            name.rsplit_once('/').map_or(("", name.as_str()), |(folder, file)| (folder, file));
-        if file.starts_with('.') {
+        if name.rsplit('/').next().is_some_and(|file| file.starts_with('.')) {
             continue;
         }
-        let Some((stem, extension)) = file.split_once('.') else {
+        let Some((key, end)) = parts(&name) else {
             *aside.entry("other files".to_owned()).or_default() += 1;
             continue;
         };
-        let key = if folder.is_empty() { stem.to_owned() } else { format!("{folder}/{stem}") };
         let at = *places.entry(key.clone()).or_insert(samples.len());
         if at == samples.len() {
             samples.push((key, BTreeMap::new()));
         }
-        if samples[at].1.insert(extension.to_lowercase(), member).is_some() {
+        if samples[at].1.insert(end, member).is_some() {
             return Err(wrong(format!("{} twice", shown(&name))));
         }
     }
     let mut complete = Vec::with_capacity(samples.len());
     for (key, mut others) in samples {
         let images: Vec<String> =
-            others.keys().filter(|end| IMAGES.contains(&end.as_str())).cloned().collect();
+            others.keys().filter(|end| EXTENSIONS.contains(&end.as_str())).cloned().collect();
         match images.as_slice() {
             [only] => {
                 let image = others.remove(only).expect("it is one of them");

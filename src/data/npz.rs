@@ -336,7 +336,7 @@ fn unflattened(
 ) -> Result<Option<[(usize, usize); 3]>> {
     let &[_, length] = array.shape.as_slice() else { return Ok(None) };
     let step = array.strides()[1];
-    // `side` by side are the pixels: so many numbers apart.
+    // Pixels that stand side by side are `apart` numbers apart.
     let axes = |[channels, rows, columns]: [usize; 3], by_pixel: bool, apart: usize| {
         let (channel, pixel) = if by_pixel { (step, apart * step) } else { (rows * columns * step, step) };
         Ok(Some([(channels, channel), (rows, columns * pixel), (columns, pixel)]))
